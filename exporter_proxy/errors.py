@@ -1,0 +1,101 @@
+"""What can go wrong, by whose fault.
+
+::
+
+    ExporterProxyError
+    ├── ConfigError       the operator's: the configuration can't be used
+    ├── StartError        the machine's: an address or a file can't be had
+    ├── PayloadError      the sender's: a message is refused
+    └── PollError         the target's: a scrape brought nothing usable
+
+Every error has a ``reason`` from a fixed set, which becomes a label value of a self-metric, and a
+sentence for a person, which quotes the input, cut to a bounded length.
+"""
+
+from typing import Literal
+
+RejectReason = Literal[
+    "bad_name",
+    "bad_ttl",
+    "empty_message",
+    "http",
+    "invalid_utf8",
+    "malformed_capnp",
+    "malformed_json",
+    "message_timeout",
+    "message_too_large",
+    "nested_too_deep",
+    "not_text",
+    "nul_byte",
+    "tls",
+    "too_many_apps",
+    "truncated",
+    "wrong_format",
+]
+
+PollReason = Literal[
+    "body_too_large",
+    "connect",
+    "dns",
+    "http_status",
+    "invalid_utf8",
+    "malformed_http",
+    "nul_byte",
+    "other",
+    "timeout",
+    "tls",
+    "too_many_apps",
+    "unreadable_secret",
+]
+
+
+class ExporterProxyError(Exception):
+    """The base of all errors raised on purpose."""
+
+    reason: str
+
+
+class ConfigError(ExporterProxyError):
+    """The configuration can't be used; ``problems`` has one line for each mistake."""
+
+    reason = "config"
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class StartError(ExporterProxyError):
+    """An address or a file that the configuration names can't be had."""
+
+    reason = "start"
+
+
+class PayloadError(ExporterProxyError):
+    """A message is refused as a whole; the table keeps what it had."""
+
+    reason: RejectReason
+
+    def __init__(self, message: str, *, reason: RejectReason) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class PollError(ExporterProxyError):
+    """A scrape of a target brought nothing that can be shown."""
+
+    reason: PollReason
+
+    def __init__(self, message: str, *, reason: PollReason) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+def quote(value: object, limit: int = 60) -> str:
+    """Return ``value`` as one printable line of at most ``limit`` characters, for a message."""
+    text = value if isinstance(value, str) else repr(value)
+    # A long input is cut before it is escaped, which may make it six times longer.
+    cut = text[:limit]
+    shown = cut.encode("unicode_escape").decode("ascii").replace('"', '\\"')
+    more = len(text) > limit or len(shown) > limit
+    return f'"{shown[:limit]}…"' if more else f'"{shown}"'

@@ -1,0 +1,1 @@
+"""Exposition text -> page. Pure: no I/O, no clock."""

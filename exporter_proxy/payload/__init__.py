@@ -1,0 +1,1 @@
+"""Bytes on a wire -> application name and exposition text. Pure: no I/O, no clock."""

@@ -1,0 +1,1 @@
+"""Whatever carries the table elsewhere; each module is one sink."""

@@ -1,0 +1,1 @@
+"""Whatever writes the table; each module is one source."""

@@ -1,0 +1,202 @@
+"""The one place where sources and views meet: the latest payload of each application."""
+
+import heapq
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from exporter_proxy.errors import PayloadError
+
+Payload = tuple[bytes, ...]
+"""Exposition text in pieces, each ending in a newline; all but the largest payloads are one."""
+
+
+class Row:
+    """What the table knows of one application. Never changed after it entered the table.
+
+    Attributes:
+        app: The application's name, unique in the table.
+        payload: Its latest exposition text.
+        size: Bytes of the payload.
+        source: Who wrote it, as ``/apps`` shows it.
+        updated_ns: When, in nanoseconds since the epoch (UTC).
+        updated_at: When, in seconds of the monotonic clock, for ages.
+        updates: How often the application was written since it was first seen.
+        expires_at: When it is dropped, in seconds of the monotonic clock; infinite for never.
+        derived: What views computed from this row, by view; a row is replaced, so nothing in here
+            can be stale.
+    """
+
+    __slots__ = (
+        "app",
+        "derived",
+        "expires_at",
+        "payload",
+        "size",
+        "source",
+        "updated_at",
+        "updated_ns",
+        "updates",
+    )
+
+    def __init__(
+        self,
+        app: str,
+        payload: Payload,
+        size: int,
+        source: str,
+        updated_ns: int,
+        updated_at: float,
+        updates: int,
+        expires_at: float,
+    ) -> None:
+        self.app = app
+        self.payload = payload
+        self.size = size
+        self.source = source
+        self.updated_ns = updated_ns
+        self.updated_at = updated_at
+        self.updates = updates
+        self.expires_at = expires_at
+        self.derived: dict[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The table at one moment: its rows, apps in the order first seen.
+
+    ``generation`` is the same for two snapshots only if nothing was written between them.
+    """
+
+    generation: int
+    rows: tuple[Row, ...]
+
+
+NEVER = float("inf")
+
+
+class Table:
+    """Latest payload of each app, replaced as a whole by every update.
+
+    All methods are synchronous and hence atomic on the one event loop that calls them.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_apps: int = 100_000,
+        wall_ns: Callable[[], int] = time.time_ns,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._rows: dict[str, Row] = {}
+        self._max_apps = max_apps
+        self._wall_ns = wall_ns
+        self._monotonic = monotonic
+        self._generation = 0
+        self._snapshot = Snapshot(0, ())
+        # (deadline, app), at least one for each row that expires; an entry whose row was updated
+        # since is put back with the row's own deadline, so that there is no entry an update.
+        self._deadlines: list[tuple[float, str]] = []
+        # app: its earliest deadline in the heap
+        self._armed: dict[str, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, app: object) -> bool:
+        return app in self._rows
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self._rows.values())
+
+    def get(self, app: str) -> Row | None:
+        """Return the row of ``app``, or None if the table has none."""
+        return self._rows.get(app)
+
+    @property
+    def generation(self) -> int:
+        """Counts changes; the same number means the same content."""
+        return self._generation
+
+    @property
+    def max_apps(self) -> int:
+        """How many apps the table takes."""
+        return self._max_apps
+
+    def check_room(self, apps: int) -> None:
+        """Refuse a message that brings ``apps`` new apps, if the table has no place for them.
+
+        Raises:
+            PayloadError: ``too_many_apps``.
+        """
+        if len(self._rows) + apps > self._max_apps:
+            raise PayloadError(
+                f"the table is full: {self._max_apps} apps (exporter.max_apps)",
+                reason="too_many_apps",
+            )
+
+    def update(
+        self, app: str, payload: Payload, *, source: str, expire_after: float = NEVER
+    ) -> Row:
+        """Replace all that ``app`` had.
+
+        Args:
+            app: A name that passed :func:`exporter_proxy.payload.names.check_name`.
+            payload: Its exposition text, UTF-8, each piece ending in a newline.
+            source: Who writes, as ``/apps`` shows it.
+            expire_after: Seconds until the app is dropped if nothing else comes.
+
+        Raises:
+            PayloadError: ``too_many_apps``; the table is as it was.
+        """
+        previous = self._rows.get(app)
+        if previous is None:
+            self.check_room(1)
+            updates = 1
+        else:
+            updates = previous.updates + 1
+        now = self._monotonic()
+        size = len(payload[0]) if len(payload) == 1 else sum(map(len, payload))
+        expires_at = now + expire_after
+        row = Row(app, payload, size, source, self._wall_ns(), now, updates, expires_at)
+        self._rows[app] = row
+        self._generation += 1
+        if expires_at != NEVER:
+            self._arm(app, expires_at)
+        return row
+
+    def drop(self, app: str) -> bool:
+        """Forget ``app``; tell whether it was there."""
+        if self._rows.pop(app, None) is None:
+            return False
+        self._generation += 1
+        return True
+
+    def expire(self) -> list[str]:
+        """Drop the apps whose time to live has passed, and return their names."""
+        now = self._monotonic()
+        dropped: list[str] = []
+        while self._deadlines and self._deadlines[0][0] <= now:
+            deadline, app = heapq.heappop(self._deadlines)
+            if self._armed.get(app) == deadline:
+                del self._armed[app]
+            row = self._rows.get(app)
+            if row is None or row.expires_at == NEVER:
+                continue
+            if row.expires_at > now:
+                self._arm(app, row.expires_at)
+            else:
+                self.drop(app)
+                dropped.append(app)
+        return dropped
+
+    def snapshot(self) -> Snapshot:
+        """Return the rows as they are now; the same object until something changes."""
+        if self._snapshot.generation != self._generation:
+            self._snapshot = Snapshot(self._generation, tuple(self._rows.values()))
+        return self._snapshot
+
+    def _arm(self, app: str, deadline: float) -> None:
+        if deadline < self._armed.get(app, NEVER):
+            self._armed[app] = deadline
+            heapq.heappush(self._deadlines, (deadline, app))

@@ -1,0 +1,1 @@
+"""Whatever reads the table over HTTP; each module is one view."""
