@@ -2,7 +2,7 @@
 
 import heapq
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from exporter_proxy.errors import PayloadError
@@ -72,6 +72,19 @@ class Snapshot:
     rows: tuple[Row, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why the metrics of an app are missing or old, as its source sees it.
+
+    ``since_ns`` is when it began, in nanoseconds since the epoch (UTC).
+    """
+
+    app: str
+    source: str
+    text: str
+    since_ns: int
+
+
 NEVER = float("inf")
 
 
@@ -99,6 +112,7 @@ class Table:
         self._deadlines: list[tuple[float, str]] = []
         # app: its earliest deadline in the heap
         self._armed: dict[str, float] = {}
+        self._problems: dict[str, Problem] = {}
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -165,6 +179,23 @@ class Table:
             self._arm(app, expires_at)
         return row
 
+    def set_problem(self, app: str, text: str | None, *, source: str) -> None:
+        """Say what is wrong with ``app``, whether the table has it or not; None: nothing is.
+
+        The payload stays as it is. A problem that goes on keeps the time it began.
+        """
+        if text is None:
+            self._problems.pop(app, None)
+            return
+        previous = self._problems.get(app)
+        since_ns = self._wall_ns() if previous is None else previous.since_ns
+        self._problems[app] = Problem(app, source, text, since_ns)
+
+    @property
+    def problems(self) -> Mapping[str, Problem]:
+        """What is wrong with which app, in the order in which it began."""
+        return self._problems
+
     def drop(self, app: str) -> bool:
         """Forget ``app``; tell whether it was there."""
         if self._rows.pop(app, None) is None:
@@ -200,3 +231,7 @@ class Table:
         if deadline < self._armed.get(app, NEVER):
             self._armed[app] = deadline
             heapq.heappush(self._deadlines, (deadline, app))
+            # Deadlines that only ever get shorter would leave an entry an update.
+            if len(self._deadlines) > 2 * len(self._armed) + 64:
+                self._deadlines = [(due, name) for name, due in self._armed.items()]
+                heapq.heapify(self._deadlines)

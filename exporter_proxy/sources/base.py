@@ -1,9 +1,10 @@
 """What every source is and counts; the one thing that sources share."""
 
 from collections import Counter
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from exporter_proxy.errors import RejectReason
+from exporter_proxy.errors import PollReason, RejectReason
 
 
 class SourceStats:
@@ -22,6 +23,29 @@ class SourceStats:
         self.rejected: Counter[RejectReason] = Counter()
         # by why we closed them: idle_timeout, evicted
         self.closed_connections: Counter[str] = Counter()
+
+
+@dataclass(slots=True)
+class TargetStatus:
+    """How the polling of one target goes; written by its poller, read by the self-metrics.
+
+    Attributes:
+        target: The endpoint, as ``/apps`` shows it under Source.
+        app: The application that its metrics belong to.
+        up: Whether the last poll succeeded; None before the first.
+        duration_seconds: How long the last poll took.
+        polls: How many polls have ended.
+        failures: How many of them failed, by reason.
+        last_error: Why the last one failed; None if it did not.
+    """
+
+    target: str
+    app: str
+    up: bool | None = None
+    duration_seconds: float = 0.0
+    polls: int = 0
+    failures: Counter[PollReason] = field(default_factory=Counter)
+    last_error: str | None = None
 
 
 class Source(Protocol):
