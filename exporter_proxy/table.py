@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from exporter_proxy.errors import PayloadError
 
 Payload = tuple[bytes, ...]
-"""Exposition text in pieces, each ending in a newline; all but the largest payloads are one."""
+"""Exposition text, UTF-8, in pieces cut at line ends; all but the largest are one piece."""
 
 
 class Row:
@@ -156,7 +156,7 @@ class Table:
 
         Args:
             app: A name that passed :func:`exporter_proxy.payload.names.check_name`.
-            payload: Its exposition text, UTF-8, each piece ending in a newline.
+            payload: Its exposition text, as it came.
             source: Who writes, as ``/apps`` shows it.
             expire_after: Seconds until the app is dropped if nothing else comes.
 

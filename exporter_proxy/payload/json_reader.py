@@ -1,0 +1,116 @@
+"""The JSON wire: documents one after another, with or without blanks between them."""
+
+import msgspec
+
+from exporter_proxy.errors import PayloadError
+from exporter_proxy.payload.json_stream import JsonStream
+from exporter_proxy.payload.message import Message, Push
+from exporter_proxy.payload.names import check_name
+from exporter_proxy.payload.text import whole_text
+from exporter_proxy.payload.ttl import parse_ttl
+
+_BOM = b"\xef\xbb\xbf"
+_BLANKS = b" \t\r\n"
+
+
+class _Options(msgspec.Struct, forbid_unknown_fields=True):
+    metrics: str | list[str]
+    ttl: str | float | None = None
+
+
+_Document = dict[str, str | list[str] | _Options]
+_decode_documents = msgspec.json.Decoder(_Document).decode_lines
+
+
+class JsonReader:
+    """Reads JSON documents: those that come whole at native speed, others piece by piece.
+
+    Nearly every packet holds whole documents and nothing else, or lines of which the last is cut.
+    So what a packet holds up to the last possible end is decoded in one call. If that succeeds
+    these were whole documents, for an object says itself where it ends. If not, nothing is
+    concluded: the packet goes through :class:`~exporter_proxy.payload.json_stream.JsonStream`,
+    which knows where it is. A byte goes at most once through each.
+
+    Args:
+        max_message_size: Bytes that a document may have.
+    """
+
+    __slots__ = ("_documents", "_fresh", "_max_message_size", "_stream")
+
+    def __init__(self, max_message_size: int) -> None:
+        self._max_message_size = max_message_size
+        # Decoded, the next one last.
+        self._documents: list[_Document] = []
+        # Made when it is needed, which for most connections is never.
+        self._stream: JsonStream | None = None
+        # Nothing was received yet: a byte order mark may come.
+        self._fresh = True
+
+    @property
+    def buffered(self) -> int:
+        """Bytes received of a document that is not complete."""
+        return 0 if self._stream is None else self._stream.buffered
+
+    def feed(self, data: bytes) -> None:
+        """Add received bytes."""
+        if self._stream is not None and self._stream.buffered:
+            self._stream.feed(data)
+            return
+        rest = self._decode(data)
+        if rest:
+            if self._stream is None:
+                self._stream = JsonStream(self._max_message_size)
+            if self._fresh and rest.startswith(_BOM):
+                rest = rest[len(_BOM) :]
+            self._stream.feed(rest)
+        self._fresh = False
+
+    def next_message(self) -> Message | None:
+        """Return the next complete document's pushes; None if more bytes are needed.
+
+        Raises:
+            PayloadError: The document is refused.
+        """
+        if self._documents:
+            return _message(self._documents.pop())
+        if self._stream is None:
+            return None
+        return self._stream.next_message()
+
+    def _decode(self, data: bytes) -> bytes:
+        """Decode the documents that are whole; return what is left."""
+        if len(data) > self._max_message_size:
+            return data
+        end = len(data)
+        if data[-1] != 0x7D and data.rstrip(_BLANKS)[-1:] != b"}":
+            # The last line is cut: what is before it may be whole.
+            end = data.rfind(b"}\n") + 2
+            if end == 1:
+                return data
+        try:
+            documents = _decode_documents(data if end == len(data) else data[:end])
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return data
+        documents.reverse()
+        self._documents = documents
+        return data[end:]
+
+
+def _message(document: _Document) -> Message:
+    if not document:
+        raise PayloadError(
+            'the object is empty, expected {"<app>": "<metrics>"}', reason="empty_message"
+        )
+    return [_push(app, metrics) for app, metrics in document.items()]
+
+
+def _push(app: str, metrics: str | list[str] | _Options) -> Push:
+    ttl = None
+    if not isinstance(metrics, str):
+        if isinstance(metrics, _Options):
+            ttl = parse_ttl(metrics.ttl)
+            metrics = metrics.metrics
+        if isinstance(metrics, list):
+            metrics = "\n".join(metrics)
+    check_name(app)
+    return Push(app, whole_text(app, metrics.encode()), ttl)

@@ -1,0 +1,463 @@
+"""JSON documents decoded piece by piece, for those that don't come whole in one packet.
+
+RFC 8259, narrowed to the documents that the wire has::
+
+    {"<app>": TEXT, "<app>": {"metrics": TEXT, "ttl": "30s"}, …}
+
+with TEXT a string or an array of strings. Each byte is looked at once: strings are matched by an
+automaton and decoded as far as they have come, so that neither a large document nor one that comes
+byte by byte costs more than its length.
+"""
+
+import re
+from collections.abc import Callable
+
+import msgspec
+import re2
+
+from exporter_proxy.errors import PayloadError, RejectReason, quote
+from exporter_proxy.payload.message import Message, Push, too_large
+from exporter_proxy.payload.names import MAX_NAME_CHARACTERS, check_name
+from exporter_proxy.payload.text import TextBuilder
+from exporter_proxy.payload.ttl import parse_ttl
+
+# Key and option strings are read whole. A character takes at most 12 bytes (an escaped pair).
+_MAX_KEY_BYTES = MAX_NAME_CHARACTERS * 12 + 2
+
+_BLANKS = re.compile(rb"[ \t\r\n]*+")
+_KEY = re.compile(rb'"(?:[^"\\\x00-\x1f]++|\\.)*+"', re.DOTALL)
+_NUMBER = re.compile(rb"-?+[0-9][0-9.eE+-]*+|null")
+_NUMBER_END = b",} \t\r\n"
+
+_HEX = rb"[0-9a-fA-F]"
+_PAIR = rb"\\u[dD][89abAB]" + _HEX * 2 + rb"\\u[dD][c-fC-F]" + _HEX * 2
+_UNIT = rb"\\u(?:[0-9a-ce-fA-CE-F]" + _HEX * 3 + rb"|[dD][0-7]" + _HEX * 2 + rb")"
+_BODY = rb'(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|' + _UNIT + rb"|" + _PAIR + rb")*"
+_OPTIONS = re2.Options()
+_OPTIONS.encoding = re2.Options.Encoding.LATIN1
+# As much of a string as is complete: stops at the closing quote, before an escape that the input
+# cuts, and before anything that a string can't hold.
+_TEXT = re2.compile(_BODY, _OPTIONS)
+# Strings of an array that are complete and followed by a comma.
+_LINES = re2.compile(rb'(?:"' + _BODY + rb'"[ \t\r\n]*,[ \t\r\n]*)*', _OPTIONS)
+# An escape that may go on in the next packet.
+_CUT_ESCAPE = re.compile(
+    rb"\\(?:u(?:" + _HEX + rb"{0,3}|[dD][89abAB]" + _HEX + rb"{2}(?:\\(?:u(?:[dD]"
+    rb"(?:[c-fC-F]" + _HEX + rb"?)?)?)?)?))?"
+)
+_LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]" + _HEX + rb"{2}")
+
+_CONTROL = re.compile(rb"[\x00-\x1f]")
+_KINDS = {
+    "[": "an array",
+    "{": "an object",
+    "t": "true",
+    "f": "false",
+    "n": "null",
+    "-": "a number",
+}
+_KINDS |= dict.fromkeys("0123456789", "a number")
+
+_decode_strings = msgspec.json.Decoder(list[str]).decode
+_decode_number = msgspec.json.Decoder(float | None).decode
+
+
+class JsonStream:
+    """Decodes one document after another, each as far as its bytes have come.
+
+    Args:
+        max_message_size: Bytes that a document may have.
+    """
+
+    def __init__(self, max_message_size: int) -> None:
+        self._max_message_size = max_message_size
+        self._input = b""
+        self._at = 0
+        # Bytes of the present document that are no longer in the input.
+        self._consumed = 0
+        # Each step reads one thing. It returns False if the input ends before it.
+        self._step: Callable[[], bool] = self._document
+        self._message: Message | None = None
+        self._reset()
+
+    def _reset(self) -> None:
+        self._pushes: dict[str, Push] = {}
+        self._app = ""
+        self._in_options = False
+        self._has_metrics = False
+        self._ttl: float | None = None
+        self._option = ""
+        self._text: TextBuilder | None = None
+        self._payload: tuple[bytes, ...] = ()
+
+    @property
+    def buffered(self) -> int:
+        """Bytes received of the document that is not complete."""
+        if self._step == self._document:
+            return len(self._input) - self._at
+        return self._consumed + len(self._input) - self._at
+
+    def feed(self, data: bytes) -> None:
+        """Add received bytes."""
+        self._input = self._input[self._at :] + data
+        self._at = 0
+
+    def take_rest(self) -> bytes:
+        """Return the input after the last complete document, and forget it."""
+        rest = self._input[self._at :]
+        self._input, self._at = b"", 0
+        return rest
+
+    def next_message(self) -> Message | None:
+        """Return the next complete document's pushes; None if more bytes are needed.
+
+        Raises:
+            PayloadError: The document is refused.
+        """
+        while True:
+            before = self._at
+            more = self._step()
+            self._consumed += self._at - before
+            if self._consumed > self._max_message_size:
+                raise too_large(self._max_message_size)
+            if self._message is not None:
+                message, self._message = self._message, None
+                self._consumed = 0
+                return message
+            if not more:
+                # What a step leaves in the input is at most a key or a cut escape.
+                return None
+
+    # The steps, in the order of a document.
+
+    def _document(self) -> bool:
+        start = self._at
+        found = self._next_character()
+        # Blanks between documents belong to none of them.
+        self._consumed -= self._at - start
+        if not found:
+            return False
+        self._expect(b"{", "a JSON object")
+        self._step = self._first_member
+        return True
+
+    def _first_member(self) -> bool:
+        if not self._next_character():
+            return False
+        if self._input[self._at] == 0x7D:
+            raise PayloadError(
+                'the object is empty, expected {"<app>": "<metrics>"}', reason="empty_message"
+            )
+        return self._member()
+
+    def _member(self) -> bool:
+        key = self._string("an app's name", "bad_name")
+        if key is None:
+            self._step = self._member
+            return False
+        self._app = check_name(key)
+        self._in_options = False
+        self._step = self._colon
+        return True
+
+    def _colon(self) -> bool:
+        if not self._next_character():
+            return False
+        self._expect(b":", '":"')
+        self._step = self._value
+        return True
+
+    def _value(self) -> bool:
+        if not self._next_character():
+            return False
+        character = self._input[self._at]
+        if self._in_options and self._option == "ttl":
+            self._step = self._ttl_value
+        elif character == 0x22:
+            self._at += 1
+            self._text = TextBuilder(self._app)
+            self._step = self._characters
+        elif character == 0x5B:
+            self._at += 1
+            self._text = TextBuilder(self._app)
+            self._step = self._first_line
+        elif character == 0x7B and not self._in_options:
+            self._at += 1
+            self._in_options = True
+            self._has_metrics = False
+            self._ttl = None
+            self._step = self._first_option
+        else:
+            raise self._not_text(character)
+        return True
+
+    def _characters(self) -> bool:
+        """Read a text that is one string."""
+        if not self._string_part():
+            return False
+        self._end_text()
+        return True
+
+    def _first_line(self) -> bool:
+        if not self._next_character():
+            return False
+        if self._input[self._at] == 0x5D:
+            self._at += 1
+            self._end_text()
+            return True
+        return self._line()
+
+    def _line(self) -> bool:
+        """Read the lines that are here as a whole, then begin the one that isn't."""
+        assert self._text is not None
+        match = _LINES.match(self._input, self._at)
+        end = match.end()
+        if end > self._at:
+            run = self._input[self._at : end].rstrip()[:-1]
+            self._text.add("\n".join(self._decode(b"[" + run + b"]")).encode() + b"\n")
+            self._at = end
+        if not self._next_character():
+            self._step = self._line
+            return False
+        character = self._input[self._at]
+        if character != 0x22:
+            raise self._not_text(character)
+        self._at += 1
+        self._step = self._line_characters
+        return True
+
+    def _line_characters(self) -> bool:
+        if not self._string_part():
+            return False
+        self._step = self._line_end
+        return True
+
+    def _line_end(self) -> bool:
+        assert self._text is not None
+        if not self._next_character():
+            return False
+        if self._input[self._at] == 0x2C:
+            self._at += 1
+            self._text.add(b"\n")
+            self._step = self._line
+        else:
+            self._expect(b"]", '"," or "]"')
+            self._end_text()
+        return True
+
+    def _first_option(self) -> bool:
+        if not self._next_character():
+            return False
+        if self._input[self._at] == 0x7D:
+            return self._options_end()
+        return self._option_name()
+
+    def _option_name(self) -> bool:
+        name = self._string("an option's name", "not_text")
+        if name is None:
+            self._step = self._option_name
+            return False
+        if name not in {"metrics", "ttl"}:
+            raise PayloadError(
+                f"the metrics of {quote(self._app)}: unknown option {quote(name)}, expected text, "
+                'an array of lines, or {"metrics": …, "ttl": …}',
+                reason="not_text",
+            )
+        self._option = name
+        self._step = self._colon
+        return True
+
+    def _ttl_value(self) -> bool:
+        if self._input[self._at] == 0x22:
+            text = self._string("a time to live", "bad_ttl")
+            if text is None:
+                return False
+            self._ttl = parse_ttl(text)
+        else:
+            number = self._number()
+            if number is None:
+                return False
+            try:
+                self._ttl = parse_ttl(_decode_number(number))
+            except msgspec.DecodeError as error:
+                raise self._malformed("a time to live") from error
+        self._step = self._option_end
+        return True
+
+    def _option_end(self) -> bool:
+        if not self._next_character():
+            return False
+        if self._input[self._at] == 0x2C:
+            self._at += 1
+            self._step = self._option_name
+            return True
+        return self._options_end()
+
+    def _options_end(self) -> bool:
+        self._expect(b"}", '"," or "}"')
+        if not self._has_metrics:
+            raise PayloadError(
+                f'the metrics of {quote(self._app)}: the option "metrics" is missing',
+                reason="not_text",
+            )
+        self._end_member()
+        return True
+
+    def _member_end(self) -> bool:
+        if not self._next_character():
+            return False
+        if self._input[self._at] == 0x2C:
+            self._at += 1
+            self._step = self._member
+            return True
+        self._expect(b"}", '"," or "}"')
+        self._message = list(self._pushes.values())
+        self._reset()
+        self._step = self._document
+        return True
+
+    # What the steps share.
+
+    def _end_text(self) -> None:
+        assert self._text is not None
+        self._payload = self._text.finish()
+        self._text = None
+        if self._in_options:
+            self._has_metrics = True
+            self._step = self._option_end
+        else:
+            self._ttl = None
+            self._end_member()
+
+    def _end_member(self) -> None:
+        # Of a name given twice the last counts, as with every JSON reader that makes a mapping.
+        self._pushes[self._app] = Push(self._app, self._payload, self._ttl)
+        self._step = self._member_end
+
+    def _next_character(self) -> bool:
+        """Skip blanks; tell whether something is behind them."""
+        match = _BLANKS.match(self._input, self._at)
+        assert match is not None
+        self._at = match.end()
+        return self._at < len(self._input)
+
+    def _expect(self, character: bytes, what: str) -> None:
+        if self._input[self._at] != character[0]:
+            raise self._malformed(what)
+        self._at += 1
+
+    def _string(self, what: str, reason: RejectReason) -> str | None:
+        """Read a short string as a whole; None if it isn't complete."""
+        if not self._next_character():
+            return None
+        if self._input[self._at] != 0x22:
+            raise self._malformed(what)
+        match = _KEY.match(self._input, self._at)
+        size = (match.end() if match else len(self._input)) - self._at
+        if size > _MAX_KEY_BYTES:
+            raise PayloadError(
+                f"{what} of more than {_MAX_KEY_BYTES} bytes, expected at most "
+                f"{MAX_NAME_CHARACTERS} characters",
+                reason=reason,
+            )
+        if match is None:
+            control = _CONTROL.search(self._input, self._at)
+            if control is not None:
+                self._at = control.start()
+                raise self._malformed("no control character")
+            return None
+        self._at = match.end()
+        return _one(self._decode(b"[" + match.group() + b"]"))
+
+    def _number(self) -> bytes | None:
+        match = _NUMBER.match(self._input, self._at)
+        end = match.end() if match else self._at
+        if end == len(self._input):
+            if end - self._at > _MAX_KEY_BYTES:
+                raise self._malformed("a time to live")
+            return None
+        if match is None or self._input[end] not in _NUMBER_END:
+            if b"null".startswith(self._input[self._at :]):
+                return None
+            raise self._malformed("a time to live")
+        self._at = end
+        return match.group()
+
+    def _string_part(self) -> bool:
+        """Read as much of a string as is here; tell whether its end is."""
+        assert self._text is not None
+        end = _TEXT.match(self._input, self._at).end()
+        complete = end < len(self._input)
+        if not complete:
+            end = _without_cut_character(self._input, self._at, end)
+        if end > self._at:
+            part = self._input[self._at : end]
+            self._text.add(_one(self._decode(b'["' + part + b'"]')).encode())
+            self._at = end
+        if not complete:
+            return False
+        if self._input[end] == 0x22:
+            self._at += 1
+            return True
+        if _CUT_ESCAPE.fullmatch(self._input, end):
+            return False
+        raise self._bad_character(end)
+
+    def _decode(self, strings: bytes) -> list[str]:
+        try:
+            return _decode_strings(strings)
+        except UnicodeDecodeError as error:
+            raise PayloadError(
+                f"the message is not UTF-8: {error.reason}", reason="invalid_utf8"
+            ) from error
+        except msgspec.DecodeError as error:
+            raise self._malformed("a string") from error
+
+    def _bad_character(self, at: int) -> PayloadError:
+        self._at = at
+        if _LONE_SURROGATE.match(self._input, at):
+            return PayloadError(
+                f"the metrics of {quote(self._app)} hold a lone surrogate, "
+                f"{quote(self._input[at : at + 6].decode('latin-1'))}",
+                reason="invalid_utf8",
+            )
+        if self._input[at] == 0:
+            return PayloadError("the message holds a NUL byte", reason="nul_byte")
+        return self._malformed("no control character and no unknown escape in a string")
+
+    def _malformed(self, what: str) -> PayloadError:
+        found = quote(self._input[self._at : self._at + 20].decode("latin-1"), 20)
+        return PayloadError(
+            f"malformed JSON: expected {what}, found {found}", reason="malformed_json"
+        )
+
+    def _not_text(self, character: int) -> PayloadError:
+        kind = _KINDS.get(chr(character))
+        if kind is None:
+            return self._malformed("text or an array of lines")
+        if kind in {"an array", "an object"}:
+            return PayloadError(
+                f"the metrics of {quote(self._app)} are nested too deep, expected text or an array "
+                "of lines",
+                reason="nested_too_deep",
+            )
+        return PayloadError(
+            f"the metrics of {quote(self._app)} are {kind}, expected text or an array of lines",
+            reason="not_text",
+        )
+
+
+def _one(strings: list[str]) -> str:
+    return strings[0]
+
+
+def _without_cut_character(data: bytes, start: int, end: int) -> int:
+    """Return ``end``, less the bytes of a UTF-8 sequence that ``data[start:end]`` ends within."""
+    for back in range(1, min(3, end - start) + 1):
+        byte = data[end - back]
+        if byte >= 0xC0:
+            length = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+            return end - back if length > back else end
+        if byte < 0x80:
+            break
+    return end

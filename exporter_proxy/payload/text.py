@@ -1,0 +1,60 @@
+"""Exposition text on its way from a message into a payload of bounded pieces."""
+
+from exporter_proxy.errors import PayloadError, quote
+
+PIECE_BYTES = 1 << 20
+"""Longer texts are kept in pieces of about this size, so that no step over one takes long."""
+
+
+def whole_text(app: str, text: bytes) -> tuple[bytes, ...]:
+    """Return a payload of one piece.
+
+    Raises:
+        PayloadError: ``nul_byte``.
+    """
+    if 0 in text:
+        raise nul_byte(app)
+    return (text,)
+
+
+def nul_byte(app: str) -> PayloadError:
+    """Return the error for a payload that holds a NUL, at which Prometheus would stop reading."""
+    return PayloadError(f"the metrics of {quote(app)} hold a NUL byte", reason="nul_byte")
+
+
+class TextBuilder:
+    """Collects a text that comes in parts, cutting it at line ends into pieces.
+
+    Total work is linear in the bytes added, whatever the sizes of the parts.
+    """
+
+    __slots__ = ("_app", "_pending", "_pieces")
+
+    def __init__(self, app: str) -> None:
+        self._app = app
+        self._pieces: list[bytes] = []
+        self._pending = bytearray()
+
+    def add(self, part: bytes) -> None:
+        """Add UTF-8 text.
+
+        Raises:
+            PayloadError: ``nul_byte``.
+        """
+        if 0 in part:
+            raise nul_byte(self._app)
+        if len(self._pending) + len(part) >= PIECE_BYTES:
+            # Only the new part is searched: a single endless line must not be searched again and
+            # again.
+            end = part.rfind(b"\n") + 1
+            if end:
+                self._pieces.append(bytes(self._pending) + part[:end])
+                self._pending = bytearray(part[end:])
+                return
+        self._pending += part
+
+    def finish(self) -> tuple[bytes, ...]:
+        """Return the payload; the builder is used up."""
+        if self._pending or not self._pieces:
+            self._pieces.append(bytes(self._pending))
+        return tuple(self._pieces)
