@@ -1,0 +1,22 @@
+"""The configuration: ``config.toml`` as typed, frozen values."""
+
+from exporter_proxy.config.endpoints import BasicAuth, EndpointConfig, ScrapeSettings
+from exporter_proxy.config.loading import find_file, load, read, warnings
+from exporter_proxy.config.sections import Config, ExporterConfig, PollConfig, ReceiverConfig
+from exporter_proxy.config.values import Address, Secret
+
+__all__ = [
+    "Address",
+    "BasicAuth",
+    "Config",
+    "EndpointConfig",
+    "ExporterConfig",
+    "PollConfig",
+    "ReceiverConfig",
+    "ScrapeSettings",
+    "Secret",
+    "find_file",
+    "load",
+    "read",
+    "warnings",
+]

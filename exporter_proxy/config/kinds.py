@@ -1,0 +1,314 @@
+"""The kinds of values that configuration keys take.
+
+A kind says what it expects and reads what TOML gives. There are three outcomes and no fourth: the
+value as the program uses it, or a :class:`~exporter_proxy.errors.ConfigError` with one line for
+each mistake in it. A kind of many values reads all of them before it raises.
+"""
+
+import re
+import socket
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from exporter_proxy.config.units import parse_duration, parse_size
+from exporter_proxy.config.urls import hide_user_info
+from exporter_proxy.config.values import Address, Secret
+from exporter_proxy.errors import ConfigError, quote
+
+T = TypeVar("T")
+
+NEVER = float("inf")
+_YEAR_SECONDS = 365 * 86400
+_LONGEST_SECONDS = 100 * _YEAR_SECONDS
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_HOST = re.compile(r"[A-Za-z0-9_.-]{1,253}")
+
+
+class UnfitError(Exception):
+    """A value is not of the kind; the text says what is wrong where ``expected`` would not."""
+
+
+def join(key: str, name: str) -> str:
+    """Return the full name of the key ``name`` in the section or table ``key``."""
+    shown = name if _BARE_KEY.fullmatch(name) else quote(name)
+    return f"{key}.{shown}" if key else shown
+
+
+def type_name(value: object) -> str:
+    """Return what ``value`` is, without showing it."""
+    names = {bool: "a boolean", int: "an integer", float: "a number", str: "a string"}
+    names |= {list: "a list", dict: "a table"}
+    return names.get(type(value), "a date or time")
+
+
+def show(value: object) -> str:
+    """Return ``value`` for a message: bounded, on one line, without user info of an URL.
+
+    Lists and tables are not shown: a secret may be in them.
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return quote(hide_user_info(value))
+    # An integer beyond 64 bits, which TOML doesn't promise, may have too many digits to print.
+    if isinstance(value, float) or (isinstance(value, int) and value.bit_length() <= 64):
+        return repr(value)
+    return type_name(value)
+
+
+class Kind(Generic[T]):
+    """What a key takes.
+
+    Attributes:
+        expected: What to write, for messages: ``must be <expected>``.
+    """
+
+    expected: str
+
+    def read(self, value: object, key: str) -> T:
+        """Return ``value`` as the program uses it.
+
+        Args:
+            value: What TOML gave.
+            key: The full name of its key, for messages.
+
+        Raises:
+            ConfigError: It is something else.
+        """
+        try:
+            return self.convert(value)
+        except UnfitError as exc:
+            remedy = str(exc) or f"must be {self.expected}"
+            raise ConfigError([f"{key}: {self.show(value)}: {remedy}"]) from None
+
+    def show(self, value: object) -> str:
+        """Return a wrong ``value`` for the message about it."""
+        return show(value)
+
+    def convert(self, value: object) -> T:
+        """Return ``value`` as the program uses it.
+
+        Raises:
+            UnfitError: It is something else.
+        """
+        raise NotImplementedError
+
+
+class Boolean(Kind[bool]):
+    """``true`` or ``false``."""
+
+    expected = "true or false"
+
+    def convert(self, value: object) -> bool:
+        """See :meth:`Kind.convert`."""
+        if isinstance(value, bool):
+            return value
+        raise UnfitError
+
+
+class Integer(Kind[int]):
+    """An integer within bounds."""
+
+    def __init__(self, minimum: int, maximum: int) -> None:
+        self._minimum = minimum
+        self._maximum = maximum
+        self.expected = f"an integer from {minimum} to {maximum}"
+
+    def convert(self, value: object) -> int:
+        """See :meth:`Kind.convert`; a boolean is no integer."""
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise UnfitError
+        if self._minimum <= value <= self._maximum:
+            return value
+        raise UnfitError
+
+
+class Duration(Kind[float]):
+    """A number of seconds, or a string such as ``"5m"``; read as seconds.
+
+    Args:
+        minimum: The fewest seconds.
+        example: Shown in messages, as TOML.
+    """
+
+    def __init__(self, minimum: float, example: str) -> None:
+        self._minimum = minimum
+        unit = "second" if minimum == 1 else "seconds"
+        self.expected = f"a duration of at least {minimum:g} {unit}, such as {example}"
+
+    def convert(self, value: object) -> float:
+        """See :meth:`Kind.convert`."""
+        seconds = parse_duration(value) if isinstance(value, str) else value
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+            raise UnfitError
+        # also refuses not-a-number, of which no comparison is true
+        if not seconds >= self._minimum:
+            raise UnfitError
+        if seconds > _LONGEST_SECONDS:
+            raise UnfitError("must be at most 100 years")
+        return float(seconds)
+
+
+class Age(Duration):
+    """A duration after which something is dropped; 0 and ``"never"`` are read as infinity."""
+
+    def __init__(self) -> None:
+        super().__init__(0, '300 or "5m", or "never"')
+
+    def convert(self, value: object) -> float:
+        """See :meth:`Kind.convert`."""
+        return NEVER if value == "never" else super().convert(value) or NEVER
+
+
+class Size(Kind[int]):
+    """A number of bytes, or a string such as ``"64MiB"``; read as bytes."""
+
+    expected = 'a size of at least 1 byte, such as 1048576 or "64MiB"'
+
+    def convert(self, value: object) -> int:
+        """See :meth:`Kind.convert`."""
+        size = parse_size(value) if isinstance(value, str) else value
+        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+            raise UnfitError
+        if size > 2**40:
+            raise UnfitError("must be at most 1TiB")
+        return size
+
+
+class ListenAddress(Kind[Address]):
+    """``host:port``; an IPv6 address stands in brackets."""
+
+    expected = 'an address and a port, such as "127.0.0.1:6554" or "[::1]:6554"'
+
+    def convert(self, value: object) -> Address:
+        """See :meth:`Kind.convert`."""
+        if not isinstance(value, str):
+            raise UnfitError
+        host, _, port = value.rpartition(":")
+        if not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65535):
+            raise UnfitError
+        if host.startswith("[") and host.endswith("]"):
+            host = host[1:-1]
+            # A scope ("%eth0") is the resolver's to judge.
+            if not _is_ip(socket.AF_INET6, host.partition("%")[0]):
+                raise UnfitError
+        elif not _HOST.fullmatch(host) or (
+            # What looks like an IPv4 address must be one; a resolver would take long to say so.
+            host.replace(".", "").isdigit() and not _is_ip(socket.AF_INET, host)
+        ):
+            raise UnfitError
+        return Address(host, int(port))
+
+
+def _is_ip(family: socket.AddressFamily, text: str) -> bool:
+    try:
+        socket.inet_pton(family, text)
+    except (OSError, ValueError):  # ValueError: a NUL in it
+        return False
+    return True
+
+
+class Choice(Kind[str]):
+    """One of a few words."""
+
+    def __init__(self, *words: str) -> None:
+        self._words = words
+        quoted = [f'"{word}"' for word in words]
+        *first, last = quoted
+        self.expected = f"{', '.join(first)} or {last}" if first else last
+
+    def convert(self, value: object) -> str:
+        """See :meth:`Kind.convert`."""
+        if isinstance(value, str) and value in self._words:
+            return value
+        raise UnfitError
+
+
+class FileMode(Kind[int]):
+    """Permissions of a file, in octal."""
+
+    expected = 'permissions in octal, such as "0660" or 0o660'
+
+    def convert(self, value: object) -> int:
+        """See :meth:`Kind.convert`.
+
+        A decimal 660 is refused, since as a number it is 0o1224.
+        """
+        if isinstance(value, str) and re.fullmatch("(?:0o)?[0-7]{3,4}", value):
+            value = int(value, 8)
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 0o777:
+            return value
+        raise UnfitError
+
+
+class String(Kind[str]):
+    """Any text.
+
+    Args:
+        expected: What it stands for, for messages.
+        check: Returns the text as the program uses it; raises UnfitError.
+    """
+
+    def __init__(
+        self, expected: str = "a string", check: Callable[[str], str] = lambda text: text
+    ) -> None:
+        self.expected = expected
+        self._check = check
+
+    def convert(self, value: object) -> str:
+        """See :meth:`Kind.convert`."""
+        if isinstance(value, str):
+            return self._check(value)
+        raise UnfitError
+
+
+def _check_path(text: str) -> str:
+    if not text or "\0" in text:
+        raise UnfitError
+    return text
+
+
+class Path(String):
+    """A path, as the process sees it: relative to the working directory."""
+
+    def __init__(self) -> None:
+        super().__init__("the path of a file", _check_path)
+
+
+def _check_socket_path(text: str) -> str:
+    # the kernel's sun_path has 108 bytes, the last of them a NUL
+    if len(_check_path(text).encode()) > 107:
+        raise UnfitError("must be at most 107 bytes long, the kernel's limit for a socket")
+    return text
+
+
+class SocketPath(String):
+    """The path of a Unix socket."""
+
+    def __init__(self) -> None:
+        super().__init__("the path of a Unix socket", _check_socket_path)
+
+
+class SecretText(Kind[Secret]):
+    """Text that is never shown.
+
+    Args:
+        expected: What it stands for, for messages.
+        one_line: Whether control characters are refused.
+    """
+
+    def __init__(self, expected: str = "a string", *, one_line: bool = False) -> None:
+        self.expected = expected
+        self._one_line = one_line
+
+    def convert(self, value: object) -> Secret:
+        """See :meth:`Kind.convert`."""
+        if not isinstance(value, str):
+            raise UnfitError
+        if self._one_line and re.search(r"[\x00-\x08\x0a-\x1f\x7f]", value):
+            raise UnfitError
+        return Secret(value)
+
+    def show(self, value: object) -> str:
+        """Return only what ``value`` is: a secret of the wrong form is a secret still."""
+        return type_name(value)

@@ -1,0 +1,100 @@
+"""From a file to a :class:`~exporter_proxy.config.sections.Config`."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tomli
+
+from exporter_proxy.config.kinds import join
+from exporter_proxy.config.sections import Config
+from exporter_proxy.config.tables import kinds_of, read_all, suggest
+from exporter_proxy.errors import ConfigError
+
+VARIABLE = "EXPORTER_PROXY_CONFIG"
+PLACES = (Path("config.toml"), Path("/etc/exporter-proxy/config.toml"))
+
+
+def find_file(named: str | None = None, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the file to read: the one named, else the first there is, else None.
+
+    A file named on the command line or in ``$EXPORTER_PROXY_CONFIG`` is returned whether it is
+    there or not; only of the usual places one that is missing is passed over.
+    """
+    if named is not None:
+        return Path(named)
+    if environ.get(VARIABLE):
+        return Path(environ[VARIABLE])
+    return next((place for place in PLACES if os.path.lexists(place)), None)
+
+
+def load(path: Path | None) -> Config:
+    """Return the configuration in the file ``path``; None: the defaults.
+
+    Raises:
+        ConfigError: With every problem of the file, each beginning with its name.
+    """
+    if path is None:
+        return Config()
+    try:
+        return read(_parse(path))
+    except ConfigError as exc:
+        raise ConfigError([f"{path}: {problem}" for problem in exc.problems]) from None
+
+
+def read(document: Mapping[str, object]) -> Config:
+    """Return the configuration in ``document``, which is TOML already parsed.
+
+    Raises:
+        ConfigError: With every problem, each beginning with the key's full name.
+    """
+    sections, problems = read_all(_read_section, document.items())
+    if problems:
+        raise ConfigError(problems)
+    return Config(**dict(sections))
+
+
+def warnings(config: Config) -> list[str]:
+    """Return what can be meant, but hardly is: one line each."""
+    receiver, poll = config.receiver, config.poll_external
+    found: list[str] = []
+    polls = poll.poll_other_scrape_endpoints
+    if polls and not poll.other_scrape_endpoints:
+        found.append(
+            "poll_external.other_scrape_endpoints: empty: nothing is polled though "
+            "poll_other_scrape_endpoints is true"
+        )
+    if not (receiver.receive_on_tcp_socket or receiver.receive_on_unix_socket or polls):
+        found.append(
+            "nothing is received and nothing is polled: turn on receiver.receive_on_tcp_socket, "
+            "receiver.receive_on_unix_socket or poll_external.poll_other_scrape_endpoints"
+        )
+    return found
+
+
+def _parse(path: Path) -> dict[str, object]:
+    try:
+        return tomli.loads(path.read_bytes().decode())
+    except OSError as exc:
+        raise ConfigError([f"can't be read: {exc.strerror}"]) from exc
+    except UnicodeDecodeError as exc:
+        line = exc.object.count(b"\n", 0, exc.start) + 1
+        raise ConfigError([f"line {line}: not UTF-8, as TOML must be"]) from exc
+    except tomli.TOMLDecodeError as exc:
+        raise ConfigError([f"line {exc.lineno}, column {exc.colno}: {exc.msg}"]) from exc
+    except (ValueError, RecursionError) as exc:
+        # tomli lets through a number with thousands of digits and lists nested as deep
+        raise ConfigError(["not TOML: a number is too long or lists are nested too deep"]) from exc
+
+
+def _read_section(name: str, value: object) -> tuple[str, Any]:
+    kinds = kinds_of(Config)
+    kind = kinds.get(name)
+    if kind is not None:
+        return name, kind.read(value, name)
+    key = join("", name)
+    if isinstance(value, dict):
+        raise ConfigError([f"{key}: unknown section{suggest(name, kinds)}"])
+    places = ", ".join(f"[{section}]" for section in kinds)
+    raise ConfigError([f"{key}: unknown key: keys stand in the sections {places}"])

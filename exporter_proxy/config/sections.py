@@ -1,0 +1,153 @@
+"""The sections of ``config.toml``, one class each, every default visible on its field.
+
+Durations are seconds and sizes bytes, however the file wrote them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from exporter_proxy.config.endpoints import EndpointConfig, EndpointList, ScrapeSettings
+from exporter_proxy.config.kinds import (
+    NEVER,
+    Age,
+    Boolean,
+    Choice,
+    Duration,
+    FileMode,
+    Integer,
+    ListenAddress,
+    Size,
+    SocketPath,
+    String,
+    UnfitError,
+)
+from exporter_proxy.config.tables import Section, kinds_of
+from exporter_proxy.config.values import Address
+
+SCRAPE_ADDRESS = Address("0.0.0.0", 6555)  # noqa: S104 - the scrape port is there for others
+RECEIVER_ADDRESS = Address("127.0.0.1", 6554)
+
+
+def _check_account(text: str) -> str:
+    if not text or not text.isprintable():
+        raise UnfitError
+    return text
+
+
+_USER = String('the name of a user, or "current_user"', _check_account)
+_GROUP = String('the name of a group, or "current_group"', _check_account)
+
+
+@dataclass(frozen=True, slots=True)
+class ExporterConfig:
+    """``[exporter]``: the table, the page, and the port that shows them.
+
+    Attributes:
+        worker_threads: Extra workers for large payloads and pages.
+        concurrent_requests: Connections at once, for each receiver.
+        scrape_expose_endpoint: The scrape port.
+        max_apps: How many apps the table takes.
+        expire_after: Seconds after which an app that sent nothing is dropped; infinite: never.
+        exposition: How payloads become a page.
+        self_metrics: Whether the proxy's own metrics are exposed.
+        self_metrics_interval: Seconds for which a rendering of them is served.
+    """
+
+    worker_threads: Annotated[int, Integer(0, 1024)] = 0
+    concurrent_requests: Annotated[int, Integer(1, 1_000_000)] = 2048
+    scrape_expose_endpoint: Annotated[Address, ListenAddress()] = SCRAPE_ADDRESS
+    max_apps: Annotated[int, Integer(1, 100_000_000)] = 100_000
+    expire_after: Annotated[float, Age()] = NEVER
+    exposition: Annotated[Literal["verbatim"], Choice("verbatim")] = "verbatim"
+    self_metrics: Annotated[bool, Boolean()] = True
+    self_metrics_interval: Annotated[float, Duration(0, '5 or "1m"')] = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverConfig:
+    """``[receiver]``: the sockets that applications push to.
+
+    Attributes:
+        format: What is understood; ``"auto"`` tells it by the first bytes.
+        receive_on_unix_socket: Whether there is a Unix socket.
+        receiver_unix_socket: Its path; None: the first usable place.
+        unix_socket_user: Its owner.
+        unix_socket_group: Its group.
+        unix_socket_mode: Its permissions.
+        receive_on_tcp_socket: Whether there is a TCP port.
+        receiver_tcp_socket: Its address.
+        max_message_size: Bytes of one message.
+        max_buffered: Bytes of all unfinished messages together; beyond it reading pauses.
+        message_timeout: Seconds that a message may take once begun.
+        idle_timeout: Seconds that an open connection may be silent between messages.
+        expire_after: Seconds after which an app that sent nothing is dropped; infinite: never;
+            None: ``exporter.expire_after``.
+    """
+
+    format: Annotated[Literal["json", "capnp", "auto"], Choice("json", "capnp", "auto")] = "json"
+    receive_on_unix_socket: Annotated[bool, Boolean()] = True
+    receiver_unix_socket: Annotated[str | None, SocketPath()] = None
+    unix_socket_user: Annotated[str, _USER] = "current_user"
+    unix_socket_group: Annotated[str, _GROUP] = "current_group"
+    unix_socket_mode: Annotated[int, FileMode()] = 0o660
+    receive_on_tcp_socket: Annotated[bool, Boolean()] = True
+    receiver_tcp_socket: Annotated[Address, ListenAddress()] = RECEIVER_ADDRESS
+    max_message_size: Annotated[int, Size()] = 64 * 2**20
+    max_buffered: Annotated[int, Size()] = 256 * 2**20
+    message_timeout: Annotated[float, Duration(0.001, '10 or "1m"')] = 10.0
+    idle_timeout: Annotated[float, Duration(0.001, '300 or "5m"')] = 300.0
+    expire_after: Annotated[float | None, Age()] = None
+
+
+def _check_receiver(values: Mapping[str, Any], key: str) -> list[str]:
+    defaults = ReceiverConfig()
+    message: int = values.get("max_message_size", defaults.max_message_size)
+    buffered: int = values.get("max_buffered", defaults.max_buffered)
+    if buffered < message:
+        # such a message could never be finished
+        limit = f"must be at least max_message_size, which is {message} bytes"
+        return [f"{key}.max_buffered: {buffered}: {limit}"]
+    return []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollConfig(ScrapeSettings):
+    """``[poll_external]``: endpoints that the proxy scrapes; see :class:`ScrapeSettings`.
+
+    Attributes:
+        poll_other_scrape_endpoints: Whether it does.
+        other_scrape_endpoints: Which.
+    """
+
+    poll_other_scrape_endpoints: Annotated[bool, Boolean()] = False
+    other_scrape_endpoints: Annotated[tuple[EndpointConfig, ...], EndpointList()] = ()
+
+
+class PollSection(Section[PollConfig]):
+    """``[poll_external]``, each endpoint filled up with what the section says."""
+
+    def read(self, value: object, key: str) -> PollConfig:
+        """See :meth:`Kind.read`."""
+        values = self.read_keys(value, key)
+        endpoints = values.pop("other_scrape_endpoints", ())
+        shared = {name: values[name] for name in kinds_of(ScrapeSettings) if name in values}
+        return PollConfig(
+            **values,
+            other_scrape_endpoints=tuple(EndpointConfig(**shared | own) for own in endpoints),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole configuration."""
+
+    exporter: Annotated[
+        ExporterConfig, Section(ExporterConfig, expected="a section, written [exporter]")
+    ] = field(default_factory=ExporterConfig)
+    receiver: Annotated[
+        ReceiverConfig, Section(ReceiverConfig, _check_receiver, "a section, written [receiver]")
+    ] = field(default_factory=ReceiverConfig)
+    poll_external: Annotated[
+        PollConfig, PollSection(PollConfig, expected="a section, written [poll_external]")
+    ] = field(default_factory=PollConfig)
