@@ -1,0 +1,118 @@
+"""The command line: arguments to configuration to the running proxy.
+
+Exit codes: 0 after a clean end, 1 if the proxy can't start, 2 if its arguments or its
+configuration can't be used.
+"""
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from exporter_proxy import __version__, logs
+from exporter_proxy.config import Config, find_file, load, warnings
+from exporter_proxy.errors import ConfigError, StartError
+
+Command = Callable[[argparse.Namespace], int]
+
+_EPILOG = """\
+Without --config the file is the one that $EXPORTER_PROXY_CONFIG names, else ./config.toml, else
+/etc/exporter-proxy/config.toml; without any of them the defaults apply."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what the arguments say and return the exit code.
+
+    Args:
+        argv: Arguments without the program's name; None: those of the process.
+
+    Raises:
+        SystemExit: From the parser, after ``--help``, ``--version`` or a wrong argument.
+    """
+    options = build_parser().parse_args(argv)
+    command: Command = options.command
+    try:
+        return command(options)
+    except ConfigError as exc:
+        return _fail(2, exc.problems)
+    except StartError as exc:
+        return _fail(1, [f"exporter-proxy: {exc}"])
+    except KeyboardInterrupt:
+        # before the proxy listens to signals itself
+        return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser; what is parsed has a ``command`` to call with the options."""
+    parser = argparse.ArgumentParser(
+        prog="exporter-proxy",
+        description="Take the metrics of many applications and show all of them to Prometheus "
+        "on one port.",
+        epilog=_EPILOG,
+        allow_abbrev=False,
+    )
+    parser.add_argument("-c", "--config", metavar="FILE", help="configuration file (TOML)")
+    parser.add_argument(
+        "--check-config",
+        dest="command",
+        action="store_const",
+        const=check_config,
+        default=serve,
+        help="read the configuration, report every mistake in it, and exit",
+    )
+    parser.add_argument(
+        "--log-level", choices=logs.LEVELS, default="info", help="least level that is logged"
+    )
+    parser.add_argument(
+        "--log-format", choices=("text", "json"), default="text", help="form of a log line"
+    )
+    parser.add_argument("--version", action="version", version=f"exporter-proxy {__version__}")
+    return parser
+
+
+def check_config(options: argparse.Namespace) -> int:
+    """Read the configuration and say that nothing is wrong with it.
+
+    Raises:
+        ConfigError: Something is.
+    """
+    path, config = _load(options)
+    shown = path or "defaults"
+    for warning in warnings(config):
+        sys.stderr.write(logs.one_line(f"{shown}: warning: {warning}") + "\n")
+    sys.stdout.write(logs.one_line(f"{shown}: ok") + "\n")
+    return 0
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Run the proxy until it is told to stop.
+
+    Raises:
+        ConfigError: The configuration can't be used.
+        StartError: An address or a file can't be had.
+    """
+    path, config = _load(options)
+    logs.configure(options.log_level, options.log_format)
+    # Only now, so that --version and --check-config answer without an HTTP server in memory.
+    import uvloop  # noqa: PLC0415
+
+    from exporter_proxy.proxy import run  # noqa: PLC0415
+
+    logger = logging.getLogger(__name__)
+    logger.info("configuration: %s", path or "defaults")
+    for warning in warnings(config):
+        logger.warning("configuration: %s", warning)
+    uvloop.run(run(config))
+    return 0
+
+
+def _load(options: argparse.Namespace) -> tuple[Path | None, Config]:
+    path = find_file(options.config)
+    return path, load(path)
+
+
+def _fail(code: int, lines: Sequence[str]) -> int:
+    for line in lines:
+        sys.stderr.write(logs.one_line(line) + "\n")
+    return code

@@ -1,0 +1,96 @@
+"""How log lines look; who logs what is each module's own."""
+
+import logging
+import sys
+import time
+from typing import Literal
+
+LogFormat = Literal["text", "json"]
+LEVELS = ("debug", "info", "warning", "error")
+
+_INDENT = "    "
+
+
+class _OurHandler(logging.StreamHandler):  # type: ignore[type-arg]  # not subscriptable when run
+    """Tells the handler that :func:`configure` made from those of others."""
+
+
+def configure(level: str, log_format: LogFormat) -> None:
+    """Send log records of ``level`` and above to standard error.
+
+    Called again, it replaces what it set up before and leaves the handlers of others alone.
+    """
+    handler = _OurHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
+    root = logging.getLogger()
+    for previous in list(root.handlers):
+        if isinstance(previous, _OurHandler):
+            root.removeHandler(previous)
+    root.addHandler(handler)
+    root.setLevel(level.upper())
+
+
+def one_line(text: str) -> str:
+    r"""Return ``text`` with what is not printable escaped, as in ``\n``.
+
+    Names and error texts come from peers: a line break in one must not begin a log line of its
+    own, and a terminal must not obey an escape sequence.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character
+        if character.isprintable()
+        else character.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for character in text
+    )
+
+
+class UtcFormatter(logging.Formatter):
+    """Times as ``2026-11-22T06:00:00.123Z``."""
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802 - the library's signature
+        """Return the time of ``record`` in UTC."""
+        seconds, milliseconds = divmod(int(record.created * 1000), 1000)
+        return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{milliseconds:03d}Z"
+
+    def formatted_exception(self, record: logging.LogRecord) -> str:
+        """Return the traceback that ``record`` carries, or nothing."""
+        parts = [self.formatException(record.exc_info)] if record.exc_info else []
+        if record.stack_info:
+            parts.append(self.formatStack(record.stack_info))
+        return "\n".join(parts)
+
+
+class TextFormatter(UtcFormatter):
+    """One line a record; the lines of a traceback follow, indented, so none passes for a record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return ``record`` as text."""
+        message = one_line(record.getMessage())
+        line = f"{self.formatTime(record)} {record.levelname} {record.name} {message}"
+        exception = self.formatted_exception(record)
+        return "\n".join([line, *(_INDENT + one_line(part) for part in exception.splitlines())])
+
+
+class JsonFormatter(UtcFormatter):
+    """One JSON object a line: time, level, logger, message, and exception if there is one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        import json  # noqa: PLC0415 - only this format needs it
+
+        self._dumps = json.dumps
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return ``record`` as JSON, in ASCII."""
+        fields = {
+            "time": self.formatTime(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        exception = self.formatted_exception(record)
+        if exception:
+            fields["exception"] = exception
+        return self._dumps(fields)
