@@ -1,0 +1,117 @@
+"""One scrape over HTTP: ask, follow redirects, read the body within its limits."""
+
+import asyncio
+import ssl
+
+import aiohttp
+from yarl import URL
+
+from exporter_proxy.config import EndpointConfig
+from exporter_proxy.errors import PollError, quote
+from exporter_proxy.sources.poll_body import Body, Encoding, too_large
+from exporter_proxy.sources.poll_errors import HTTP_ERRORS, poll_error
+from exporter_proxy.sources.poll_request import ScrapeRequest, redirected
+from exporter_proxy.sources.poll_resolver import ThreadPerLookup
+from exporter_proxy.sources.poll_tls import TlsContexts
+from exporter_proxy.table import Payload
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MAX_REDIRECTS = 10
+_ENCODINGS: dict[str, Encoding] = {
+    "": "identity",
+    "identity": "identity",
+    "gzip": "gzip",
+    "x-gzip": "gzip",
+}
+# Longer than most intervals, so that a target that keeps connections open has one.
+_KEEPALIVE_SECONDS = 300
+_READ_BYTES = 262_144
+
+
+class PollClient:
+    """The HTTP client of all endpoints. To be made and closed on the event loop."""
+
+    def __init__(self) -> None:
+        self._tls = TlsContexts()
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=0,  # a target that hangs must not keep others waiting
+                keepalive_timeout=_KEEPALIVE_SECONDS,
+                resolver=ThreadPerLookup(),
+            ),
+            # One target's cookies are none of another's business.
+            cookie_jar=aiohttp.DummyCookieJar(),
+            # The whole poll has one timeout, set below.
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+            auto_decompress=False,
+            read_bufsize=_READ_BYTES,
+        )
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._session.close()
+
+    def prepare(self, endpoint: EndpointConfig) -> None:
+        """Do ahead what would hold the event loop: reading the system's authorities."""
+        if URL(endpoint.url).scheme == "https" and endpoint.ca_file is None:
+            self._tls.get(allow_invalid_certs=endpoint.allow_invalid_certs, ca_file=None)
+
+    async def scrape(self, endpoint: EndpointConfig, request: ScrapeRequest) -> Payload:
+        """Return what ``endpoint`` serves now.
+
+        Raises:
+            PollError: It serves nothing that can be shown, or not within ``client_timeout``.
+        """
+        try:
+            async with asyncio.timeout(endpoint.client_timeout):
+                return await self._scrape(endpoint, request)
+        except TimeoutError as exc:
+            message = f"no complete answer within {endpoint.client_timeout:g} s (client_timeout)"
+            raise PollError(message, reason="timeout") from exc
+        except HTTP_ERRORS as exc:
+            raise poll_error(exc) from exc
+
+    async def _scrape(self, endpoint: EndpointConfig, request: ScrapeRequest) -> Payload:
+        url = request.url
+        origin = url.origin()
+        headers = request.headers()
+        for _ in range(1 + _MAX_REDIRECTS):
+            response = await self._session.get(
+                url, headers=headers, ssl=self._ssl(endpoint, url), allow_redirects=False
+            )
+            try:
+                if response.status not in _REDIRECTS:
+                    return await _read(response, endpoint.max_body_size)
+                url = redirected(url, response.headers.get("Location"))
+            finally:
+                # Closes the connection if the answer was not read to its end.
+                response.release()
+            if url.origin() != origin:
+                # And never again, should the redirects lead back: the way was another's choice.
+                headers = request.bare_headers
+        raise PollError(f"more than {_MAX_REDIRECTS} redirects", reason="http_status")
+
+    def _ssl(self, endpoint: EndpointConfig, url: URL) -> ssl.SSLContext | bool:
+        if url.scheme != "https":
+            return True
+        return self._tls.get(
+            allow_invalid_certs=endpoint.allow_invalid_certs, ca_file=endpoint.ca_file
+        )
+
+
+async def _read(response: aiohttp.ClientResponse, max_size: int) -> Payload:
+    if response.status != 200:
+        raise PollError(f"HTTP status {response.status}", reason="http_status")
+    name = response.headers.get("Content-Encoding", "").strip().lower()
+    encoding = _ENCODINGS.get(name)
+    if encoding is None:
+        message = f"the body's encoding was not asked for: {quote(name)}"
+        raise PollError(message, reason="malformed_http")
+    if response.content_length is not None and response.content_length > max_size:
+        raise too_large(max_size)
+    body = Body(max_size, encoding)
+    content = response.content
+    while data := await content.readany():
+        for _ in body.feed(data):
+            await asyncio.sleep(0)
+    return body.close()
