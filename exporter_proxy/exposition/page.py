@@ -1,0 +1,151 @@
+"""Payloads, one after another, as the pieces of a page.
+
+A page is never put together as a whole unless it is small: it is a list of pieces, each of which
+is joined, compressed and sent on its own, so that none of these holds the event loop for long.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import is_
+from struct import pack
+
+from isal import isal_zlib
+
+LONGEST_PIECE = 1_048_576
+"""Bytes of exposition text that no piece exceeds: about a millisecond of compressing."""
+SHORTEST_CLOSED = LONGEST_PIECE // 4
+"""Bytes from which a piece ends where one ended on the page before."""
+TYPICAL_PIECE = LONGEST_PIECE // 2
+MOST_PARTS = 4096
+"""Parts of a piece, so that many small payloads don't make a piece that takes long to join."""
+
+# RFC 1952 section 2.3.1: deflate, no name, no time, fastest algorithm, unknown system
+_GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"
+# RFC 1951 section 3.2.6: an empty final block of fixed Huffman codes; pieces have no final block
+_LAST_BLOCK = b"\x03\x00"
+
+
+class Piece:
+    """Some payloads next to one another, or a slice of one payload that is too long for a piece.
+
+    Attributes:
+        parts: The payloads; only one if the piece is a slice.
+        start: Where the slice begins in it.
+        size: Its bytes of exposition text.
+    """
+
+    __slots__ = ("_crc", "_deflated", "parts", "size", "start")
+
+    def __init__(self, parts: tuple[bytes, ...], start: int, size: int) -> None:
+        self.parts = parts
+        self.start = start
+        self.size = size
+        self._deflated: bytes | None = None
+        self._crc = 0
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """What finds this piece among those of another page that has the same payloads."""
+        return id(self.parts[0]), self.start
+
+    def same_as(self, other: "Piece") -> bool:
+        """Tell whether both are made of the same objects, without looking at their bytes."""
+        return (
+            self.size == other.size
+            and self.start == other.start
+            and len(self.parts) == len(other.parts)
+            and all(map(is_, self.parts, other.parts))
+        )
+
+    def text(self) -> bytes:
+        """Return the exposition text: the payload itself where the piece is a whole payload."""
+        if len(self.parts) == 1:
+            return self.parts[0][self.start : self.start + self.size]
+        return b"".join(self.parts)
+
+    @property
+    def is_deflated(self) -> bool:
+        """Whether :meth:`deflated` has only to be read."""
+        return self._deflated is not None
+
+    def deflated(self) -> bytes:
+        """Return raw deflate blocks, none of them final, that end at a byte; made once.
+
+        The compressor releases the interpreter lock.
+        """
+        if self._deflated is None:
+            text = self.text()
+            compressor = isal_zlib.compressobj(1, isal_zlib.DEFLATED, -15)
+            head = compressor.compress(text)
+            self._crc = isal_zlib.crc32(text)
+            self._deflated = head + compressor.flush(isal_zlib.Z_FULL_FLUSH)
+        return self._deflated
+
+    def extend_crc(self, crc: int) -> int:
+        """Return the CRC of what has ``crc`` with this piece after it."""
+        self.deflated()
+        combined: int = isal_zlib.crc32_combine(crc, self._crc, self.size)
+        return combined
+
+
+def lay_out(
+    parts: Iterable[bytes], previous: Mapping[tuple[int, int], Piece] | None = None
+) -> Iterator[Piece]:
+    """Cut payloads into pieces.
+
+    Where payloads are those of the page before, pieces end where they ended on it and are
+    the same objects, with what was compressed of them; so a change costs the pieces around it.
+
+    Args:
+        parts: The payloads, in the order of the page.
+        previous: The pieces of the page before, by their ``key``. It must be alive: payloads are
+            told apart by identity.
+    """
+    known = previous or {}
+    gathered: list[bytes] = []
+    size = 0
+    for part in parts:
+        if gathered and _ends_before(part, size, len(gathered), known):
+            yield _known(Piece(tuple(gathered), 0, size), known)
+            gathered, size = [], 0
+        if len(part) > LONGEST_PIECE:
+            yield from _cut(part, known)
+        elif part:
+            gathered.append(part)
+            size += len(part)
+    if gathered:
+        yield _known(Piece(tuple(gathered), 0, size), known)
+
+
+def _ends_before(
+    part: bytes, size: int, parts: int, known: Mapping[tuple[int, int], Piece]
+) -> bool:
+    limit = LONGEST_PIECE if known else TYPICAL_PIECE
+    if size + len(part) > limit or parts >= MOST_PARTS:
+        return True
+    # Pieces of very many small payloads are short; they too must end where they did.
+    long_enough = size >= SHORTEST_CLOSED or parts >= MOST_PARTS // 4
+    return long_enough and (id(part), 0) in known
+
+
+def _cut(part: bytes, known: Mapping[tuple[int, int], Piece]) -> Iterator[Piece]:
+    for start in range(0, len(part), TYPICAL_PIECE):
+        yield _known(Piece((part,), start, min(TYPICAL_PIECE, len(part) - start)), known)
+
+
+def _known(piece: Piece, known: Mapping[tuple[int, int], Piece]) -> Piece:
+    """Return the piece of the page before that is the same, or this one."""
+    candidate = known.get(piece.key)
+    return candidate if candidate is not None and candidate.same_as(piece) else piece
+
+
+def gzip_chunks(pieces: Sequence[Piece]) -> list[bytes]:
+    """Return one gzip member (RFC 1952) in chunks, compressing what has not been yet.
+
+    One member, since readers such as curl stop after the first.
+    """
+    crc = 0
+    for piece in pieces:
+        crc = piece.extend_crc(crc)
+    size = sum(piece.size for piece in pieces) & 0xFFFFFFFF
+    trailer = _LAST_BLOCK + pack("<II", crc, size)
+    return [_GZIP_HEADER, *(piece.deflated() for piece in pieces), trailer]

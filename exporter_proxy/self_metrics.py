@@ -1,0 +1,238 @@
+"""What the proxy tells about itself: one more row of the page, and a page of its own."""
+
+import logging
+import platform
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import get_args
+
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    SummaryMetricFamily,
+)
+from prometheus_client.exposition import generate_latest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector, CollectorRegistry
+
+from exporter_proxy import __version__
+from exporter_proxy.errors import RejectReason
+from exporter_proxy.exposition.series import family, sample
+from exporter_proxy.sources.base import Source, TargetStatus
+from exporter_proxy.table import Row, Snapshot, Table
+
+logger = logging.getLogger(__name__)
+
+ROWS_A_STEP = 1000
+"""Apps whose series are rendered before the event loop is served: about a millisecond."""
+
+_LAST_UPDATE = "exporter_proxy_app_last_update_timestamp_seconds"
+_LAST_UPDATE_FAMILY = family(
+    _LAST_UPDATE, "gauge", "When the app's metrics were last replaced, in Unix time."
+)
+
+
+class ScrapeStats:
+    """Plain counters of the scrapes, written by the metrics view."""
+
+    __slots__ = ("failures", "scrapes", "seconds")
+
+    def __init__(self) -> None:
+        self.scrapes = 0
+        self.failures = 0
+        # until the page was ready to be sent, all scrapes together
+        self.seconds = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count a scrape whose page was ready after ``seconds``."""
+        self.scrapes += 1
+        self.seconds += seconds
+
+
+class SelfMetrics:
+    """Renders the self-metrics.
+
+    Args:
+        table: Whose apps are counted.
+        sources: All that write the table.
+        targets: Gives the state of every polled target; a target is a label value and has to be
+            named once.
+        interval: Seconds for which what was rendered is kept.
+        monotonic: The clock for ``interval``.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        sources: Sequence[Source],
+        targets: Callable[[], Iterable[TargetStatus]],
+        interval: float,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.scrapes = ScrapeStats()
+        self._targets = targets
+        self._interval = interval
+        self._monotonic = monotonic
+        # A registry of our own: prometheus-client's global one has unprefixed process metrics.
+        self._registry = CollectorRegistry()
+        self._registry.register(_ProxyCollector(table, sources, self.scrapes))
+        ProcessCollector(namespace="exporter_proxy", registry=self._registry)
+        self._rendered = b""
+        self._render_at = float("-inf")
+        # the app series of one generation of the table
+        self._app_series: tuple[int, tuple[bytes, ...]] = (-1, ())
+
+    def render(self) -> bytes:
+        """Return all self-metrics but those of apps; the same object until ``interval`` passed."""
+        now = self._monotonic()
+        if now >= self._render_at:
+            self._render_at = now + self._interval
+            try:
+                self._rendered = generate_latest(self._registry) + _render_targets(self._targets())
+            except Exception:
+                # The last ones stay: our own metrics must never cost the apps theirs.
+                logger.exception("rendering the self-metrics failed")
+        return self._rendered
+
+    def app_series(self, snapshot: Snapshot) -> Generator[None, None, tuple[bytes, ...]]:
+        """Render what has one series an app, in steps; the value of the generator is the text.
+
+        A row's line is rendered once and kept with the row.
+        """
+        if self._app_series[0] == snapshot.generation:
+            return self._app_series[1]
+        parts = [_LAST_UPDATE_FAMILY] if snapshot.rows else []
+        rows = iter(snapshot.rows)
+        while some := list(islice(rows, ROWS_A_STEP)):
+            parts.append(b"".join(map(_last_update, some)))
+            yield
+        self._app_series = (snapshot.generation, tuple(parts))
+        return self._app_series[1]
+
+
+def _last_update(row: Row) -> bytes:
+    derived = row.derived
+    if derived is None:
+        derived = row.derived = {}
+    line = derived.get(_LAST_UPDATE)
+    if isinstance(line, bytes):
+        return line
+    derived[_LAST_UPDATE] = line = sample(_LAST_UPDATE, [("app", row.app)], row.updated_ns / 1e9)
+    return line
+
+
+def _render_targets(targets: Iterable[TargetStatus]) -> bytes:
+    """Render the state of polled targets, of which there may be thousands."""
+    # Two series of the same labels would make Prometheus refuse the page.
+    by_name = {status.target: status for status in targets}
+    if not by_name:
+        return b""
+    polled = {name: status for name, status in by_name.items() if status.up is not None}
+    up, duration = "exporter_proxy_poll_up", "exporter_proxy_poll_duration_seconds"
+    polls, failures = "exporter_proxy_polls_total", "exporter_proxy_poll_failures_total"
+    return b"".join(
+        [
+            family(up, "gauge", "Whether the last poll of the target succeeded."),
+            *(sample(up, [("target", t)], int(bool(s.up))) for t, s in polled.items()),
+            family(duration, "gauge", "How long the last poll of the target took."),
+            *(sample(duration, [("target", t)], s.duration_seconds) for t, s in polled.items()),
+            family(polls, "counter", "Polls of the target that ended, failed ones too."),
+            *(sample(polls, [("target", t)], s.polls) for t, s in by_name.items()),
+            family(failures, "counter", "Polls of the target that failed, by reason."),
+            *(
+                sample(failures, [("target", t), ("reason", reason)], count)
+                for t, s in by_name.items()
+                for reason, count in sorted(s.failures.items())
+            ),
+        ]
+    )
+
+
+class _ProxyCollector(Collector):
+    """Reads the plain counters of table, sources and scrapes when it is asked."""
+
+    def __init__(self, table: Table, sources: Sequence[Source], scrapes: ScrapeStats) -> None:
+        self._table = table
+        self._sources = sources
+        self._scrapes = scrapes
+
+    def describe(self) -> Iterable[Metric]:
+        """Say nothing at registration, instead of being asked for all metrics."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Return the metric families as they are now."""
+        build = GaugeMetricFamily(
+            "exporter_proxy_build_info",
+            "The version of exporter-proxy and of Python; always 1.",
+            labels=("version", "python_version"),
+        )
+        build.add_metric((__version__, platform.python_version()), 1)
+        yield build
+        yield GaugeMetricFamily("exporter_proxy_apps", "Apps in the table.", len(self._table))
+        yield GaugeMetricFamily(
+            "exporter_proxy_max_apps",
+            "Apps that the table takes (exporter.max_apps).",
+            self._table.max_apps,
+        )
+        yield from self._by_source()
+        yield from self._by_reason()
+        scrapes = self._scrapes
+        yield CounterMetricFamily(
+            "exporter_proxy_scrapes", "Scrapes of /metrics and /metrics/self.", scrapes.scrapes
+        )
+        yield CounterMetricFamily(
+            "exporter_proxy_scrape_failures",
+            "Scrapes that ended in an error of the proxy.",
+            scrapes.failures,
+        )
+        yield SummaryMetricFamily(
+            "exporter_proxy_scrape_duration_seconds",
+            "Time from the request of a scrape until its page was ready to be sent.",
+            count_value=scrapes.scrapes - scrapes.failures,
+            sum_value=scrapes.seconds,
+        )
+
+    def _by_source(self) -> Iterator[Metric]:
+        updates = CounterMetricFamily(
+            "exporter_proxy_updates", "Updates of apps by the source.", labels=("source",)
+        )
+        connections = CounterMetricFamily(
+            "exporter_proxy_connections", "Connections that the source took.", labels=("source",)
+        )
+        opened = GaugeMetricFamily(
+            "exporter_proxy_open_connections", "Open connections of the source.", labels=("source",)
+        )
+        for source in self._sources:
+            labels = (_unicode(source.name),)
+            updates.add_metric(labels, source.stats.updates)
+            connections.add_metric(labels, source.stats.connections)
+            opened.add_metric(labels, source.stats.open_connections)
+        return iter((updates, connections, opened))
+
+    def _by_reason(self) -> Iterator[Metric]:
+        rejected = CounterMetricFamily(
+            "exporter_proxy_rejected_messages",
+            "Messages that the source refused, by reason; their senders were told.",
+            labels=("source", "reason"),
+        )
+        closed = CounterMetricFamily(
+            "exporter_proxy_closed_connections",
+            "Connections that the proxy closed although nothing was wrong with a message.",
+            labels=("source", "reason"),
+        )
+        for source in self._sources:
+            name = _unicode(source.name)
+            # All reasons from the start: rate() doesn't see the step from nothing to 1.
+            for reason in get_args(RejectReason):
+                rejected.add_metric((name, reason), source.stats.rejected[reason])
+            for closing, count in sorted(source.stats.closed_connections.items()):
+                closed.add_metric((name, closing), count)
+        return iter((rejected, closed))
+
+
+def _unicode(text: str) -> str:
+    """Return ``text`` with escapes for what is not Unicode, such as parts of a socket's path."""
+    return text.encode(errors="backslashreplace").decode()

@@ -1,0 +1,46 @@
+"""``/apps`` for a browser."""
+
+from collections.abc import Generator, Sequence
+from html import escape
+from itertools import islice
+
+from exporter_proxy.views import style
+from exporter_proxy.views.app_lines import COLUMNS, NUMBERS, OK, AppLine, show_time
+
+LINES_A_CHUNK = 200
+
+_CLASSES = tuple("number" if name in NUMBERS else "" for name in COLUMNS)
+
+
+def draw(lines: Sequence[AppLine], now_ns: int) -> Generator[None, None, list[bytes]]:
+    """Return the page in chunks, in steps of some hundred lines."""
+    chunks = [_head(len(lines), now_ns).encode()]
+    rest = iter(lines)
+    while some := list(islice(rest, LINES_A_CHUNK)):
+        chunks.append("".join(map(_row, some)).encode())
+        yield
+    chunks.append(("</tbody>\n</table>" + style.END).encode())
+    return chunks
+
+
+def _head(apps: int, now_ns: int) -> str:
+    heads = "".join(
+        f'<th scope="col" class="{kind}">{name}</th>'
+        for name, kind in zip(COLUMNS, _CLASSES, strict=True)
+    )
+    known = "No app yet" if apps == 0 else f"{apps} app" + "s" * (apps > 1)
+    return (
+        style.begin("Apps · exporter-proxy")
+        + f"<h1>Apps</h1>\n<p>{known}. Current time: {show_time(now_ns)}. "
+        '<a href="/">exporter-proxy</a></p>\n'
+        f"<table>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n"
+    )
+
+
+def _row(line: AppLine) -> str:
+    classes = ("", "time", "", *_CLASSES[3:6], "ok" if line.state == OK else "bad")
+    cells = "".join(
+        f'<td class="{kind}">{escape(cell)}</td>' if kind else f"<td>{escape(cell)}</td>"
+        for cell, kind in zip(line.cells(), classes, strict=True)
+    )
+    return f"<tr>{cells}</tr>\n"

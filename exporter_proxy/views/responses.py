@@ -1,0 +1,95 @@
+"""Responses as all views give them."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+from aiohttp import web
+
+logger = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+STALLED_SECONDS = 60.0
+"""How long a reader may take nothing of a long response before its connection is closed."""
+
+COMMON_HEADERS = {"Server": "exporter-proxy", "X-Content-Type-Options": "nosniff"}
+TEXT = "text/plain; charset=utf-8"
+# Pages hold neither scripts nor anything from elsewhere, whatever a name may look like.
+_HTML_HEADERS = {
+    "Content-Type": "text/html; charset=utf-8",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+def text(line: str, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    """Return a response of one line, to which the line break is added."""
+    return web.Response(
+        body=line.encode(errors="backslashreplace") + b"\n",
+        status=status,
+        headers={"Content-Type": TEXT, **COMMON_HEADERS, **(headers or {})},
+    )
+
+
+def html_headers() -> dict[str, str]:
+    """Return the headers of a page for a browser."""
+    return {**COMMON_HEADERS, **_HTML_HEADERS}
+
+
+async def send(
+    request: web.Request, headers: Mapping[str, str], chunks: Iterable[bytes], size: int
+) -> web.StreamResponse:
+    """Send chunks as they are made, none before the reader took the one before.
+
+    Args:
+        request: The request that is answered; of a HEAD request only the headers are sent.
+        headers: All headers but ``Content-Length``.
+        chunks: The body; made one at a time.
+        size: Its bytes, all chunks together.
+    """
+    response = web.StreamResponse(headers=headers)
+    response.content_length = size
+    await response.prepare(request)
+    if request.method == "HEAD":
+        return response
+    try:
+        for chunk in chunks:
+            async with asyncio.timeout(STALLED_SECONDS):
+                await response.write(chunk)
+            # A reader that is fast enough never makes us wait; the others get their turn.
+            await asyncio.sleep(0)
+    except TimeoutError:
+        logger.debug("reader takes nothing, closing: peer=%s path=%s", request.remote, request.path)
+        _abort(request)
+    except ConnectionError as exc:
+        logger.debug("reader went away: peer=%s path=%s: %s", request.remote, request.path, exc)
+    return response
+
+
+def _abort(request: web.Request) -> None:
+    """Close the connection at once, so that a cut response can't be taken for a whole one."""
+    if request.transport is not None:
+        request.transport.abort()
+
+
+def guarded(handler: Handler) -> Handler:
+    """Return ``handler`` so that an error of ours costs one request and is logged."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except ConnectionError:
+            # The reader went away; aiohttp ends the connection.
+            raise
+        except Exception:
+            logger.exception("answering failed: path=%s", request.path)
+            _abort_if_begun(request)
+            return text("error: internal error, see the log of exporter-proxy", status=500)
+
+    return handle
+
+
+def _abort_if_begun(request: web.Request) -> None:
+    if request.writer is not None and request.writer.output_size:
+        _abort(request)

@@ -1,0 +1,76 @@
+"""The one HTTP port: which path is answered by which view."""
+
+import time
+from collections.abc import Callable
+
+from aiohttp import web
+
+from exporter_proxy.errors import quote
+from exporter_proxy.self_metrics import SelfMetrics
+from exporter_proxy.table import Table
+from exporter_proxy.views.apps import AppsView
+from exporter_proxy.views.home import HealthView, HomeView
+from exporter_proxy.views.metrics import MetricsView, turned_off
+from exporter_proxy.views.page_cache import PageCache
+from exporter_proxy.views.responses import Handler, guarded, text
+from exporter_proxy.workers import Workers
+
+PAGES = {
+    "/metrics": "the metrics of all apps, as Prometheus scrapes them",
+    "/metrics/self": "the proxy's own metrics alone",
+    "/apps": "which app was updated when, and by whom",
+    "/-/healthy": "whether the process answers",
+    "/-/ready": "whether metrics are taken",
+}
+"""What the first page links to."""
+
+
+def build_app(
+    *,
+    table: Table,
+    self_metrics: SelfMetrics | None,
+    ready: Callable[[], bool],
+    workers: Workers,
+    wall_ns: Callable[[], int] = time.time_ns,
+) -> web.Application:
+    """Return the application that answers on the scrape port.
+
+    Run it with ``access_log=None``: a line a scrape tells nobody anything.
+
+    Args:
+        table: What is shown.
+        self_metrics: The proxy's own; None: they are turned off.
+        ready: Whether the proxy takes metrics.
+        workers: Threads for what would hold the event loop.
+        wall_ns: The clock for the current time on ``/apps``, in nanoseconds since the epoch.
+    """
+    health = HealthView(ready)
+    metrics = MetricsView(PageCache(table, self_metrics), self_metrics, workers)
+    own: Handler = turned_off
+    if self_metrics is not None:
+        pages = PageCache(table, self_metrics, only_self=True)
+        own = MetricsView(pages, self_metrics, workers).handle
+    handlers: dict[str, Handler] = {
+        "/": HomeView(PAGES).handle,
+        "/metrics": metrics.handle,
+        "/metrics/self": own,
+        "/apps": AppsView(table, wall_ns).handle,
+        "/-/healthy": health.healthy,
+        "/-/ready": health.ready,
+    }
+    app = web.Application()
+    for path, handler in handlers.items():
+        app.router.add_get(path, guarded(handler))
+        app.router.add_route("*", path, _wrong_method)
+    app.router.add_route("*", "/{path:.*}", _not_found)
+    return app
+
+
+async def _wrong_method(request: web.Request) -> web.StreamResponse:
+    line = f"error: {request.path} takes GET and HEAD, not {quote(request.method)}"
+    return text(line, status=405, headers={"Allow": "GET, HEAD"})
+
+
+async def _not_found(request: web.Request) -> web.StreamResponse:
+    paths = ", ".join(("/", *PAGES))
+    return text(f"error: nothing at {quote(request.path)}; there is {paths}", status=404)
