@@ -68,7 +68,7 @@ class CapnpFramer:
 
     def _frame_bytes(self, available: int) -> int:
         """Return the size of the frame that begins here, or of its header if that is cut."""
-        (last,) = struct.unpack_from("<I", self._input, self._at)
+        last: int = struct.unpack_from("<I", self._input, self._at)[0]
         if last >= MAX_SEGMENTS:
             raise PayloadError(
                 f"the Cap'n Proto header announces {last + 1} segments, "

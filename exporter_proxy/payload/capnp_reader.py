@@ -7,7 +7,7 @@ import capnp
 
 from exporter_proxy.errors import PayloadError, quote
 from exporter_proxy.payload.capnp_framer import CapnpFramer
-from exporter_proxy.payload.message import WORKING, Message, Push, _Working
+from exporter_proxy.payload.message import WORKING, Message, Progress, Push
 from exporter_proxy.payload.names import check_name
 from exporter_proxy.payload.text import PIECE_BYTES, TextBuilder, whole_text
 from exporter_proxy.payload.ttl import NEVER
@@ -45,7 +45,7 @@ class CapnpReader:
     def __init__(self, max_message_size: int) -> None:
         self._framer = CapnpFramer(max_message_size)
         # A message that is read in pieces.
-        self._large: Iterator[Message | _Working] | None = None
+        self._large: Iterator[Message | Progress] | None = None
 
     @property
     def buffered(self) -> int:
@@ -56,7 +56,7 @@ class CapnpReader:
         """Add received bytes."""
         self._framer.feed(data)
 
-    def next_message(self) -> Message | _Working | None:
+    def next_message(self) -> Message | Progress | None:
         """Return the next complete message, :data:`WORKING`, or None if more bytes are needed.
 
         Raises:
@@ -91,7 +91,7 @@ def _decode(frame: bytes | bytearray) -> Message:
     return [Push(app, whole_text(app, text), ttl)]
 
 
-def _decode_large(frame: bytes | bytearray) -> Iterator[Message | _Working]:
+def _decode_large(frame: bytes | bytearray) -> Iterator[Message | Progress]:
     """Decode as :func:`_decode` does, in steps of about a mebibyte."""
     try:
         with _MESSAGE.from_bytes(

@@ -210,14 +210,15 @@ class JsonStream:
     def _line(self) -> bool:
         """Read the lines that are here as a whole, then begin the one that isn't."""
         assert self._text is not None
-        match = _LINES.match(self._input, self._at)
-        end = match.end()
+        self._step = self._line
+        if not self._next_character():
+            return False
+        end = _LINES.match(self._input, self._at).end()
         if end > self._at:
             run = self._input[self._at : end].rstrip()[:-1]
             self._text.add("\n".join(self._decode(b"[" + run + b"]")).encode() + b"\n")
             self._at = end
         if not self._next_character():
-            self._step = self._line
             return False
         character = self._input[self._at]
         if character != 0x22:

@@ -11,6 +11,7 @@ messages. ``feed`` adds bytes; then ``next_message`` is called until it returns 
   Messages returned before it stand. The reader must not be used again.
 """
 
+import enum
 from typing import Final, NamedTuple, Protocol
 
 from exporter_proxy.errors import PayloadError
@@ -35,11 +36,13 @@ Message = list[Push]
 """The pushes that one message carries, at least one, no app twice."""
 
 
-class _Working:
-    __slots__ = ()
+class Progress(enum.Enum):
+    """What :data:`WORKING` is one of."""
+
+    WORKING = enum.auto()
 
 
-WORKING: Final = _Working()
+WORKING: Final = Progress.WORKING
 
 
 class MessageReader(Protocol):
@@ -52,7 +55,7 @@ class MessageReader(Protocol):
     def feed(self, data: bytes) -> None:
         """Add received bytes."""
 
-    def next_message(self) -> Message | _Working | None:
+    def next_message(self) -> Message | Progress | None:
         """Return the next complete message, if there is one.
 
         Raises:

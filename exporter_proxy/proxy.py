@@ -1,0 +1,150 @@
+"""The one place that wires sources, table and views: start, serve, stop."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable, Sequence
+
+from aiohttp import web
+
+from exporter_proxy import __version__
+from exporter_proxy.config import Config, ExporterConfig
+from exporter_proxy.errors import StartError
+from exporter_proxy.self_metrics import SelfMetrics
+from exporter_proxy.sources.base import Source, TargetStatus
+from exporter_proxy.sources.receiver import open_receivers
+from exporter_proxy.table import Table
+from exporter_proxy.views.server import build_app
+from exporter_proxy.workers import Workers
+
+logger = logging.getLogger(__name__)
+
+_GRACE_SECONDS = 5.0
+# How often apps are looked for whose time to live has passed.
+_EXPIRY_SECONDS = 0.5
+# How long keep-alive connections of the scrape port may be silent: longer than Prometheus's longest
+# usual scrape interval, so that a scrape finds its connection open.
+_KEEPALIVE_SECONDS = 130
+
+
+async def run(config: Config) -> None:
+    """Run the proxy until SIGTERM or SIGINT.
+
+    Raises:
+        StartError: An address or a file can't be had; nothing is left open.
+    """
+    asked_to_stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked_to_stop.set)
+    proxy = Proxy(config)
+    try:
+        await proxy.start()
+        await asked_to_stop.wait()
+        logger.info("stopping")
+    finally:
+        await proxy.stop()
+    logger.info("stopped")
+
+
+class Proxy:
+    """Sources, table and views of one configuration."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self.table = Table(max_apps=config.exporter.max_apps)
+        self._workers = Workers(config.exporter.worker_threads)
+        self._targets: Callable[[], Sequence[TargetStatus]] = tuple
+        self._sources = self._make_sources()
+        self._runner: web.AppRunner | None = None
+        self._expiry: asyncio.TimerHandle | None = None
+        self._ready = False
+
+    def _make_sources(self) -> list[Source]:
+        """Make every source that the configuration turns on; a new one is one more entry here."""
+        config, table = self._config, self.table
+        sources: list[Source] = []
+        sources += open_receivers(config, table)
+        if config.poll_external.poll_other_scrape_endpoints:
+            # Its client is not needed by those who don't poll.
+            from exporter_proxy.sources.poller import Poller  # noqa: PLC0415
+
+            poller = Poller(
+                config.poll_external, table, default_expire_after=config.exporter.expire_after
+            )
+            self._targets = lambda: poller.targets
+            sources.append(poller)
+        return sources
+
+    async def start(self) -> None:
+        """Listen, poll, serve.
+
+        Raises:
+            StartError: An address or a file can't be had.
+        """
+        for source in self._sources:
+            await source.start()
+        address = await self._serve()
+        self._expire()
+        self._ready = True
+        if not self._sources:
+            logger.warning("no source is turned on: the page stays empty")
+        logger.info(
+            "exporter-proxy %s serves http://%s/metrics, takes metrics from: %s",
+            __version__,
+            address,
+            ", ".join(source.name for source in self._sources) or "nobody",
+        )
+
+    async def _serve(self) -> str:
+        """Open the scrape port; return its address."""
+        exporter: ExporterConfig = self._config.exporter
+        own = None
+        if exporter.self_metrics:
+            own = SelfMetrics(
+                self.table, self._sources, lambda: self._targets(), exporter.self_metrics_interval
+            )
+        app = build_app(
+            table=self.table,
+            self_metrics=own,
+            ready=lambda: self._ready,
+            workers=self._workers,
+        )
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            handle_signals=False,
+            keepalive_timeout=_KEEPALIVE_SECONDS,
+            shutdown_timeout=_GRACE_SECONDS,
+        )
+        await self._runner.setup()
+        wanted = exporter.scrape_expose_endpoint
+        try:
+            await web.TCPSite(self._runner, wanted.host, wanted.port, backlog=1024).start()
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+            raise StartError(
+                f"exporter.scrape_expose_endpoint: can't listen on {wanted}: {why}"
+            ) from error
+        host, port = self._runner.addresses[0][:2]
+        return str(type(wanted)(host, port))
+
+    async def stop(self) -> None:
+        """Take nothing new, finish what is under way, close. Idempotent."""
+        self._ready = False
+        for source in self._sources:
+            source.pause()
+        await asyncio.gather(*(source.stop(_GRACE_SECONDS) for source in self._sources))
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+        self._workers.close()
+
+    def _expire(self) -> None:
+        """Drop what has passed its time to live, now and from now on."""
+        for app in self.table.expire():
+            logger.info("app expired: app=%s", app)
+        self._expiry = asyncio.get_running_loop().call_later(_EXPIRY_SECONDS, self._expire)

@@ -1,0 +1,162 @@
+"""Make the sockets that receivers listen on."""
+
+import contextlib
+import errno
+import grp
+import os
+import pwd
+import socket
+import stat
+from pathlib import Path
+
+from exporter_proxy.config import Address, ReceiverConfig
+from exporter_proxy.errors import StartError
+
+# The kernel cuts it to net.core.somaxconn. Peers wait here while accepting is paused.
+_BACKLOG = 4096
+_SOCKET_NAME = "exporter-proxy-receiver.sock"
+
+
+def listen_on_tcp(address: Address) -> socket.socket:
+    """Return a socket that listens on ``address``.
+
+    Raises:
+        StartError: The address can't be had.
+    """
+    key = "receiver.receiver_tcp_socket"
+    try:
+        found = socket.getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        family, kind, protocol, _, resolved = found[0]
+        listener = socket.socket(family, kind, protocol)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(resolved)
+            listener.listen(_BACKLOG)
+        except OSError:
+            listener.close()
+            raise
+    except OSError as error:
+        raise StartError(f"{key}: can't listen on {address}: {_why(error)}") from error
+    listener.setblocking(False)
+    return listener
+
+
+def default_socket_path() -> str:
+    """Return where the Unix socket goes when the configuration names no path.
+
+    ``/var/run``, if it can be written, else ``$XDG_RUNTIME_DIR``, else the temporary directory.
+    """
+    folders = ["/var/run", os.environ.get("XDG_RUNTIME_DIR", "")]
+    for folder in folders:
+        if folder and os.access(folder, os.W_OK | os.X_OK):
+            return str(Path(folder) / _SOCKET_NAME)
+    # Not tempfile: its import takes longer than all else here.
+    return str(Path(os.environ.get("TMPDIR") or "/tmp") / _SOCKET_NAME)  # noqa: S108
+
+
+def listen_on_unix(path: str, config: ReceiverConfig) -> socket.socket:
+    """Return a socket that listens on ``path``, with owner, group and mode as configured.
+
+    A socket file that nobody listens on is replaced; nothing else ever is.
+
+    Raises:
+        StartError: The path can't be had.
+    """
+    key = "receiver.receiver_unix_socket"
+    user, group = _owner(config)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        _remove_stale(path)
+        # From the first moment nobody may connect who may not later.
+        umask = os.umask(0o777 & ~config.unix_socket_mode)
+        try:
+            listener.bind(path)
+        finally:
+            os.umask(umask)
+        try:
+            if (user, group) != (-1, -1):
+                os.chown(path, user, group)
+            Path(path).chmod(config.unix_socket_mode)
+            listener.listen(_BACKLOG)
+        except OSError:
+            Path(path).unlink()
+            raise
+    except OSError as error:
+        listener.close()
+        raise StartError(f"{key}: can't listen on {path}: {_why(error)}") from error
+    except StartError:
+        listener.close()
+        raise
+    listener.setblocking(False)
+    return listener
+
+
+def socket_identity(listener: socket.socket) -> tuple[str, int]:
+    """Return the path of a Unix listener and the inode of its socket file."""
+    path = listener.getsockname()
+    return path, Path(path).lstat().st_ino
+
+
+def remove_own_socket(path: str, inode: int) -> None:
+    """Remove the socket file at ``path``, if it is still the one with that ``inode``."""
+    with contextlib.suppress(OSError):
+        if Path(path).lstat().st_ino == inode:
+            Path(path).unlink()
+
+
+def _remove_stale(path: str) -> None:
+    try:
+        mode = Path(path).lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise StartError(
+            f"receiver.receiver_unix_socket: {path} is there and is no socket; "
+            "remove it or name another path"
+        )
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            # Only this says that no process has it open.
+            Path(path).unlink()
+            return
+        except FileNotFoundError:
+            return
+        except BlockingIOError:
+            # Its backlog is full: someone listens.
+            pass
+        except OSError as error:
+            if error.errno != errno.EPROTOTYPE:
+                raise
+    raise StartError(
+        f"receiver.receiver_unix_socket: another process listens on {path}; "
+        "stop it or name another path"
+    )
+
+
+def _owner(config: ReceiverConfig) -> tuple[int, int]:
+    """Return user and group id for the socket file, -1 for those of this process."""
+    user = group = -1
+    if config.unix_socket_user != "current_user":
+        try:
+            user = pwd.getpwnam(config.unix_socket_user).pw_uid
+        except KeyError:
+            raise StartError(
+                f"receiver.unix_socket_user: there is no user {config.unix_socket_user!r}"
+            ) from None
+    if config.unix_socket_group != "current_group":
+        try:
+            group = grp.getgrnam(config.unix_socket_group).gr_gid
+        except KeyError:
+            raise StartError(
+                f"receiver.unix_socket_group: there is no group {config.unix_socket_group!r}"
+            ) from None
+    return user, group
+
+
+def _why(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

@@ -1,0 +1,106 @@
+"""The messages that have begun and are not complete, over all receivers."""
+
+from typing import Protocol
+
+
+class Sender(Protocol):
+    """A connection within a message."""
+
+    begun: float
+    """When its message began, in seconds of the loop's clock; later, if it had to wait."""
+
+    def pause_reading(self) -> None:
+        """Take nothing from the peer."""
+
+    def resume_reading(self) -> None:
+        """Take from the peer again."""
+
+
+class Unfinished:
+    """Connections within a message, in the order in which their messages began.
+
+    All their bytes together are bounded: beyond that, no one may go on but the one that began
+    first, which either ends within the bound of a message or is cut off by its time-out. So there
+    is always progress.
+
+    Args:
+        max_buffered: Bytes that all of them may hold.
+    """
+
+    def __init__(self, max_buffered: int) -> None:
+        self._max_buffered = max_buffered
+        self._buffered = 0
+        # Insertion order is the order of their begin.
+        self._senders: dict[Sender, int] = {}
+        self._paused: dict[Sender, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._senders)
+
+    def __contains__(self, sender: Sender) -> bool:
+        return sender in self._senders
+
+    @property
+    def buffered(self) -> int:
+        """Bytes held at present."""
+        return self._buffered
+
+    def set(self, sender: Sender, buffered: int, *, now: float, began: bool) -> None:
+        """Tell how many bytes of an unfinished message ``sender`` holds.
+
+        Args:
+            sender: The connection.
+            buffered: Bytes held.
+            now: The loop's time.
+            began: The message is another one than at the last call.
+        """
+        previous = self._senders.get(sender)
+        if previous is not None and began:
+            del self._senders[sender]
+        if previous is None or began:
+            sender.begun = now
+        self._senders[sender] = buffered
+        self._buffered += buffered - (previous or 0)
+        if self._buffered > self._max_buffered:
+            if sender is not self._first():
+                self._paused[sender] = None
+                sender.pause_reading()
+        elif self._paused:
+            self._resume(now)
+
+    def remove(self, sender: Sender, now: float) -> None:
+        """Tell that ``sender`` is between messages, or gone."""
+        buffered = self._senders.pop(sender, None)
+        if buffered is None:
+            return
+        self._buffered -= buffered
+        self._paused.pop(sender, None)
+        if self._paused:
+            self._resume(now)
+
+    def overdue(self, begun_before: float) -> list[Sender]:
+        """Return the connections whose message began before that, and that don't wait for us."""
+        found = []
+        for sender in self._senders:
+            if sender.begun >= begun_before:
+                break
+            if sender not in self._paused:
+                found.append(sender)
+        return found
+
+    def _first(self) -> Sender:
+        return next(iter(self._senders))
+
+    def _resume(self, now: float) -> None:
+        """Let those go on that had to wait: all of them, or at least the one that began first."""
+        first = self._first()
+        if self._buffered > self._max_buffered:
+            waiting = [first] if first in self._paused else []
+        else:
+            waiting = list(self._paused)
+        for sender in waiting:
+            # The time it waited is not its own. At the end of the order, so that it stays sorted.
+            del self._paused[sender]
+            self._senders[sender] = self._senders.pop(sender)
+            sender.begun = now
+            sender.resume_reading()
