@@ -45,7 +45,7 @@ def main() -> int:
             answer = connection.makefile(encoding="utf-8").read()
     except OSError as error:
         print(f"{path}: {error}. Is the proxy running? (make run)", file=sys.stderr)
-        print("Its first line of output names the socket in use.", file=sys.stderr)
+        print("When it starts, its log says which socket it listens on.", file=sys.stderr)
         return 1
     if answer:
         print(answer.strip(), file=sys.stderr)
