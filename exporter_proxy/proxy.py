@@ -102,7 +102,7 @@ class Proxy:
         own = None
         if exporter.self_metrics:
             own = SelfMetrics(
-                self.table, self._sources, lambda: self._targets(), exporter.self_metrics_interval
+                self.table, self._sources, self._targets, exporter.self_metrics_interval
             )
         app = build_app(
             table=self.table,

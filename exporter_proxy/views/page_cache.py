@@ -1,10 +1,12 @@
 """The page of all payloads: laid out once for a state of the table, shared by all scrapes."""
 
 from collections.abc import Generator, Iterator, Sequence
+from typing import cast
 
 from exporter_proxy.exposition.page import LONGEST_PIECE, Piece, gzip_chunks, lay_out
+from exporter_proxy.exposition.verbatim import close_text
 from exporter_proxy.self_metrics import SelfMetrics
-from exporter_proxy.table import Snapshot, Table
+from exporter_proxy.table import Payload, Row, Snapshot, Table
 from exporter_proxy.views.slices import Flight, in_slices
 from exporter_proxy.workers import Workers
 
@@ -54,6 +56,21 @@ class Page:
 
 
 PageKey = tuple[int, int]
+
+_CLOSED = "closed payload"
+
+
+def _closed(row: Row) -> Payload:
+    """Return the payload so that another can follow; the same objects every time."""
+    last = close_text(row.payload[-1])
+    if last is row.payload[-1]:
+        return row.payload
+    derived = row.derived
+    if derived is None:
+        derived = row.derived = {}
+    if _CLOSED not in derived:
+        derived[_CLOSED] = (*row.payload[:-1], last)
+    return cast("Payload", derived[_CLOSED])
 
 
 class PageCache:
@@ -105,7 +122,7 @@ class PageCache:
         if not self._only_self:
             for start in range(0, len(snapshot.rows), ROWS_A_STEP):
                 for row in snapshot.rows[start : start + ROWS_A_STEP]:
-                    parts += row.payload
+                    parts += _closed(row)
                 yield
         parts.append(own)
         if self._self_metrics is not None:
