@@ -36,8 +36,9 @@ def poll_error(exc: BaseException) -> PollError:
         case aiohttp.ClientPayloadError():
             return PollError("the answer ends too early or is garbled", reason="malformed_http")
         case aiohttp.ClientResponseError() | HttpProcessingError():
-            message = f"not an HTTP answer: {quote(exc.message, _SHOWN)}"
-            return PollError(message, reason="malformed_http")
+            # Several lines, the last of which points at the character above it.
+            what = " ".join(exc.message.replace("\n", " ").rstrip(" ^").split())
+            return PollError(f"not valid HTTP: {quote(what, _SHOWN)}", reason="malformed_http")
         case OSError():
             return PollError(f"the connection failed: {_os_reason(exc)}", reason="connect")
     return PollError(f"{type(exc).__name__}: {quote(str(exc), _SHOWN)}", reason="other")

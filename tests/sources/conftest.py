@@ -1,0 +1,14 @@
+"""Sources run on uvloop in the tests, too: its transports differ from asyncio's in small things."""
+
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Mapping
+
+import pytest
+import uvloop
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], AbstractEventLoop]]:
+    """Return the event loops that a test is run with."""
+    return {"uvloop": uvloop.new_event_loop}
