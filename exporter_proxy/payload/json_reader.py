@@ -35,7 +35,7 @@ class JsonReader:
         max_message_size: Bytes that a document may have.
     """
 
-    __slots__ = ("_documents", "_fresh", "_max_message_size", "_stream")
+    __slots__ = ("_documents", "_fresh", "_max_message_size", "_stream", "_untried")
 
     def __init__(self, max_message_size: int) -> None:
         self._max_message_size = max_message_size
@@ -45,6 +45,8 @@ class JsonReader:
         self._stream: JsonStream | None = None
         # Nothing was received yet: a byte order mark may come.
         self._fresh = True
+        # The packet's bytes have not been through the fast way yet.
+        self._untried = False
 
     @property
     def buffered(self) -> int:
@@ -55,6 +57,7 @@ class JsonReader:
         """Add received bytes."""
         if self._stream is not None and self._stream.buffered:
             self._stream.feed(data)
+            self._untried = True
             return
         rest = self._decode(data)
         if rest:
@@ -64,6 +67,7 @@ class JsonReader:
                 rest = rest[len(_BOM) :]
             self._stream.feed(rest)
         self._fresh = False
+        self._untried = False
 
     def next_message(self) -> Message | None:
         """Return the next complete document's pushes; None if more bytes are needed.
@@ -75,7 +79,15 @@ class JsonReader:
             return _message(self._documents.pop())
         if self._stream is None:
             return None
-        return self._stream.next_message()
+        message = self._stream.next_message()
+        if message is not None and self._untried:
+            # The document that the packet before had cut is complete. What follows it is as good as
+            # a packet of its own.
+            self._untried = False
+            rest = self._stream.take_rest()
+            if rest:
+                self._stream.feed(self._decode(rest))
+        return message
 
     def _decode(self, data: bytes) -> bytes:
         """Decode the documents that are whole; return what is left."""
