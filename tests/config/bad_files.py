@@ -1,0 +1,161 @@
+"""Files with one mistake each, and the line that is said about it."""
+
+EXPORTER = "[exporter]\n"
+RECEIVER = "[receiver]\n"
+POLL = "[poll_external]\n"
+ENDPOINT = "poll_external.other_scrape_endpoints[0]"
+ADDRESS = 'must be an address and a port, such as "127.0.0.1:6554" or "[::1]:6554"'
+URL = 'must be an HTTP or HTTPS URL, such as "http://127.0.0.1:9100/metrics"'
+AGE = 'must be a duration of at least 0 seconds, such as 300 or "5m", or "never"'
+IDLE = 'must be a duration of at least 0.001 seconds, such as 300 or "5m"'
+SIZE = 'must be a size of at least 1 byte, such as 1048576 or "64MiB"'
+E_ACUTE = r"\xe9"
+MODE = 'must be permissions in octal, such as "0660" or 0o660'
+
+
+def endpoint(text: str) -> str:
+    """Return a file with one endpoint."""
+    return f"{POLL}other_scrape_endpoints = [{text}]"
+
+
+BAD = [
+    # names
+    ("fromat = 1", ("fromat: unknown key: keys stand in the sections [exporter], [receiver], "
+     "[poll_external]")),
+    ("[recevier]", 'recevier: unknown section (did you mean "receiver"?)'),
+    ("[xyz]", "xyz: unknown section"),
+    (RECEIVER + 'fromat = "json"', 'receiver.fromat: unknown key (did you mean "format"?)'),
+    (RECEIVER + "zzz = 1", "receiver.zzz: unknown key"),
+    (RECEIVER + '"a\\nb" = 1', 'receiver."a\\nb": unknown key'),
+    (RECEIVER + f"{'k' * 65} = 1", f'receiver."{"k" * 60}…": unknown key'),
+    ("receiver = 3", "receiver: an integer: must be a section, written [receiver]"),
+    ("[[exporter]]", "exporter: a list: must be a section, written [exporter]"),
+    # booleans and integers
+    (EXPORTER + "self_metrics = 1", "exporter.self_metrics: 1: must be true or false"),
+    (EXPORTER + "worker_threads = true",
+     "exporter.worker_threads: true: must be an integer from 0 to 1024"),
+    (EXPORTER + "worker_threads = 2.0",
+     "exporter.worker_threads: 2.0: must be an integer from 0 to 1024"),
+    (EXPORTER + 'worker_threads = "2"',
+     'exporter.worker_threads: "2": must be an integer from 0 to 1024'),
+    (EXPORTER + "concurrent_requests = 0",
+     "exporter.concurrent_requests: 0: must be an integer from 1 to 1000000"),
+    (EXPORTER + f"max_apps = 0x{'f' * 5000}",
+     "exporter.max_apps: an integer: must be an integer from 1 to 100000000"),
+    (EXPORTER + "max_apps = 2022-05-22",
+     "exporter.max_apps: a date or time: must be an integer from 1 to 100000000"),
+    # durations and ages
+    (RECEIVER + "idle_timeout = -1", f"receiver.idle_timeout: -1: {IDLE}"),
+    (RECEIVER + "idle_timeout = 0", f"receiver.idle_timeout: 0: {IDLE}"),
+    (RECEIVER + "idle_timeout = nan", f"receiver.idle_timeout: nan: {IDLE}"),
+    (RECEIVER + "idle_timeout = false", f"receiver.idle_timeout: false: {IDLE}"),
+    (RECEIVER + 'idle_timeout = "never"', f'receiver.idle_timeout: "never": {IDLE}'),
+    (RECEIVER + "idle_timeout = inf", "receiver.idle_timeout: inf: must be at most 100 years"),
+    (RECEIVER + 'idle_timeout = "101y"',
+     'receiver.idle_timeout: "101y": must be at most 100 years'),
+    (RECEIVER + "expire_after = -1", f"receiver.expire_after: -1: {AGE}"),
+    (EXPORTER + 'expire_after = "5 m"', f'exporter.expire_after: "5 m": {AGE}'),
+    (POLL + "poll_interval = 0.01",
+     ("poll_external.poll_interval: 0.01: must be a duration of at least 0.1 seconds, such as 5 or "
+     '"1m"')),
+    # sizes
+    (RECEIVER + "max_message_size = 0", f"receiver.max_message_size: 0: {SIZE}"),
+    (RECEIVER + "max_message_size = 1.5", f"receiver.max_message_size: 1.5: {SIZE}"),
+    (RECEIVER + "max_message_size = true", f"receiver.max_message_size: true: {SIZE}"),
+    (RECEIVER + 'max_message_size = "64M"', f'receiver.max_message_size: "64M": {SIZE}'),
+    (RECEIVER + 'max_message_size = "2TiB"',
+     'receiver.max_message_size: "2TiB": must be at most 1TiB'),
+    (RECEIVER + "max_buffered = 1000",
+     "receiver.max_buffered: 1000: must be at least max_message_size, which is 67108864 bytes"),
+    (RECEIVER + 'max_message_size = "512MiB"',
+     ("receiver.max_buffered: 268435456: must be at least max_message_size, which is 536870912 "
+     "bytes")),
+    # choices
+    (RECEIVER + 'format = "xml"', 'receiver.format: "xml": must be "json", "capnp" or "auto"'),
+    (RECEIVER + 'format = ["json"]', 'receiver.format: a list: must be "json", "capnp" or "auto"'),
+    (EXPORTER + 'exposition = "concat"',
+     'exporter.exposition: "concat": must be "verbatim"'),
+    # addresses
+    *[
+        (EXPORTER + f'scrape_expose_endpoint = "{text}"',
+         f'exporter.scrape_expose_endpoint: "{text}": {ADDRESS}')
+        for text in ("", "6555", ":6555", "localhost", "h:", "h:x", "h:65536", "h:-1",
+                     "::1:6555", "[::1]", "[h]:1", "300.0.0.1:1", "1.2.3:1", "a b:1", "http://h:1",
+                     "h:000080")
+    ],
+    (EXPORTER + 'scrape_expose_endpoint = "h:\u0665"',
+     rf'exporter.scrape_expose_endpoint: "h:\u0665": {ADDRESS}'),
+    (EXPORTER + "scrape_expose_endpoint = 6555",
+     f"exporter.scrape_expose_endpoint: 6555: {ADDRESS}"),
+    # paths, accounts, modes
+    (RECEIVER + 'receiver_unix_socket = ""',
+     'receiver.receiver_unix_socket: "": must be the path of a Unix socket'),
+    (RECEIVER + 'receiver_unix_socket = "a\\u0000b"',
+     'receiver.receiver_unix_socket: "a\\x00b": must be the path of a Unix socket'),
+    (RECEIVER + f'receiver_unix_socket = "/{"é" * 54}"',
+     (f'receiver.receiver_unix_socket: "/{E_ACUTE * 14}\\xe…": must be at most 107 bytes long, the '
+     "kernel's limit for a socket")),
+    (RECEIVER + 'unix_socket_user = ""',
+     'receiver.unix_socket_user: "": must be the name of a user, or "current_user"'),
+    (RECEIVER + "unix_socket_group = 0",
+     'receiver.unix_socket_group: 0: must be the name of a group, or "current_group"'),
+    (RECEIVER + "unix_socket_mode = 660", f"receiver.unix_socket_mode: 660: {MODE}"),
+    (RECEIVER + 'unix_socket_mode = "rw"', f'receiver.unix_socket_mode: "rw": {MODE}'),
+    (RECEIVER + 'unix_socket_mode = "4755"', f'receiver.unix_socket_mode: "4755": {MODE}'),
+    (RECEIVER + "unix_socket_mode = true", f"receiver.unix_socket_mode: true: {MODE}"),
+    # endpoints
+    (POLL + 'other_scrape_endpoints = "http://me:hunter2@h/"',
+     ('poll_external.other_scrape_endpoints: "http://h/": must be a list of URLs or tables, such '
+     'as ["http://127.0.0.1:9100/metrics"]')),
+    (endpoint('"me:hunter2@h:1/"'), f'{ENDPOINT}: "h:1/": {URL}'),
+    (endpoint('"http://me:hunt/er2@h/"'), f'{ENDPOINT}: "http://h/": {URL}'),
+    (endpoint('["http://me:hunter2@h/"]'),
+     f"{ENDPOINT}: a list: must be a URL or a table with a url"),
+    (endpoint("{}"), f"{ENDPOINT}.url: missing: {URL}"),
+    (endpoint('{ url = ["http://me:hunter2@h/"] }'), f"{ENDPOINT}.url: a list: {URL}"),
+    (endpoint('{ url = "ftp://me:hunter2@h/" }'), f'{ENDPOINT}.url: "ftp://h/": {URL}'),
+    (endpoint('{ url = "http://h/", source = "x" }'), f"{ENDPOINT}.source: unknown key"),
+    (endpoint('{ url = "http://h/", name = "a\\nb" }'),
+     (f'{ENDPOINT}.name: "a\\nb": must be an app\'s name: 1 to 256 characters, none of them a '
+     "control character")),
+    (endpoint('{ url = "http://h/", headers = "Authorization: hunter2" }'),
+     (f'{ENDPOINT}.headers: a string: must be a table of headers, such as {{ X-Scope-OrgID = '
+     '"team" }')),
+    (endpoint('{ url = "http://h/", headers = { A = "hunter2\\r\\nB: c" } }'),
+     f"{ENDPOINT}.headers.A: a string: must be a header's value, without line breaks"),
+    (endpoint('{ url = "http://h/", headers = { "a b" = "c" } }'),
+     f'{ENDPOINT}.headers."a b": must be the name of an HTTP header, such as X-Scope-OrgID'),
+    (endpoint('{ url = "http://h/", basic_auth = "me:hunter2" }'),
+     (f"{ENDPOINT}.basic_auth: a string: must be a table, such as "
+     '{ username = "prometheus", password_file = "/etc/password" }')),
+    (endpoint('{ url = "http://h/", basic_auth = { username = "me", password = 12345 } }'),
+     f"{ENDPOINT}.basic_auth.password: an integer: must be a string"),
+    (endpoint('{ url = "http://h/", basic_auth = { password = "hunter2" } }'),
+     f"{ENDPOINT}.basic_auth.username: missing: must be a user's name"),
+    (endpoint('{ url = "http://h/", basic_auth = { username = "me", password = "hunter2", '
+              'password_file = "f" } }'),
+     f"{ENDPOINT}.basic_auth: only one of password and password_file can be used"),
+    (endpoint('{ url = "http://h/", basic_auth = { username = "me" }, bearer_token_file = "f" }'),
+     f"{ENDPOINT}: only one of basic_auth and bearer_token_file can be used"),
+    (endpoint('{ url = "http://me:hunter2@h/", headers = { authorization = "hunter2" } }'),
+     f"{ENDPOINT}: only one of the URL's user info and headers.authorization can be used"),
+    (endpoint('{ url = "http://h/", labels = { __name__ = "x" } }'),
+     f"{ENDPOINT}.labels.__name__: must be another label name: this one is the metric's own name"),
+    (endpoint('{ url = "http://h/", labels = { a-b = "x" } }'),
+     f"{ENDPOINT}.labels.a-b: must be a label name: letters, digits and _, no digit first"),
+    (endpoint('{ url = "http://h/", labels = { a = 1 } }'),
+     f"{ENDPOINT}.labels.a: 1: must be a string"),
+    (endpoint('{ url = "http://h/", keep = "node_.*" }'),
+     f'{ENDPOINT}.keep: "node_.*": must be a list of regular expressions, such as ["node_.*"]'),
+    (endpoint('{ url = "http://h/", drop = ["ok", "(a"] }'),
+     f'{ENDPOINT}.drop[1]: "(a": must be a regular expression (RE2): "missing ): (a"'),
+    (endpoint('"http://h/", "http://h:80"'),
+     ('poll_external.other_scrape_endpoints[1]: "external_poll: h:80/": names the same app as '
+     f"{ENDPOINT}: give one of them a name")),
+    (endpoint('{ url = "http://h/", name = "x" }, { url = "http://i/", name = "x" }'),
+     ('poll_external.other_scrape_endpoints[1]: "x": names the same app as '
+     f"{ENDPOINT}: give one of them a name")),
+    (endpoint(f'"http://{"h" * 300}/"'),
+     (f'{ENDPOINT}: "external_poll: {"h" * 45}…": has 318 characters, an app\'s name at most 256: '
+     "give it a name")),
+]  # fmt: skip
