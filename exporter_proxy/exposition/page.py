@@ -119,8 +119,9 @@ def lay_out(
 def _ends_before(
     part: bytes, size: int, parts: int, known: Mapping[tuple[int, int], Piece]
 ) -> bool:
-    limit = LONGEST_PIECE if known else TYPICAL_PIECE
-    if size + len(part) > limit or parts >= MOST_PARTS:
+    # The first pieces leave room, so that they can end where they did when payloads get longer.
+    limits = (LONGEST_PIECE, MOST_PARTS) if known else (TYPICAL_PIECE, MOST_PARTS // 2)
+    if size + len(part) > limits[0] or parts >= limits[1]:
         return True
     # Pieces of very many small payloads are short; they too must end where they did.
     long_enough = size >= SHORTEST_CLOSED or parts >= MOST_PARTS // 4

@@ -19,17 +19,21 @@ def count_samples(text: bytes) -> Iterator[int]:
     """Count the lines of ``text`` that are neither blank nor comments, window by window.
 
     Args:
-        text: Exposition text that ends in a newline, or nothing.
+        text: Exposition text; its last line may lack the newline.
 
     Yields:
         The samples of the next window; their sum is the number sought.
     """
     start = 0
-    while start < len(text):
+    closed = text.rfind(b"\n") + 1
+    while start < closed:
         # A window ends where a line does, so that what it begins with is a line.
-        end = text.find(b"\n", min(start + WINDOW, len(text)) - 1) + 1 or len(text)
+        end = text.find(b"\n", min(start + WINDOW, closed) - 1) + 1
         yield _count(text, start, end)
         start = end
+    last = text[closed:].strip(b" \t\r")
+    if last and not last.startswith(b"#"):
+        yield 1
 
 
 def _count(text: bytes, start: int, end: int) -> int:

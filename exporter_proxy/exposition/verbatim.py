@@ -7,8 +7,8 @@ def close_text(text: bytes) -> bytes:
     """Return ``text`` so that another payload can follow it.
 
     A missing final newline is added, and the ``# EOF`` that ends an OpenMetrics exposition is left
-    out: a reader would stop at it, before the payloads of the other apps. The table keeps the text as
-    it came.
+    out: a reader would stop at it, before the payloads of the other apps. The table keeps the text
+    as it came.
     """
     if not text:
         return text

@@ -12,9 +12,10 @@ from exporter_proxy.views.app_lines import AppLine, read_lines
 from exporter_proxy.views.negotiation import FORMATS, Format, choose_format
 from exporter_proxy.views.responses import COMMON_HEADERS, html_headers, send, text
 from exporter_proxy.views.slices import Flight, in_slices
+from exporter_proxy.workers import Workers
 
 # A drawing function takes the lines and the current time in nanoseconds and returns the body in
-# chunks. Its module is imported when first used: rich alone takes a tenth of the time to start.
+# chunks. Its module is imported when first used, since rich takes a tenth of the time to start.
 Draw = Callable[[list[AppLine], int], Generator[None, None, list[bytes]]]
 
 _DRAWN_BY: dict[Format, str] = {
@@ -33,11 +34,14 @@ class AppsView:
 
     Args:
         table: What is drawn.
+        workers: Import what draws.
         wall_ns: The clock for the current time, in nanoseconds since the epoch.
     """
 
-    def __init__(self, table: Table, wall_ns: Callable[[], int]) -> None:
+    def __init__(self, table: Table, workers: Workers, wall_ns: Callable[[], int]) -> None:
         self._table = table
+        self._workers = workers
+        self._drawers: dict[Format, Draw] = {}
         self._wall_ns = wall_ns
         self._drawing: dict[Format, Flight[list[bytes]]] = {
             name: Flight() for name in get_args(Format)
@@ -62,7 +66,11 @@ class AppsView:
 
     def _draw(self, shown: Format) -> Callable[[], Coroutine[Any, Any, list[bytes]]]:
         async def run() -> list[bytes]:
-            draw: Draw = import_module(_DRAWN_BY[shown]).draw
+            draw = self._drawers.get(shown)
+            if draw is None:
+                # In a thread, as importing rich would hold the event loop for 30 ms or more.
+                module = await self._workers.run(import_module, _DRAWN_BY[shown])
+                draw = self._drawers[shown] = module.draw
             now_ns = self._wall_ns()
             lines = await in_slices(read_lines(self._table.snapshot(), dict(self._table.problems)))
             chunks = await in_slices(draw(lines, now_ns))

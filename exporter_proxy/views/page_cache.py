@@ -62,15 +62,20 @@ _CLOSED = "closed payload"
 
 def _closed(row: Row) -> Payload:
     """Return the payload so that another can follow; the same objects every time."""
+    derived = row.derived
+    if derived is not None and _CLOSED in derived:
+        return cast("Payload", derived[_CLOSED])
+    if not row.payload:
+        return ()
     last = close_text(row.payload[-1])
     if last is row.payload[-1]:
+        # Nothing to remember of nearly all rows.
         return row.payload
-    derived = row.derived
+    closed = (*row.payload[:-1], last)
     if derived is None:
         derived = row.derived = {}
-    if _CLOSED not in derived:
-        derived[_CLOSED] = (*row.payload[:-1], last)
-    return cast("Payload", derived[_CLOSED])
+    derived[_CLOSED] = closed
+    return closed
 
 
 class PageCache:

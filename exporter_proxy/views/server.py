@@ -54,7 +54,7 @@ def build_app(
         "/": HomeView(PAGES).handle,
         "/metrics": metrics.handle,
         "/metrics/self": own,
-        "/apps": AppsView(table, wall_ns).handle,
+        "/apps": AppsView(table, workers, wall_ns).handle,
         "/-/healthy": health.healthy,
         "/-/ready": health.ready,
     }

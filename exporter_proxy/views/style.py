@@ -8,7 +8,7 @@ _CSS = """
 @media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --soft: #8d96a0; --line: #30363d;
   --band: #161b22; --link: #58a6ff; --ok: #3fb950; --bad: #e3a03a; --paper: #0d1117; } }
 body { margin: 2rem; background: var(--paper); color: var(--ink);
-  font: 15px/1.5 system-ui, sans-serif; }
+  font: 14px/1.5 system-ui, sans-serif; }
 h1 { margin: 0 0 .25rem; font-size: 1.5rem; font-weight: 600; }
 small, p, .links span { color: var(--soft); font-weight: 400; }
 small { font-size: 1rem; }
@@ -20,11 +20,12 @@ a:hover { text-decoration: underline; }
 .links li:last-child { border-bottom: 1px solid var(--line); }
 .links a { flex: 0 0 9rem; font-family: ui-monospace, monospace; }
 table { border-collapse: collapse; }
-th, td { padding: .4rem .9rem; border-bottom: 1px solid var(--line); text-align: left;
+th, td { padding: .35rem .65rem; border-bottom: 1px solid var(--line); text-align: left;
   white-space: pre; }
 th { position: sticky; top: 0; background: var(--band); font-weight: 600; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
 td.time { font-variant-numeric: tabular-nums; color: var(--soft); }
+td:last-child { white-space: pre-wrap; min-width: 8rem; overflow-wrap: anywhere; }
 td.ok { color: var(--ok); }
 td.bad { color: var(--bad); }
 tbody tr:hover { background: var(--band); }
