@@ -9,17 +9,14 @@ from typing import Annotated, Any, Literal
 from exporter_proxy.config.kinds import (
     Age,
     Boolean,
-    Choice,
     Duration,
     Kind,
-    Path,
-    SecretText,
     Size,
-    String,
     UnfitError,
     type_name,
 )
 from exporter_proxy.config.tables import ListOf, Section, TableOf, read_all
+from exporter_proxy.config.texts import Choice, Path, SecretText, String
 from exporter_proxy.config.urls import EndpointUrl, hide_user_info, split_url
 from exporter_proxy.config.values import Secret
 from exporter_proxy.errors import ConfigError, PayloadError, quote

@@ -10,7 +10,7 @@ import tomli
 from exporter_proxy.config.kinds import join
 from exporter_proxy.config.sections import Config
 from exporter_proxy.config.tables import kinds_of, read_all, suggest
-from exporter_proxy.errors import ConfigError
+from exporter_proxy.errors import ConfigError, quote
 
 VARIABLE = "EXPORTER_PROXY_CONFIG"
 PLACES = (Path("config.toml"), Path("/etc/exporter-proxy/config.toml"))
@@ -70,6 +70,12 @@ def warnings(config: Config) -> list[str]:
             "nothing is received and nothing is polled: turn on receiver.receive_on_tcp_socket, "
             "receiver.receive_on_unix_socket or poll_external.poll_other_scrape_endpoints"
         )
+    found += [
+        f"poll_external.other_scrape_endpoints: {quote(endpoint.name)}: ca_file has no effect "
+        "while allow_invalid_certs is true: set allow_invalid_certs = false"
+        for endpoint in poll.other_scrape_endpoints
+        if endpoint.ca_file is not None and endpoint.allow_invalid_certs
+    ]
     return found
 
 

@@ -12,17 +12,13 @@ from exporter_proxy.config.kinds import (
     NEVER,
     Age,
     Boolean,
-    Choice,
     Duration,
-    FileMode,
     Integer,
-    ListenAddress,
     Size,
-    SocketPath,
-    String,
     UnfitError,
 )
 from exporter_proxy.config.tables import Section, kinds_of
+from exporter_proxy.config.texts import Choice, FileMode, ListenAddress, SocketPath, String
 from exporter_proxy.config.values import Address
 
 SCRAPE_ADDRESS = Address("0.0.0.0", 6555)  # noqa: S104 - the scrape port is there for others

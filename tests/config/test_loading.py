@@ -182,6 +182,15 @@ def test_usual_places():
             id="does-nothing",
         ),
         pytest.param(
+            {"poll_external": {"other_scrape_endpoints": [
+                {"url": "https://h/", "ca_file": "ca.pem"},
+                {"url": "https://i/", "ca_file": "ca.pem", "allow_invalid_certs": False},
+            ]}},
+            [('poll_external.other_scrape_endpoints: "external_poll: h:443": ca_file has no '
+             "effect while allow_invalid_certs is true: set allow_invalid_certs = false")],
+            id="verifies-nothing",
+        ),
+        pytest.param(
             {"receiver": {"receive_on_tcp_socket": False}}, [], id="one-receiver-is-enough"
         ),
     ],
