@@ -128,7 +128,8 @@ class ManualClock:
         try:
             await entry[1]
         finally:
-            self._sleepers.remove(entry)
+            if entry in self._sleepers:
+                self._sleepers.remove(entry)
 
     async def asleep(self, count: int) -> list[float]:
         """Wait until exactly ``count`` sleep; return when they will wake."""
@@ -140,7 +141,9 @@ class ManualClock:
     def move_to(self, now: float) -> None:
         """Set the clock to ``now`` and wake those whose time has come."""
         self.now = now
-        for until, future in self._sleepers:
-            # A sum of floats may miss the moment by a hair.
-            if until <= now + 1e-9 and not future.done():
+        # A sum of floats may miss the moment by a hair.
+        woken = [entry for entry in self._sleepers if entry[0] <= now + 1e-9]
+        self._sleepers = [entry for entry in self._sleepers if entry not in woken]
+        for _, future in woken:
+            if not future.done():
                 future.set_result(None)
