@@ -17,19 +17,19 @@ oven_temperature_celsius{place="top \\"left\\""} 181.5
 
 def encode(tool, *messages: dict[str, object]) -> bytes:
     """Let ``capnp encode`` write messages in the standard stream framing."""
-    # A Cap'n Proto text literal is escaped as JSON's, as far as these strings go.
-    literals = (
-        "(" + ", ".join(f"{key} = {json.dumps(value)}" for key, value in message.items()) + ")"
-        for message in messages
-    )
-    done = subprocess.run(
-        [tool("capnp"), "encode", str(SCHEMA), "InboundMetrics"],
-        input="\n".join(literals).encode(),
-        capture_output=True,
-        check=True,
-        timeout=20,
-    )
-    return done.stdout
+    encoded = b""
+    for message in messages:
+        # A Cap'n Proto text literal is escaped as JSON's, as far as these strings go. One run for
+        # each: of several, version 0.9 of the tool takes a quote in a text for the text's end.
+        values = ", ".join(f"{key} = {json.dumps(value)}" for key, value in message.items())
+        encoded += subprocess.run(
+            [tool("capnp"), "encode", str(SCHEMA), "InboundMetrics"],
+            input=f"({values})".encode(),
+            capture_output=True,
+            check=True,
+            timeout=20,
+        ).stdout
+    return encoded
 
 
 @pytest.mark.parametrize("how", ["tcp", "unix"])
@@ -77,13 +77,12 @@ def test_time_to_live_of_a_message(proxy, tool):
     running.push_tcp(
         encode(
             tool,
-            {"appName": "short", "data": "short 1\n", "ttlSeconds": 1},
+            {"appName": "short", "data": "short 1\n", "ttlSeconds": 3},
             {"appName": "long", "data": "long 1\n"},
         )
     )
 
     assert running.metrics() == "short 1\nlong 1\n"
-    running.wait_metrics("long 1\n")
     until(lambda: running.metrics() == "long 1\n", "the app to be dropped")
 
 
