@@ -85,6 +85,8 @@ class Walk:
             else:
                 shutil.copy(source, self.directory / name)
         (self.directory / ".venv").symlink_to(sys.prefix)
+        for script in (self.directory / "python_test_clients").glob("*.py"):
+            script.write_text(self.replace(script.read_text()))  # their default addresses
         config = self.directory / "config.toml"
         text = self.replace(config.read_text()).replace("0.0.0.0:", "127.0.0.1:")
         # Not set in the shipped file, so that it works for every user; here it must not meet the
