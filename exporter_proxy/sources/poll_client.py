@@ -4,6 +4,7 @@ import asyncio
 import ssl
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from exporter_proxy.config import EndpointConfig
@@ -29,15 +30,19 @@ _READ_BYTES = 262_144
 
 
 class PollClient:
-    """The HTTP client of all endpoints. To be made and closed on the event loop."""
+    """The HTTP client of all endpoints. To be made and closed on the event loop.
 
-    def __init__(self) -> None:
+    Args:
+        resolver: Looks up host names; None: the system's way.
+    """
+
+    def __init__(self, resolver: AbstractResolver | None = None) -> None:
         self._tls = TlsContexts()
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=0,  # a target that hangs must not keep others waiting
                 keepalive_timeout=_KEEPALIVE_SECONDS,
-                resolver=ThreadPerLookup(),
+                resolver=resolver or ThreadPerLookup(),
             ),
             # One target's cookies are none of another's business.
             cookie_jar=aiohttp.DummyCookieJar(),

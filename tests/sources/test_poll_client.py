@@ -9,6 +9,7 @@ import zlib
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -17,6 +18,7 @@ from exporter_proxy.config import BasicAuth, EndpointConfig, Secret
 from exporter_proxy.errors import PollError
 from exporter_proxy.sources.poll_client import PollClient
 from exporter_proxy.sources.poll_request import ScrapeRequest
+from exporter_proxy.sources.poll_resolver import ThreadPerLookup
 from exporter_proxy.table import Payload
 from tests.sources.polling import (
     Connection,
@@ -295,12 +297,15 @@ async def test_a_closed_port_is_told(client: PollClient):
     assert error == ("connect", f"can't connect to 127.0.0.1, port {port}: Connection refused")
 
 
-async def test_an_unknown_name_is_told(client: PollClient):
-    """RFC 6761: names under .invalid never resolve."""
-    reason, message = await refusal(client, endpoint("http://target.invalid:9100/metrics"))
+async def test_an_unknown_name_is_told():
+    def look_up(*_: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    assert reason == "dns"
-    assert message.startswith("can't resolve target.invalid: ")
+    client = PollClient(ThreadPerLookup(look_up))
+    error = await refusal(client, endpoint("http://target.invalid:9100/metrics?token=s3cret"))
+    await client.close()
+
+    assert error == ("dns", "can't resolve target.invalid: Name or service not known")
 
 
 async def test_redirects_are_followed_with_credentials_to_the_same_origin(client: PollClient):

@@ -84,11 +84,12 @@ async def test_an_answer_that_nobody_waits_for_is_dropped():
 
 def test_an_answer_after_the_end_of_the_loop_is_dropped():
     """At shutdown a question may still be open; its thread ends without a traceback."""
-    released = threading.Event()
+    asked, released = threading.Event(), threading.Event()
     threads: list[threading.Thread] = []
 
     def look_up(*_: Any) -> Any:
         threads.append(threading.current_thread())
+        asked.set()
         released.wait()
         return [IPV4]
 
@@ -97,6 +98,7 @@ def test_an_answer_after_the_end_of_the_loop_is_dropped():
             await asyncio.wait_for(ThreadPerLookup(look_up).resolve("host"), 0.01)
 
     asyncio.run(ask())
+    asked.wait()
     released.set()
     threads[0].join()
 
