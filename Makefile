@@ -17,7 +17,6 @@ BIN := $(VENV)/bin
 # that say what belongs in it is younger.
 RUN_READY := $(VENV)/.ready-run
 DEV_READY := $(VENV)/.ready-dev
-CODE := exporter_proxy tests benchmarks python_test_clients
 
 # The parts of `make test` follow one another: the first installs what the others need.
 .NOTPARALLEL:
@@ -35,12 +34,12 @@ tools: ## install the Debian packages that the tests need, where missing and as 
 	@scripts/install-test-tools
 
 lint: $(DEV_READY) ## check style and format
-	$(BIN)/ruff check $(CODE)
-	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
 
 format: $(DEV_READY) ## bring the code into its format
-	$(BIN)/ruff check --fix $(CODE)
-	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
 
 typecheck: $(DEV_READY) ## check types
 	$(BIN)/mypy
