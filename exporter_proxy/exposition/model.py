@@ -1,0 +1,105 @@
+"""What a reader makes of exposition text, and what indexes and writers work on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+Format = Literal["text", "openmetrics"]
+
+FamilyType = Literal[
+    "counter",
+    "gauge",
+    "histogram",
+    "summary",
+    "untyped",
+    # OpenMetrics alone has these. The text page shows them as types it knows.
+    "gaugehistogram",
+    "info",
+    "stateset",
+]
+
+
+class Family:
+    """One metric family of one application: readable, and written the way Prometheus writes.
+
+    Attributes:
+        name: As HELP and TYPE carry it in the text format 0.0.4: an OpenMetrics counter's with its
+            ``_total``, an info's with its ``_info``.
+        type: ``untyped`` where the sender gives none.
+        typed: Whether the sender gave a type.
+        help: HELP text with the escapes of the text format (``\\\\`` and ``\\n``); None: none was given.
+        unit: OpenMetrics' UNIT; empty: none.
+        samples: Lines of the text format 0.0.4, each ending in a newline: what is in them, names
+            included, can be read by every Prometheus parser.
+        count: How many samples.
+        openmetrics: The lines as OpenMetrics has them, where they differ (timestamps in seconds,
+            exemplars); None: as ``samples``.
+    """
+
+    __slots__ = ("count", "help", "name", "openmetrics", "samples", "type", "typed", "unit")
+
+    def __init__(
+        self,
+        name: bytes,
+        type: FamilyType,  # noqa: A002  # the field's own word
+        samples: bytes,
+        count: int,
+        *,
+        help: bytes | None = None,  # noqa: A002  # the field's own word
+        typed: bool = True,
+        unit: bytes = b"",
+        openmetrics: bytes | None = None,
+    ) -> None:
+        self.name = name
+        self.type = type
+        self.typed = typed
+        self.help = help
+        self.unit = unit
+        self.samples = samples
+        self.count = count
+        self.openmetrics = openmetrics
+
+
+class Quarantined(NamedTuple):
+    """A family that can't be read, or part of whose lines can't.
+
+    Attributes:
+        name: The family's name as far as it can be told; may be empty.
+        line: Number of the first line that can't be read, from 1.
+        reason: From the fixed set of findings.
+        message: What is wrong with it, for a person; quotes the line, cut.
+        text: The family's lines as they came.
+    """
+
+    name: bytes
+    line: int
+    reason: str
+    message: str
+    text: bytes
+
+
+class Finding(NamedTuple):
+    """A repair or a warning: how often it came up, and where first (line number, from 1)."""
+
+    reason: str
+    count: int
+    line: int
+
+
+@dataclass(slots=True)
+class Exposition:
+    """A payload, read.
+
+    Attributes:
+        format: What it was read as.
+        families: Those that can be shown, by their first line; no name twice.
+        quarantined: Those that can't.
+        findings: What was repaired or is worth a warning, one for each reason.
+        samples: How many samples ``families`` have.
+    """
+
+    format: Format
+    families: Sequence[Family] = ()
+    quarantined: Sequence[Quarantined] = ()
+    findings: Sequence[Finding] = field(default_factory=tuple)
+    samples: int = 0
