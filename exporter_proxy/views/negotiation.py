@@ -46,7 +46,7 @@ def choose_format(header: str) -> Format:
     best_rank = (0.0, 0, 0)
     for name, media_type in FORMATS.items():
         rank = _rank(media_type, ranges)
-        if rank > best_rank:
+        if rank[0] > 0 and rank > best_rank:
             best, best_rank = name, rank
     return best
 

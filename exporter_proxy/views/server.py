@@ -62,7 +62,8 @@ def build_app(
     for path, handler in handlers.items():
         app.router.add_get(path, guarded(handler))
         app.router.add_route("*", path, _wrong_method)
-    app.router.add_route("*", "/{path:.*}", _not_found)
+    # Not a mere dot, which leaves out paths with a line break (%0A).
+    app.router.add_route("*", r"/{path:[\s\S]*}", _not_found)
     return app
 
 

@@ -1,0 +1,121 @@
+"""A scrape port on a free port of the loopback address, with clocks that the test moves."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from aiohttp.test_utils import TestClient, TestServer
+
+from exporter_proxy.self_metrics import SelfMetrics
+from exporter_proxy.sources.base import SourceStats
+from exporter_proxy.table import Table
+from exporter_proxy.views.server import build_app
+from exporter_proxy.workers import Workers
+
+
+class Clock:
+    """A clock that stands still; ``now`` in its own unit."""
+
+    def __init__(self, now: float = 0) -> None:
+        self.now: Any = now
+
+    def __call__(self) -> Any:  # noqa: D102 - what a clock does
+        return self.now
+
+
+class FakeSource:
+    """A source that only counts."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.stats = SourceStats()
+
+    async def start(self) -> None:
+        """Nothing to start."""
+
+    def pause(self) -> None:
+        """Nothing to pause."""
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Nothing to stop."""
+
+
+class Port:
+    """A scrape port and what stands behind it."""
+
+    def __init__(self, *, self_metrics: bool = True) -> None:
+        self.wall_ns = Clock(1_653_263_512_939_898_700)
+        self.monotonic = Clock(100.0)
+        self.table = Table(wall_ns=self.wall_ns, monotonic=self.monotonic)
+        self.source = FakeSource("127.0.0.1:6554")
+        self.self_metrics = (
+            SelfMetrics(self.table, [self.source], list, 5.0, self.monotonic)
+            if self_metrics
+            else None
+        )
+        self.workers = Workers()
+        self.is_ready = True
+        self.client: TestClient[Any, Any]
+
+    async def start(self) -> None:
+        """Serve on a free port."""
+        app = build_app(
+            table=self.table,
+            self_metrics=self.self_metrics,
+            ready=lambda: self.is_ready,
+            workers=self.workers,
+            wall_ns=self.wall_ns,
+        )
+        # What the client would add by itself, the tests want to say themselves.
+        self.client = TestClient(
+            TestServer(app),
+            auto_decompress=False,
+            skip_auto_headers=["Accept", "Accept-Encoding"],
+        )
+        await self.client.start_server()
+
+    async def stop(self) -> None:
+        """Close all connections and the port."""
+        await self.client.close()
+        self.workers.close()
+
+    async def get(
+        self, path: str, method: str = "GET", **headers: str
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Return status, headers but the date, and body; ``_`` in a header's name is ``-``."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        async with self.client.request(method, path, headers=named) as response:
+            body = await response.read()
+            received = {k: v for k, v in response.headers.items() if k != "Date"}
+            return response.status, received, body
+
+    async def page(self, path: str = "/metrics", **headers: str) -> bytes:
+        """Return the body of an answer that has to be 200."""
+        status, _, body = await self.get(path, **headers)
+        assert status == 200
+        return body
+
+
+@pytest_asyncio.fixture
+async def port() -> AsyncIterator[Port]:
+    """A scrape port with self-metrics."""
+    port = Port()
+    await port.start()
+    yield port
+    await port.stop()
+
+
+@pytest_asyncio.fixture
+async def bare_port() -> AsyncIterator[Port]:
+    """A scrape port without self-metrics: its page is the payloads alone."""
+    port = Port(self_metrics=False)
+    await port.start()
+    yield port
+    await port.stop()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that stands still."""
+    return Clock()
