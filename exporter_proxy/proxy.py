@@ -67,7 +67,7 @@ class Proxy:
         sources += open_receivers(config, table)
         if config.poll_external.poll_other_scrape_endpoints:
             # Its client is not needed by those who don't poll.
-            from exporter_proxy.sources.poller import Poller  # noqa: PLC0415
+            from exporter_proxy.sources.poll import Poller  # noqa: PLC0415
 
             poller = Poller(
                 config.poll_external, table, default_expire_after=config.exporter.expire_after

@@ -20,14 +20,14 @@ FamilyType = Literal[
 
 
 class Family:
-    """One metric family of one application: readable, and written the way Prometheus writes.
+    r"""One metric family of one application: readable, and written the way Prometheus writes.
 
     Attributes:
         name: As HELP and TYPE carry it in the text format 0.0.4: an OpenMetrics counter's with its
             ``_total``, an info's with its ``_info``.
         type: ``untyped`` where the sender gives none.
         typed: Whether the sender gave a type.
-        help: HELP text with the escapes of the text format (``\\\\`` and ``\\n``); None: none was given.
+        help: HELP text, escaped as in the text format (``\\`` and ``\n``); None: none given.
         unit: OpenMetrics' UNIT; empty: none.
         samples: Lines of the text format 0.0.4, each ending in a newline: what is in them, names
             included, can be read by every Prometheus parser.
@@ -82,7 +82,7 @@ class Finding(NamedTuple):
     """A repair or a warning: how often it came up, and where first (line number, from 1)."""
 
     reason: str
-    count: int
+    times: int
     line: int
 
 

@@ -6,11 +6,12 @@ from exporter_proxy.errors import PayloadError
 from exporter_proxy.payload.json_stream import JsonStream
 from exporter_proxy.payload.message import Message, Push
 from exporter_proxy.payload.names import check_name
-from exporter_proxy.payload.text import whole_text
 from exporter_proxy.payload.ttl import parse_ttl
 
-_BOM = b"\xef\xbb\xbf"
 _BLANKS = b" \t\r\n"
+# The only way to write a NUL in JSON. Behind a backslash it is something else; the piecewise way
+# finds out.
+_NUL = rb"\u0000"
 
 
 class _Options(msgspec.Struct, forbid_unknown_fields=True):
@@ -62,9 +63,7 @@ class JsonReader:
         rest = self._decode(data)
         if rest:
             if self._stream is None:
-                self._stream = JsonStream(self._max_message_size)
-            if self._fresh and rest.startswith(_BOM):
-                rest = rest[len(_BOM) :]
+                self._stream = JsonStream(self._max_message_size, begins=self._fresh)
             self._stream.feed(rest)
         self._fresh = False
         self._untried = False
@@ -91,10 +90,12 @@ class JsonReader:
 
     def _decode(self, data: bytes) -> bytes:
         """Decode the documents that are whole; return what is left."""
-        if len(data) > self._max_message_size:
+        if len(data) > self._max_message_size or _NUL in data:
+            # A NUL is refused even in metrics that the same document replaces, of which nothing is
+            # left once it is decoded.
             return data
         end = len(data)
-        if data[-1] != 0x7D and data.rstrip(_BLANKS)[-1:] != b"}":
+        if data[-1:] != b"}" and data.rstrip(_BLANKS)[-1:] != b"}":
             # The last line is cut: what is before it may be whole.
             end = data.rfind(b"}\n") + 2
             if end == 1:
@@ -113,6 +114,9 @@ def _message(document: _Document) -> Message:
         raise PayloadError(
             'the object is empty, expected {"<app>": "<metrics>"}', reason="empty_message"
         )
+    # First all names, as when a document is read piece by piece.
+    for app in document:
+        check_name(app)
     return [_push(app, metrics) for app, metrics in document.items()]
 
 
@@ -124,5 +128,4 @@ def _push(app: str, metrics: str | list[str] | _Options) -> Push:
             metrics = metrics.metrics
         if isinstance(metrics, list):
             metrics = "\n".join(metrics)
-    check_name(app)
-    return Push(app, whole_text(app, metrics.encode()), ttl)
+    return Push(app, (metrics.encode(),), ttl)

@@ -24,9 +24,11 @@ from exporter_proxy.payload.ttl import parse_ttl
 # Key and option strings are read whole. A character takes at most 12 bytes (an escaped pair).
 _MAX_KEY_BYTES = MAX_NAME_CHARACTERS * 12 + 2
 
+_BOM = b"\xef\xbb\xbf"
 _BLANKS = re.compile(rb"[ \t\r\n]*+")
 _KEY = re.compile(rb'"(?:[^"\\\x00-\x1f]++|\\.)*+"', re.DOTALL)
-_NUMBER = re.compile(rb"-?+[0-9][0-9.eE+-]*+|null")
+# What a number or null is made of; whether it is one is msgspec's to say.
+_NUMBER_PART = re.compile(rb"[0-9.eE+nul-]*+")
 _NUMBER_END = b",} \t\r\n"
 
 _HEX = rb"[0-9a-fA-F]"
@@ -67,25 +69,29 @@ class JsonStream:
 
     Args:
         max_message_size: Bytes that a document may have.
+        begins: Nothing of the connection was read before: a byte order mark may come.
     """
 
-    def __init__(self, max_message_size: int) -> None:
+    def __init__(self, max_message_size: int, *, begins: bool = True) -> None:
         self._max_message_size = max_message_size
         self._input = b""
         self._at = 0
         # Bytes of the present document that are no longer in the input.
         self._consumed = 0
         # Each step reads one thing. It returns False if the input ends before it.
-        self._step: Callable[[], bool] = self._document
+        self._step: Callable[[], bool] = self._mark if begins else self._document
         self._message: Message | None = None
         self._reset()
 
     def _reset(self) -> None:
-        self._pushes: dict[str, Push] = {}
+        # What is asked for as time to live is judged at the end: of a name or an option given
+        # twice the last counts, and only the last.
+        self._members: dict[str, tuple[tuple[bytes, ...], str | float | None]] = {}
         self._app = ""
         self._in_options = False
         self._has_metrics = False
-        self._ttl: float | None = None
+        self._ttl: str | float | None = None
+        self._digits = bytearray()
         self._option = ""
         self._text: TextBuilder | None = None
         self._payload: tuple[bytes, ...] = ()
@@ -93,7 +99,7 @@ class JsonStream:
     @property
     def buffered(self) -> int:
         """Bytes received of the document that is not complete."""
-        if self._step == self._document:
+        if self._step in (self._document, self._mark):
             return len(self._input) - self._at
         return self._consumed + len(self._input) - self._at
 
@@ -129,6 +135,16 @@ class JsonStream:
                 return None
 
     # The steps, in the order of a document.
+
+    def _mark(self) -> bool:
+        """Skip the byte order mark that may begin a connection."""
+        if self._input.startswith(_BOM):
+            self._at = len(_BOM)
+            self._consumed = -self._at
+        elif _BOM.startswith(self._input):
+            return False
+        self._step = self._document
+        return True
 
     def _document(self) -> bool:
         start = self._at
@@ -273,15 +289,15 @@ class JsonStream:
             text = self._string("a time to live", "bad_ttl")
             if text is None:
                 return False
-            self._ttl = parse_ttl(text)
+            self._ttl = text
         else:
             number = self._number()
             if number is None:
                 return False
             try:
-                self._ttl = parse_ttl(_decode_number(number))
+                self._ttl = _decode_number(number)
             except msgspec.DecodeError as error:
-                raise self._malformed("a time to live") from error
+                raise self._malformed("a time to live", number) from error
         self._step = self._option_end
         return True
 
@@ -312,7 +328,9 @@ class JsonStream:
             self._step = self._member
             return True
         self._expect(b"}", '"," or "}"')
-        self._message = list(self._pushes.values())
+        self._message = [
+            Push(app, payload, parse_ttl(ttl)) for app, (payload, ttl) in self._members.items()
+        ]
         self._reset()
         self._step = self._document
         return True
@@ -332,7 +350,7 @@ class JsonStream:
 
     def _end_member(self) -> None:
         # Of a name given twice the last counts, as with every JSON reader that makes a mapping.
-        self._pushes[self._app] = Push(self._app, self._payload, self._ttl)
+        self._members[self._app] = (self._payload, self._ttl)
         self._step = self._member_end
 
     def _next_character(self) -> bool:
@@ -371,18 +389,18 @@ class JsonStream:
         return _one(self._decode(b"[" + match.group() + b"]"))
 
     def _number(self) -> bytes | None:
-        match = _NUMBER.match(self._input, self._at)
-        end = match.end() if match else self._at
-        if end == len(self._input):
-            if end - self._at > _MAX_KEY_BYTES:
-                raise self._malformed("a time to live")
+        """Read a number or null as a whole; None if more of it may come."""
+        match = _NUMBER_PART.match(self._input, self._at)
+        assert match is not None
+        self._digits += match.group()
+        self._at = match.end()
+        if self._at == len(self._input):
             return None
-        if match is None or self._input[end] not in _NUMBER_END:
-            if b"null".startswith(self._input[self._at :]):
-                return None
+        if self._input[self._at] not in _NUMBER_END:
             raise self._malformed("a time to live")
-        self._at = end
-        return match.group()
+        number = bytes(self._digits)
+        self._digits.clear()
+        return number
 
     def _string_part(self) -> bool:
         """Read as much of a string as is here; tell whether its end is."""
@@ -426,8 +444,10 @@ class JsonStream:
             return PayloadError("the message holds a NUL byte", reason="nul_byte")
         return self._malformed("no control character and no unknown escape in a string")
 
-    def _malformed(self, what: str) -> PayloadError:
-        found = quote(self._input[self._at : self._at + 20].decode("latin-1"), 20)
+    def _malformed(self, what: str, found_bytes: bytes | None = None) -> PayloadError:
+        if found_bytes is None:
+            found_bytes = self._input[self._at : self._at + 21]
+        found = quote(found_bytes[:21].decode("latin-1"), 20)
         return PayloadError(
             f"malformed JSON: expected {what}, found {found}", reason="malformed_json"
         )

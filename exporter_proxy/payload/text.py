@@ -7,14 +7,14 @@ PIECE_BYTES = 1 << 20
 
 
 def whole_text(app: str, text: bytes) -> tuple[bytes, ...]:
-    """Return a payload of one piece.
+    """Return a payload of one piece, of none if the text is empty.
 
     Raises:
         PayloadError: ``nul_byte``.
     """
     if 0 in text:
         raise nul_byte(app)
-    return (text,)
+    return (text,) if text else ()
 
 
 def nul_byte(app: str) -> PayloadError:
@@ -55,6 +55,6 @@ class TextBuilder:
 
     def finish(self) -> tuple[bytes, ...]:
         """Return the payload; the builder is used up."""
-        if self._pending or not self._pieces:
+        if self._pending:
             self._pieces.append(bytes(self._pending))
         return tuple(self._pieces)

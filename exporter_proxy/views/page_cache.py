@@ -67,6 +67,8 @@ def _closed(row: Row) -> Payload:
         return cast("Payload", derived[_CLOSED])
     if not row.payload:
         return ()
+    if not row.payload:
+        return ()
     last = close_text(row.payload[-1])
     if last is row.payload[-1]:
         # Nothing to remember of nearly all rows.

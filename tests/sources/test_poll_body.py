@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter_proxy.errors import PollError
-from exporter_proxy.sources.poll_body import STEP, Body, Encoding
+from exporter_proxy.sources.poll.body import STEP, Body, Encoding
 from exporter_proxy.table import Payload
 
 MIB = 2**20
@@ -34,10 +34,8 @@ def refusal(data: bytes, **settings: Any) -> tuple[str, str]:
 PAGES = [
     pytest.param(b"", (), id="empty"),
     pytest.param(b"a 1\nb 2\n", (b"a 1\nb 2\n",), id="plain"),
-    pytest.param(b"a 1", (b"a 1\n",), id="no-final-newline"),
-    pytest.param(b"a 1\n# EOF\n", (b"a 1\n",), id="openmetrics-end"),
-    pytest.param(b"a 1\n# EOF", (b"a 1\n",), id="openmetrics-end-without-newline"),
-    pytest.param(b"# EOF\n", (), id="only-an-end"),
+    pytest.param(b"a 1", (b"a 1",), id="no-final-newline"),
+    pytest.param(b"a 1\n# EOF\n", (b"a 1\n# EOF\n",), id="openmetrics-end"),
     pytest.param(b"a 1\r\n", (b"a 1\r\n",), id="crlf-as-it-came"),
     pytest.param(b'"1_a 1",\n\n', (b'"1_a 1",\n\n',), id="quoted-lines-as-they-came"),
     pytest.param(b"a   1 1395066363000\n", (b"a   1 1395066363000\n",), id="old-timestamp"),
@@ -50,7 +48,7 @@ PAGES = [
 @pytest.mark.parametrize("cut", [1, 2, 3, 65_536])
 @pytest.mark.parametrize(("data", "payload"), PAGES)
 def test_serves_what_came(data: bytes, payload: Payload, cut: int):
-    """Only the end is made fit for another payload to follow, however the body is cut."""
+    """The page is made fit for other payloads later, the table has what came."""
     assert read(data, cut=cut) == payload
 
 
@@ -67,13 +65,13 @@ def test_any_cut_gives_the_same(text: str, cut: int):
 
 @given(st.binary(max_size=60), st.integers(1, 9))
 def test_any_bytes_give_a_payload_or_a_poll_error(data: bytes, cut: int):
-    """A payload is valid UTF-8, has no NUL, and every piece ends in a newline."""
+    """A payload is valid UTF-8 and has no NUL."""
     try:
         payload = read(data, cut=cut)
     except PollError as exc:
         assert exc.reason in {"invalid_utf8", "nul_byte"}  # noqa: PT017, either outcome is right
         return
-    assert all(piece.endswith(b"\n") for piece in payload)
+    assert b"".join(payload) == data
     assert b"\0" not in b"".join(payload).decode().encode()
 
 
@@ -114,14 +112,6 @@ def test_a_long_line_stays_whole():
     assert b"".join(payload) == text
     assert payload[0].startswith(b"# x")
     assert len(payload[0]) > 3 * MIB
-
-
-def test_an_end_marker_right_after_a_cut_is_left_out():
-    """Where the last piece is the marker alone, nothing is left of it, and nothing else goes."""
-    head = b"# " + b"x" * (MIB + 10) + b"\n"
-
-    assert read(head + b"# EOF\n", cut=len(head)) == (head,)
-    assert read(head + b"# EOF\n", cut=2 * STEP) == (head,)
 
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])

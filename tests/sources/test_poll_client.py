@@ -16,9 +16,9 @@ from aiohttp import web
 
 from exporter_proxy.config import BasicAuth, EndpointConfig, Secret
 from exporter_proxy.errors import PollError
-from exporter_proxy.sources.poll_client import PollClient
-from exporter_proxy.sources.poll_request import ScrapeRequest
-from exporter_proxy.sources.poll_resolver import ThreadPerLookup
+from exporter_proxy.sources.poll.client import PollClient
+from exporter_proxy.sources.poll.request import ScrapeRequest
+from exporter_proxy.sources.poll.resolver import ThreadPerLookup
 from exporter_proxy.table import Payload
 from tests.sources.polling import (
     Connection,
@@ -87,7 +87,7 @@ async def test_scrapes_python_http_server(client: PollClient, tmp_path: Path):
     with python_http_server(tmp_path) as url:
         target = endpoint(f"{url}/1027.html")
 
-        assert [await scrape(client, target) for _ in range(2)] == [(page + b"\n",)] * 2
+        assert [await scrape(client, target) for _ in range(2)] == [(page,)] * 2
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 from aiohttp.http_exceptions import BadStatusLine
 
-from exporter_proxy.sources.poll_errors import HTTP_ERRORS, poll_error
+from exporter_proxy.sources.poll.errors import HTTP_ERRORS, poll_error
 
 
 def refused(host: str, error: OSError) -> aiohttp.ClientConnectorError:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from exporter_proxy.errors import PollError
-from exporter_proxy.sources.poll_files import WatchedFile, header_text
+from exporter_proxy.sources.poll.files import WatchedFile, header_text
 
 
 def watch(path: Path) -> WatchedFile[str]:

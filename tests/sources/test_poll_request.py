@@ -6,7 +6,7 @@ from yarl import URL
 from exporter_proxy import __version__
 from exporter_proxy.config import BasicAuth, Secret
 from exporter_proxy.errors import PollError
-from exporter_proxy.sources.poll_request import ScrapeRequest, redirected, seconds
+from exporter_proxy.sources.poll.request import ScrapeRequest, redirected, seconds
 from tests.sources.polling import endpoint
 
 URL_OF_TARGET = "http://127.0.0.1:1025/metrics"

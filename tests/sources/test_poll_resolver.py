@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from exporter_proxy.sources.poll_resolver import ThreadPerLookup
+from exporter_proxy.sources.poll.resolver import ThreadPerLookup
 
 IPV4 = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 9100))
 IPV6 = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("2001:db8::1", 9100, 0, 0))

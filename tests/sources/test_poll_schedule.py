@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter_proxy.sources.poll_schedule import Slots, spacing
+from exporter_proxy.sources.poll.schedule import Slots, spacing
 
 
 def test_first_slot_is_the_start():

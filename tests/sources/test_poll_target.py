@@ -5,7 +5,7 @@ import pytest
 
 from exporter_proxy.errors import PollError
 from exporter_proxy.sources.base import TargetStatus
-from exporter_proxy.sources.poll_target import Target
+from exporter_proxy.sources.poll.target import Target
 from exporter_proxy.table import NEVER, Table
 from tests.sources.polling import ManualClock, endpoint
 

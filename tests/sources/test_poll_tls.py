@@ -1,7 +1,7 @@
 import ssl
 from pathlib import Path
 
-from exporter_proxy.sources.poll_tls import TlsContexts
+from exporter_proxy.sources.poll.tls import TlsContexts
 from tests.sources.polling import make_certificate
 
 

@@ -8,8 +8,8 @@ import pytest
 from aiohttp import web
 
 from exporter_proxy.config import EndpointConfig, PollConfig
-from exporter_proxy.sources.poll_client import PollClient
-from exporter_proxy.sources.poller import Poller
+from exporter_proxy.sources.poll.client import PollClient
+from exporter_proxy.sources.poll.poller import Poller
 from exporter_proxy.table import NEVER, Table
 from tests.sources.polling import (
     ManualClock,

@@ -9,11 +9,11 @@ from yarl import URL
 
 from exporter_proxy.config import EndpointConfig
 from exporter_proxy.errors import PollError, quote
-from exporter_proxy.sources.poll_body import Body, Encoding, too_large
-from exporter_proxy.sources.poll_errors import HTTP_ERRORS, poll_error
-from exporter_proxy.sources.poll_request import ScrapeRequest, redirected
-from exporter_proxy.sources.poll_resolver import ThreadPerLookup
-from exporter_proxy.sources.poll_tls import TlsContexts
+from exporter_proxy.sources.poll.body import Body, Encoding, too_large
+from exporter_proxy.sources.poll.errors import HTTP_ERRORS, poll_error
+from exporter_proxy.sources.poll.request import ScrapeRequest, redirected
+from exporter_proxy.sources.poll.resolver import ThreadPerLookup
+from exporter_proxy.sources.poll.tls import TlsContexts
 from exporter_proxy.table import Payload
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})

@@ -8,7 +8,7 @@ from yarl import URL
 from exporter_proxy import __version__
 from exporter_proxy.config import EndpointConfig
 from exporter_proxy.errors import PollError
-from exporter_proxy.sources.poll_files import WatchedFile, header_text
+from exporter_proxy.sources.poll.files import WatchedFile, header_text
 
 # Prometheus also asks for OpenMetrics, and first. The verbatim page is text 0.0.4, and client
 # libraries send OpenMetrics wherever it is named at all, whatever its weight: so it is not named.

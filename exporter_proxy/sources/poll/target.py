@@ -7,7 +7,7 @@ from collections.abc import Callable
 from exporter_proxy.config import EndpointConfig
 from exporter_proxy.errors import PayloadError, PollError
 from exporter_proxy.sources.base import TargetStatus
-from exporter_proxy.sources.poll_request import ScrapeRequest
+from exporter_proxy.sources.poll.request import ScrapeRequest
 from exporter_proxy.table import Payload, Table
 
 logger = logging.getLogger(__name__)

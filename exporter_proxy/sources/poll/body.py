@@ -7,7 +7,6 @@ from typing import Literal, Protocol
 from isal import igzip_lib
 
 from exporter_proxy.errors import PollError
-from exporter_proxy.exposition.verbatim import close_text
 from exporter_proxy.table import Payload
 
 STEP = 262_144
@@ -66,11 +65,8 @@ class Body:
         """
         self._unpacker.close()
         self._check_utf8(b"", final=True)
-        if not self._open and self._pieces:
-            self._open = [self._pieces.pop()]
-        last = close_text(b"".join(self._open))
-        if last:
-            self._pieces.append(last)
+        if self._open:
+            self._pieces.append(b"".join(self._open))
         return tuple(self._pieces)
 
     def _take(self, text: bytes) -> None:

@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable
 from exporter_proxy.config import PollConfig
 from exporter_proxy.errors import PollError
 from exporter_proxy.sources.base import SourceStats, TargetStatus
-from exporter_proxy.sources.poll_client import PollClient
-from exporter_proxy.sources.poll_schedule import Slots, spacing
-from exporter_proxy.sources.poll_target import Target
+from exporter_proxy.sources.poll.client import PollClient
+from exporter_proxy.sources.poll.schedule import Slots, spacing
+from exporter_proxy.sources.poll.target import Target
 from exporter_proxy.table import Table
 
 

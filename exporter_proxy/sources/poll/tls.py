@@ -2,7 +2,7 @@
 
 import ssl
 
-from exporter_proxy.sources.poll_files import WatchedFile
+from exporter_proxy.sources.poll.files import WatchedFile
 
 # A bundle of all public authorities is a quarter of this.
 _MAX_CA_FILE = 1_048_576
