@@ -119,7 +119,9 @@ def _last_update(row: Row) -> bytes:
     line = derived.get(_LAST_UPDATE)
     if isinstance(line, bytes):
         return line
-    derived[_LAST_UPDATE] = line = sample(_LAST_UPDATE, [("app", row.app)], row.updated_ns / 1e9)
+    # Integers, as a float doesn't hold all nanoseconds: their quotient is rounded only once.
+    seconds = row.updated_ns / 1_000_000_000
+    derived[_LAST_UPDATE] = line = sample(_LAST_UPDATE, [("app", row.app)], seconds)
     return line
 
 

@@ -1,0 +1,245 @@
+"""The proxy's own metrics, and the page that describes them."""
+
+import logging
+import platform
+import re
+from collections import Counter
+from collections.abc import Generator
+from pathlib import Path
+from typing import Never, TypeVar, get_args
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from exporter_proxy import __version__
+from exporter_proxy.errors import PollReason, RejectReason
+from exporter_proxy.self_metrics import SelfMetrics
+from exporter_proxy.sources.base import TargetStatus
+from exporter_proxy.table import Table
+from tests.views.conftest import Clock, FakeSource
+
+T = TypeVar("T")
+
+
+def finish(steps: Generator[None, None, T]) -> T:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            value: T = end.value
+            return value
+
+
+class Fixture:
+    """Self-metrics and all that they read."""
+
+    def __init__(self) -> None:
+        self.clock = Clock(0.0)
+        self.table = Table(wall_ns=Clock(1_500_000_000_250_000_000))
+        self.source = FakeSource("127.0.0.1:6554")
+        self.targets: list[TargetStatus] = []
+        self.metrics = SelfMetrics(self.table, [self.source], lambda: self.targets, 5.0, self.clock)
+
+    def lines(self) -> list[str]:
+        """Return the lines of a new rendering."""
+        self.clock.now += 5.0
+        return self.metrics.render().decode().splitlines()
+
+    def app_series(self) -> bytes:
+        """Return what there is of each app."""
+        return b"".join(finish(self.metrics.app_series(self.table.snapshot())))
+
+
+@pytest.fixture
+def own() -> Fixture:
+    return Fixture()
+
+
+def test_build_info_and_apps(own: Fixture) -> None:
+    own.table.update("a", (b"a 1\n",), source="x")
+    lines = own.lines()
+
+    version = f'python_version="{platform.python_version()}",version="{__version__}"'
+    assert f"exporter_proxy_build_info{{{version}}} 1.0" in lines
+    assert "exporter_proxy_apps 1.0" in lines
+    assert "exporter_proxy_max_apps 100000.0" in lines
+
+
+def test_counts_by_source(own: Fixture) -> None:
+    stats = own.source.stats
+    stats.updates, stats.connections, stats.open_connections = 7, 5, 2
+    stats.closed_connections["idle_timeout"] = 3
+    stats.rejected["tls"] = 4
+    lines = own.lines()
+    source = 'source="127.0.0.1:6554"'
+
+    assert f"exporter_proxy_updates_total{{{source}}} 7.0" in lines
+    assert f"exporter_proxy_connections_total{{{source}}} 5.0" in lines
+    assert f"exporter_proxy_open_connections{{{source}}} 2.0" in lines
+    assert f'exporter_proxy_closed_connections_total{{reason="idle_timeout",{source}}} 3.0' in lines
+    assert f'exporter_proxy_rejected_messages_total{{reason="tls",{source}}} 4.0' in lines
+
+
+def test_every_reason_to_reject_is_there_from_the_start(own: Fixture) -> None:
+    """rate() doesn't see the step from no series to 1."""
+    lines = own.lines()
+
+    for reason in get_args(RejectReason):
+        name = (
+            f'exporter_proxy_rejected_messages_total{{reason="{reason}",source="127.0.0.1:6554"}}'
+        )
+        assert f"{name} 0.0" in lines
+    assert own.source.stats.rejected == {}
+
+
+def test_targets(own: Fixture) -> None:
+    own.targets = [
+        TargetStatus("external_poll: a:1", "a", up=True, duration_seconds=0.25, polls=3),
+        TargetStatus(
+            "external_poll: b:1",
+            "b",
+            up=False,
+            duration_seconds=2.0,
+            polls=4,
+            failures=Counter(timeout=1, connect=3),
+        ),
+        TargetStatus("external_poll: c:1", "c"),
+    ]
+    lines = own.lines()
+
+    assert [line for line in lines if line.startswith("exporter_proxy_poll")] == [
+        'exporter_proxy_poll_up{target="external_poll: a:1"} 1',
+        'exporter_proxy_poll_up{target="external_poll: b:1"} 0',
+        'exporter_proxy_poll_duration_seconds{target="external_poll: a:1"} 0.25',
+        'exporter_proxy_poll_duration_seconds{target="external_poll: b:1"} 2.0',
+        'exporter_proxy_polls_total{target="external_poll: a:1"} 3',
+        'exporter_proxy_polls_total{target="external_poll: b:1"} 4',
+        'exporter_proxy_polls_total{target="external_poll: c:1"} 0',
+        'exporter_proxy_poll_failures_total{target="external_poll: b:1",reason="connect"} 3',
+        'exporter_proxy_poll_failures_total{target="external_poll: b:1",reason="timeout"} 1',
+    ]
+
+
+def test_a_target_given_twice_is_shown_once(own: Fixture) -> None:
+    """A series that is there twice would spoil the page for Prometheus."""
+    own.targets = [TargetStatus("t", "a"), TargetStatus("t", "b", polls=2)]
+
+    assert [line for line in own.lines() if line.startswith("exporter_proxy_polls_total")] == [
+        'exporter_proxy_polls_total{target="t"} 2'
+    ]
+
+
+def test_app_series_follow_the_table(own: Fixture) -> None:
+    own.table.update('a"', (b"a 1\n",), source="x")
+    own.table.update("b", (b"b 1\n",), source="x")
+
+    assert own.app_series() == (
+        b"# HELP exporter_proxy_app_last_update_timestamp_seconds "
+        b"When the app's metrics were last replaced, in Unix time.\n"
+        b"# TYPE exporter_proxy_app_last_update_timestamp_seconds gauge\n"
+        b'exporter_proxy_app_last_update_timestamp_seconds{app="a\\""} 1500000000.25\n'
+        b'exporter_proxy_app_last_update_timestamp_seconds{app="b"} 1500000000.25\n'
+    )
+
+    own.table.drop("b")
+
+    assert b'app="b"' not in own.app_series()
+
+
+def test_no_app_no_series(own: Fixture) -> None:
+    assert own.app_series() == b""
+
+
+def test_app_series_are_rendered_once(own: Fixture) -> None:
+    """A row's line is kept with the row, and all lines as long as the table is as it was."""
+    row = own.table.update("a", (b"a 1\n",), source="x")
+    own.table.update("b", (b"b 1\n",), source="x")
+    parts = finish(own.metrics.app_series(own.table.snapshot()))
+
+    assert finish(own.metrics.app_series(own.table.snapshot())) is parts
+
+    assert row.derived is not None
+    (name,) = row.derived
+    row.derived[name] = b"kept\n"
+    own.table.update("b", (b"b 2\n",), source="x")
+
+    assert b"kept\n" in own.app_series()
+
+
+def test_renders_at_most_once_an_interval(own: Fixture) -> None:
+    own.lines()
+    rendered = own.metrics.render()
+    own.source.stats.updates += 1
+    own.clock.now = 9.999
+
+    assert own.metrics.render() is rendered
+
+    own.clock.now = 10.0
+
+    assert own.metrics.render() != rendered
+
+
+def test_a_failure_keeps_the_last_ones(own: Fixture, caplog: pytest.LogCaptureFixture) -> None:
+    """The apps' metrics are served, whatever happens to ours."""
+    own.lines()
+    before = own.metrics.render()
+
+    def fail() -> Never:
+        raise RuntimeError("out of order")
+
+    own.metrics._targets = fail
+    own.clock.now += 5.0
+    with caplog.at_level(logging.ERROR):
+        assert own.metrics.render() is before
+    assert [record.getMessage() for record in caplog.records] == [
+        "rendering the self-metrics failed"
+    ]
+
+
+def test_a_name_that_is_not_unicode_is_shown_with_escapes(own: Fixture) -> None:
+    own.source.name = "/run/\udcff.sock"
+
+    assert 'exporter_proxy_updates_total{source="/run/\\\\udcff.sock"} 0.0' in own.lines()
+
+
+def test_process_metrics_have_our_prefix(own: Fixture) -> None:
+    """Without it they would be taken for those of an app."""
+    names = [line.split(" ")[0] for line in own.lines() if not line.startswith("#")]
+
+    assert "exporter_proxy_process_resident_memory_bytes" in names
+    assert all(name.startswith("exporter_proxy_") for name in names)
+
+
+def exposed(own: Fixture) -> dict[str, tuple[str, str]]:
+    """Return type and HELP of every family, with everything in them that there can be."""
+    own.targets = [TargetStatus("t", "a", up=True, polls=1, failures=Counter(other=1))]
+    own.table.update("a", (b"a 1\n",), source="x")
+    page = "\n".join(own.lines()) + "\n" + own.app_series().decode()
+    # The parser's names of counters lack the suffix that they are exposed with.
+    return {
+        family.name + "_total" * (family.type == "counter"): (family.type, family.documentation)
+        for family in text_string_to_metric_families(page)
+    }
+
+
+DOCS = Path(__file__).parents[1] / "docs" / "metrics.md"
+
+
+def test_every_metric_is_described(own: Fixture) -> None:
+    """Name and type in docs/metrics.md are those of the page, in both directions."""
+    described = re.findall(
+        r"^\| `(exporter_proxy_\w+)` \| (\w+) \|", DOCS.read_text(), re.MULTILINE
+    )
+
+    assert dict(described) == {name: kind for name, (kind, _) in exposed(own).items()}
+    assert len(described) == len(dict(described))
+
+
+@pytest.mark.parametrize("reason", [*get_args(RejectReason), *get_args(PollReason)])
+def test_every_reason_is_described(reason: str) -> None:
+    assert f"\n| `{reason}` |" in DOCS.read_text()
+
+
+def test_help_is_one_sentence(own: Fixture) -> None:
+    for name, (_, documentation) in exposed(own).items():
+        assert documentation.endswith(".") or name.startswith("exporter_proxy_process_"), name
