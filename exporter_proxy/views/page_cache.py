@@ -51,8 +51,7 @@ class Page:
         return self.packed
 
     async def _pack_long(self, workers: Workers) -> None:
-        if self.packed is None:
-            self.packed = await workers.run(gzip_chunks, self.pieces)
+        self.packed = await workers.run(gzip_chunks, self.pieces)
 
 
 PageKey = tuple[int, int]
@@ -65,8 +64,6 @@ def _closed(row: Row) -> Payload:
     derived = row.derived
     if derived is not None and _CLOSED in derived:
         return cast("Payload", derived[_CLOSED])
-    if not row.payload:
-        return ()
     if not row.payload:
         return ()
     last = close_text(row.payload[-1])

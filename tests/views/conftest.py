@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.web import BaseRunner
 
 from exporter_proxy.self_metrics import SelfMetrics
 from exporter_proxy.sources.base import SourceStats
@@ -41,6 +42,15 @@ class FakeSource:
         """Nothing to stop."""
 
 
+class Server(TestServer):
+    """Runs the application as the proxy does: a reader that leaves doesn't cancel a handler."""
+
+    async def _make_runner(self, **kwargs: Any) -> BaseRunner:
+        return await super()._make_runner(
+            **{**kwargs, "handler_cancellation": False, "access_log": None}
+        )
+
+
 class Port:
     """A scrape port and what stands behind it."""
 
@@ -69,7 +79,7 @@ class Port:
         )
         # What the client would add by itself, the tests want to say themselves.
         self.client = TestClient(
-            TestServer(app),
+            Server(app),
             auto_decompress=False,
             skip_auto_headers=["Accept", "Accept-Encoding"],
         )

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import logging
 import zlib
 
 import pytest
@@ -177,18 +178,23 @@ async def test_scrapes_that_come_together_share_one_page(port: Port) -> None:
     assert gzip.decompress(pages[0]) == pages[1]
 
 
-async def test_a_reader_that_leaves_costs_the_others_nothing(bare_port: Port) -> None:
+async def test_a_reader_that_leaves_costs_the_others_nothing(
+    bare_port: Port, caplog: pytest.LogCaptureFixture
+) -> None:
     """It goes in the middle of the page, which is longer than what a socket buffers."""
     page = fill(bare_port, 60, 1_000_000)
-    host, number = bare_port.client.host, bare_port.client.port
-    reader, writer = await asyncio.open_connection(host, number)
+    reader, writer = await asyncio.open_connection(bare_port.client.host, bare_port.client.port)
     writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
     assert (await reader.readline()) == b"HTTP/1.1 200 OK\r\n"
-    slow = asyncio.create_task(bare_port.page())
-    writer.transport.abort()
+    other = asyncio.create_task(bare_port.page())
+    with caplog.at_level(logging.DEBUG, "exporter_proxy.views"):
+        writer.transport.abort()
+        async with asyncio.timeout(30):
+            while "reader went away: peer=127.0.0.1 path=/metrics" not in caplog.text:
+                await bare_port.page("/-/healthy")
 
-    assert await bare_port.page("/-/healthy")
-    assert await slow == page
+    assert await other == page
+    assert all(record.levelno == logging.DEBUG for record in caplog.records)
 
 
 async def test_a_stalled_reader_is_closed(bare_port: Port, monkeypatch: pytest.MonkeyPatch) -> None:

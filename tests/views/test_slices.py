@@ -122,3 +122,16 @@ async def test_a_failure_that_nobody_waits_for_is_not_a_warning() -> None:
 
     assert flight._task is None
     assert reports == []
+
+
+async def test_a_run_that_is_cancelled_ends_for_its_callers() -> None:
+    """As when the proxy stops."""
+    flight, runs = Flight[int](), Runs()
+    caller = asyncio.create_task(flight.join("key", runs))
+    await turns()
+    assert flight._task is not None
+    flight._task.cancel()
+    await turns()
+
+    assert caller.cancelled()
+    assert flight._task is None

@@ -1,0 +1,17 @@
+"""docs/http.md says what the port does."""
+
+import re
+from pathlib import Path
+
+from exporter_proxy.views.server import PAGES
+from tests.views.test_apps import TABLE
+
+DOCS = (Path(__file__).parents[2] / "docs" / "http.md").read_text()
+
+
+def test_every_path_is_described() -> None:
+    assert re.findall(r"^\| `(/\S*)` \|", DOCS, re.MULTILINE) == ["/", *PAGES]
+
+
+def test_the_table_is_the_one_that_is_drawn() -> None:
+    assert f"/apps\n{TABLE}```\n" in DOCS
