@@ -16,6 +16,7 @@ class Row:
 
     Attributes:
         app: The application's name, unique in the table.
+        number: Its number in the order in which apps were first seen.
         payload: Its latest exposition text.
         size: Bytes of the payload.
         source: Who wrote it, as ``/apps`` shows it.
@@ -31,6 +32,7 @@ class Row:
         "app",
         "derived",
         "expires_at",
+        "number",
         "payload",
         "size",
         "source",
@@ -42,6 +44,7 @@ class Row:
     def __init__(
         self,
         app: str,
+        number: int,
         payload: Payload,
         size: int,
         source: str,
@@ -51,6 +54,7 @@ class Row:
         expires_at: float,
     ) -> None:
         self.app = app
+        self.number = number
         self.payload = payload
         self.size = size
         self.source = source
@@ -113,6 +117,8 @@ class Table:
         # app: its earliest deadline in the heap
         self._armed: dict[str, float] = {}
         self._problems: dict[str, Problem] = {}
+        self._next_number = 0
+        self._feeds: list[dict[str, None]] = []
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -167,14 +173,19 @@ class Table:
         if previous is None:
             self.check_room(1)
             updates = 1
+            number = self._next_number
+            self._next_number += 1
         else:
             updates = previous.updates + 1
+            number = previous.number
         now = self._monotonic()
         size = len(payload[0]) if len(payload) == 1 else sum(map(len, payload))
         expires_at = now + expire_after
-        row = Row(app, payload, size, source, self._wall_ns(), now, updates, expires_at)
+        row = Row(app, number, payload, size, source, self._wall_ns(), now, updates, expires_at)
         self._rows[app] = row
         self._generation += 1
+        for changes in self._feeds:
+            changes[app] = None
         if expires_at != NEVER:
             self._arm(app, expires_at)
         return row
@@ -201,6 +212,8 @@ class Table:
         if self._rows.pop(app, None) is None:
             return False
         self._generation += 1
+        for changes in self._feeds:
+            changes[app] = None
         return True
 
     def expire(self) -> list[str]:
@@ -220,6 +233,16 @@ class Table:
                 self.drop(app)
                 dropped.append(app)
         return dropped
+
+    def feed(self) -> dict[str, None]:
+        """Return a collection that gets the name of every app that changes from now on.
+
+        Names are in the order of their first change. The caller takes them out; what is there now is
+        in it already.
+        """
+        changes: dict[str, None] = dict.fromkeys(self._rows)
+        self._feeds.append(changes)
+        return changes
 
     def snapshot(self) -> Snapshot:
         """Return the rows as they are now; the same object until something changes."""

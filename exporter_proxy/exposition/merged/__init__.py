@@ -1,0 +1,10 @@
+"""The families of all apps, merged: an index that follows every update, and its page.
+
+An app is known here by its number: apps are numbered in the order in which they were first seen.
+"""
+
+from exporter_proxy.exposition.merged.index import SELF, MergedIndex
+from exporter_proxy.exposition.merged.layout import Layout
+from exporter_proxy.exposition.merged.text_writer import TextWriter
+
+__all__ = ["SELF", "Layout", "MergedIndex", "TextWriter"]

@@ -1,0 +1,192 @@
+"""The index of all families over all apps."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from exporter_proxy.exposition.merged.family import COMPOUND, MergedFamily, same_metadata
+from exporter_proxy.exposition.model import Family
+
+_SUFFIXES = (b"_bucket", b"_sum", b"_count")
+
+SELF = 1 << 62
+"""The number that the proxy itself has as an app: it comes last."""
+_SELF_PREFIX = b"exporter_proxy_"
+
+
+class MergedIndex:
+    """Which app carries which family. An update takes time in proportion to the app's families.
+
+    Layouts read it, and are told what changed by :meth:`watch`.
+
+    Attributes:
+        families: By name.
+        apps: ``{number: {family name: its place in the app's payload}}``.
+    """
+
+    def __init__(self) -> None:
+        self.families: dict[bytes, MergedFamily] = {}
+        self.apps: dict[int, Mapping[bytes, int]] = {}
+        self._watchers: list[Changes] = []
+        # Families of the last section.
+        self._own: set[bytes] = set()
+        # {family name: families whose samples may have the same names}
+        self._clashes: dict[bytes, set[bytes]] = {}
+
+    def watch(self) -> "Changes":
+        """Return a record that collects all changes from now on, all that is here included."""
+        changes = Changes()
+        for name, family in self.families.items():
+            for app in family.cells:
+                changes.cell(name, app)
+        changes.apps.update(self.apps)
+        self._watchers.append(changes)
+        return changes
+
+    def set_app(self, app: int, cells: Sequence[Family]) -> None:
+        """Replace all that ``app`` has.
+
+        Args:
+            app: Its number.
+            cells: Its families in their order, no name twice.
+        """
+        old = self.apps.get(app, {})
+        new = {cell.name: place for place, cell in enumerate(cells)}
+        for name in old:
+            if name not in new:
+                self._remove(name, app)
+        # Apps without families are known too: they may come to have some, at their place.
+        self.apps[app] = new
+        if list(old) != list(new):
+            moved = [name for name in new if name in self._clashes]
+            for changes in self._watchers:
+                changes.apps[app] = None
+                changes.metadata.update(dict.fromkeys(moved))
+        for cell in cells:
+            self._set(app, cell)
+
+    def drop_app(self, app: int) -> None:
+        """Forget ``app``."""
+        for name in self.apps.pop(app, {}):
+            self._remove(name, app)
+        for changes in self._watchers:
+            changes.apps[app] = None
+
+    def home(self, name: bytes) -> int:
+        """Return the app in whose section a family stands: the first that carries it.
+
+        What proxies tell of themselves comes last, whoever carries it: apps may be proxies too.
+        """
+        return SELF if name.startswith(_SELF_PREFIX) else self.families[name].owner
+
+    def section(self, app: int) -> Iterable[bytes]:
+        """Return the families of an app's section, in their order."""
+        if app == SELF:
+            return sorted(self._own)
+        return (name for name in self.apps[app] if self.home(name) == app)
+
+    def page_order(self, name: bytes) -> tuple[int, int, bytes]:
+        """Return where a family stands on the page, as a key to sort by."""
+        home = self.home(name)
+        return home, 0 if home == SELF else self.apps[home][name], name
+
+    def is_shadowed(self, name: bytes) -> bool:
+        """Tell whether a compound family before this one has samples of this one's name.
+
+        Go's parser, which reads for promtool and others, takes a TYPE or HELP line of ``x_count``
+        for a second one of the histogram ``x``, and refuses the page.
+        """
+        others = self._clashes.get(name)
+        if not others:
+            return False
+        mine = self.page_order(name)
+        return any(
+            name.startswith(other)
+            and self.families[other].type in COMPOUND
+            and self.page_order(other) < mine
+            for other in others
+        )
+
+    def related(self, names: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield the families that may be shadowed by, or shadow, one of ``names``."""
+        for name in names:
+            yield from self._clashes.get(name, ())
+
+    def _set(self, app: int, cell: Family) -> None:
+        name = cell.name
+        family = self.families.get(name)
+        if family is None:
+            family = self.families[name] = MergedFamily(name)
+            self._find_clashes(name)
+            if name.startswith(_SELF_PREFIX):
+                self._own.add(name)
+        previous = family.cells.get(app)
+        if previous is not None and _same(previous, cell):
+            # The old one stays: pages hold on to its bytes.
+            return
+        metadata = family.set(app, cell)
+        for changes in self._watchers:
+            changes.cell(name, app)
+            if metadata:
+                changes.metadata[name] = None
+
+    def _remove(self, name: bytes, app: int) -> None:
+        family = self.families[name]
+        family.remove(app)
+        for changes in self._watchers:
+            changes.cell(name, app)
+            changes.metadata[name] = None
+        if not family.cells:
+            del self.families[name]
+            self._own.discard(name)
+            for other in self._clashes.pop(name, ()):
+                self._clashes[other].discard(name)
+                if not self._clashes[other]:
+                    del self._clashes[other]
+
+    def _find_clashes(self, name: bytes) -> None:
+        for suffix in _SUFFIXES:
+            base = name.removesuffix(suffix)
+            for other in (name + suffix, base):
+                if other != name and other in self.families:
+                    self._clashes.setdefault(name, set()).add(other)
+                    self._clashes.setdefault(other, set()).add(name)
+
+
+class Changes:
+    """What changed since it was last taken.
+
+    Attributes:
+        cells: ``{family name: apps whose cells are others, or gone}``.
+        metadata: Families whose type, unit, HELP or carriers may be others.
+        apps: Apps whose list of families is another.
+    """
+
+    __slots__ = ("apps", "cells", "metadata")
+
+    def __init__(self) -> None:
+        self.cells: dict[bytes, set[int]] = {}
+        self.metadata: dict[bytes, None] = {}
+        self.apps: dict[int, object] = {}
+
+    def cell(self, name: bytes, app: int) -> None:
+        """Take note that what ``app`` has of a family is another, or gone."""
+        apps = self.cells.get(name)
+        if apps is None:
+            self.cells[name] = {app}
+        else:
+            apps.add(app)
+
+    def take(self) -> "Changes":
+        """Return what was collected, and begin anew."""
+        taken = Changes()
+        taken.cells, self.cells = self.cells, {}
+        taken.metadata, self.metadata = self.metadata, {}
+        taken.apps, self.apps = self.apps, {}
+        return taken
+
+
+def _same(one: Family, other: Family) -> bool:
+    return one is other or (
+        one.samples == other.samples
+        and one.openmetrics == other.openmetrics
+        and same_metadata(one, other)
+    )
