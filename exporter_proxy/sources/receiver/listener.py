@@ -6,6 +6,8 @@ import select
 import socket
 from collections.abc import Callable
 
+from exporter_proxy.sources.receiver.sockets import BACKLOG
+
 
 class PausableListener:
     """Accepts connections on a socket, with pauses.
@@ -84,12 +86,15 @@ class PausableListener:
         try:
             while self._wanted and self._server is None:
                 duplicate = self._listener.dup()
+                # Listens anew, with 100 unless told: the backlog is the socket's, not the server's.
                 if duplicate.family == socket.AF_UNIX:
                     server = await self._loop.create_unix_server(
-                        self._protocol_factory, sock=duplicate
+                        self._protocol_factory, sock=duplicate, backlog=BACKLOG
                     )
                 else:
-                    server = await self._loop.create_server(self._protocol_factory, sock=duplicate)
+                    server = await self._loop.create_server(
+                        self._protocol_factory, sock=duplicate, backlog=BACKLOG
+                    )
                 if self._wanted:
                     self._server = server
                 else:

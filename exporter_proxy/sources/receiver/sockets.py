@@ -12,8 +12,9 @@ from pathlib import Path
 from exporter_proxy.config import Address, ReceiverConfig
 from exporter_proxy.errors import StartError
 
-# The kernel cuts it to net.core.somaxconn. Peers wait here while accepting is paused.
-_BACKLOG = 4096
+BACKLOG = 4096
+"""Peers that may wait while accepting is paused; the kernel cuts it to net.core.somaxconn."""
+
 _SOCKET_NAME = "exporter-proxy-receiver.sock"
 
 
@@ -33,7 +34,7 @@ def listen_on_tcp(address: Address) -> socket.socket:
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(resolved)
-            listener.listen(_BACKLOG)
+            listener.listen(BACKLOG)
         except OSError:
             listener.close()
             raise
@@ -79,7 +80,7 @@ def listen_on_unix(path: str, config: ReceiverConfig) -> socket.socket:
             if (user, group) != (-1, -1):
                 os.chown(path, user, group)
             Path(path).chmod(config.unix_socket_mode)
-            listener.listen(_BACKLOG)
+            listener.listen(BACKLOG)
         except OSError:
             Path(path).unlink()
             raise
