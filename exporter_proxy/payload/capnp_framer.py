@@ -56,9 +56,10 @@ class CapnpFramer:
         need = 4 if available < 4 else self._frame_bytes(available)
         if available < need:
             if available:
+                # Kept when nothing is here: until then what came is not looked at again.
+                self._need = need
                 self._pending += memoryview(self._input)[self._at :]
             self._input, self._at = b"", 0
-            self._need = need
             return None
         start, self._at = self._at, self._at + need
         if start == 0 and need == len(self._input):

@@ -1,0 +1,56 @@
+"""Texts on their way into payloads of bounded pieces."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from exporter_proxy.errors import PayloadError
+from exporter_proxy.payload import text
+from exporter_proxy.payload.text import PIECE_BYTES, TextBuilder, whole_text
+
+
+def test_whole_text_is_one_piece():
+    assert whole_text("a", b"x 1\ny 2\n") == (b"x 1\ny 2\n",)
+
+
+def test_whole_text_holds_no_nul():
+    with pytest.raises(PayloadError, match=r'^the metrics of "a" hold a NUL byte$') as caught:
+        whole_text("a", b"x\0")
+    assert caught.value.reason == "nul_byte"
+
+
+def test_builder_takes_no_nul():
+    builder = TextBuilder("a")
+    builder.add(b"x")
+    with pytest.raises(PayloadError, match=r'^the metrics of "a" hold a NUL byte$') as caught:
+        builder.add(b"\0")
+    assert caught.value.reason == "nul_byte"
+
+
+def test_nothing_is_an_empty_text():
+    assert b"".join(TextBuilder("a").finish()) == b""
+
+
+def test_long_text_is_cut_at_line_ends():
+    """Pieces are about as large as they may be, and end with a line."""
+    builder = TextBuilder("a")
+    for number in range(100_000):
+        builder.add(b"some_metric{} 12345\nmore %d\n" % number)
+    pieces = builder.finish()
+    assert len(pieces) == 3
+    assert all(PIECE_BYTES - 100 < len(piece) < PIECE_BYTES + 100 for piece in pieces[:-1])
+    assert all(piece.endswith(b"\n") for piece in pieces)
+
+
+@given(st.lists(st.sampled_from([b"x", b"\n", b"xy\n", b"\nxy", b"x" * 9, b""]), max_size=40))
+@settings(max_examples=100, deadline=None)
+def test_any_parts(parts: list[bytes]):
+    """Whatever the parts, the pieces are the text, cut at line ends."""
+    builder = TextBuilder("a")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text, "PIECE_BYTES", 8)
+        for part in parts:
+            builder.add(part)
+        pieces = builder.finish()
+    assert b"".join(pieces) == b"".join(parts)
+    assert all(piece.endswith(b"\n") for piece in pieces[:-1])
