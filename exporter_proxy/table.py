@@ -41,7 +41,7 @@ class Row:
         "updates",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  # a row has as many columns
         self,
         app: str,
         number: int,
@@ -237,8 +237,8 @@ class Table:
     def feed(self) -> dict[str, None]:
         """Return a collection that gets the name of every app that changes from now on.
 
-        Names are in the order of their first change. The caller takes them out; what is there now is
-        in it already.
+        Names are in the order of their first change. The caller takes them out; what is there now
+        is in it already.
         """
         changes: dict[str, None] = dict.fromkeys(self._rows)
         self._feeds.append(changes)
