@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import capnp
 
@@ -98,8 +99,7 @@ def _decode_large(frame: bytes | bytearray) -> Iterator[Message | Progress]:
             frame, traversal_limit_in_words=len(frame) // 8 * _TRAVERSALS
         ) as message:
             app, ttl = check_name(message.appName), _ttl(message.ttlSeconds)
-            # Looks into the frame, without a copy.
-            view = message.get_data_as_view("data")
+            view = _view(message)
     except UnicodeDecodeError as error:
         raise _not_utf8("an app's name") from error
     except capnp.KjException as error:
@@ -120,6 +120,16 @@ def _decode_large(frame: bytes | bytearray) -> Iterator[Message | Progress]:
         at += len(piece)
         yield WORKING
     yield [Push(app, text.finish(), ttl)]
+
+
+def _view(message: Any) -> memoryview:
+    """Look into the frame at the text, without a copy."""
+    try:
+        view: memoryview = message.get_data_as_view("data")
+    except ValueError:
+        # The library can't make a view of a field that was never set.
+        return memoryview(b"")
+    return view
 
 
 def _last_character(piece: bytes) -> int:
