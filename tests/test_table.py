@@ -1,0 +1,325 @@
+"""The table: replacement as a whole, order, snapshots, expiry on a clock moved by hand."""
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from exporter_proxy.errors import PayloadError
+from exporter_proxy.table import Problem, Table
+
+
+class Clock:
+    """Time that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def monotonic(self) -> float:
+        """Return seconds."""
+        return self.seconds
+
+    def wall_ns(self) -> int:
+        """Return nanoseconds since the epoch."""
+        return int(self.seconds * 1e9) + 5
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def table(clock: Clock) -> Table:
+    return Table(max_apps=1000, wall_ns=clock.wall_ns, monotonic=clock.monotonic)
+
+
+def apps(table: Table) -> list[str]:
+    return [row.app for row in table.snapshot().rows]
+
+
+def test_row_says_who_when_and_what(table: Table, clock: Clock):
+    row = table.update("a", (b"x 1\n", b"y 1"), source="here", expire_after=30)
+    assert table.get("a") is row
+    assert (row.app, row.payload, row.size, row.source) == ("a", (b"x 1\n", b"y 1"), 7, "here")
+    assert (row.updated_ns, row.updated_at, row.updates) == (1_000_000_000_005, 1000.0, 1)
+    assert row.expires_at == 1030.0
+    assert row.derived is None
+
+
+@pytest.mark.parametrize(("payload", "size"), [((b"x 1",), 3), ((), 0), ((b"",), 0)])
+def test_payload_is_kept_as_it_came(table: Table, payload: tuple[bytes, ...], size: int):
+    row = table.update("a", payload, source="s")
+    assert row.payload is payload
+    assert row.size == size
+
+
+def test_update_replaces_everything(table: Table, clock: Clock):
+    """Nothing of the row before is left but the count of updates and the place."""
+    old = table.update("a", (b"old 1\n",), source="s", expire_after=5)
+    old.derived = {"view": "seen"}
+    table.update("b", (b"b 1\n",), source="s")
+    clock.seconds += 1
+    new = table.update("a", (b"new 1\n",), source="t")
+    assert table.get("a") is new
+    assert (new.payload, new.source, new.updates) == ((b"new 1\n",), "t", 2)
+    assert (new.updated_at, new.expires_at, new.derived) == (1001.0, math.inf, None)
+    assert old.payload == (b"old 1\n",)
+    assert apps(table) == ["a", "b"]
+
+
+def test_order_is_that_of_first_sight(table: Table):
+    """An app that was dropped and comes again is last."""
+    for app in "bcabca":
+        table.update(app, (b"",), source="s")
+    assert apps(table) == ["b", "c", "a"]
+    assert [row.app for row in table] == ["b", "c", "a"]
+    table.drop("b")
+    table.update("b", (b"",), source="s")
+    assert apps(table) == ["c", "a", "b"]
+    assert table.get("b").updates == 1
+
+
+def test_membership(table: Table):
+    table.update("a", (b"",), source="s")
+    assert len(table) == 1
+    assert "a" in table
+    assert "b" not in table
+    assert table.get("b") is None
+    assert table.max_apps == 1000
+
+
+def test_drop(table: Table):
+    table.update("a", (b"",), source="s")
+    generation = table.generation
+    assert table.drop("a")
+    assert table.generation > generation
+    generation = table.generation
+    assert not table.drop("a")
+    assert table.generation == generation
+    assert len(table) == 0
+
+
+def test_generation_counts_every_change(table: Table):
+    """Also an update with the same content: its time is another."""
+    seen = {table.generation}
+    for app in ("a", "a", "b"):
+        table.update(app, (b"same",), source="s")
+        seen.add(table.generation)
+    assert len(seen) == 4
+    table.set_problem("a", "broken", source="s")
+    assert table.generation in seen
+
+
+def test_snapshot_is_the_same_until_something_changes(table: Table):
+    """And one that was taken never changes."""
+    empty = table.snapshot()
+    assert (empty.generation, empty.rows) == (0, ())
+    assert table.snapshot() is empty
+    table.update("a", (b"1",), source="s")
+    first = table.snapshot()
+    assert table.snapshot() is first
+    assert first.generation == table.generation
+    row = first.rows[0]
+    table.update("a", (b"2",), source="s")
+    table.update("b", (b"1",), source="s")
+    second = table.snapshot()
+    assert second is not first
+    assert second.generation != first.generation
+    table.drop("a")
+    assert first.rows == (row,)
+    assert row.payload == (b"1",)
+    assert [row.app for row in second.rows] == ["a", "b"]
+    assert empty.rows == ()
+    with pytest.raises(AttributeError):
+        first.rows = ()
+
+
+def test_full_table_takes_updates_but_no_new_app():
+    table = Table(max_apps=2)
+    table.update("a", (b"1",), source="s")
+    table.update("b", (b"1",), source="s")
+    before = table.snapshot()
+    with pytest.raises(PayloadError) as caught:
+        table.update("c", (b"1",), source="s", expire_after=5)
+    assert caught.value.reason == "too_many_apps"
+    assert str(caught.value) == "the table is full: 2 apps (exporter.max_apps)"
+    assert table.snapshot() is before
+    assert not table._deadlines
+    table.update("b", (b"2",), source="s")
+    table.drop("a")
+    table.update("c", (b"1",), source="s")
+    assert apps(table) == ["b", "c"]
+
+
+def test_room_is_checked_for_a_whole_message():
+    """Who brings several apps asks before the first of them, so that all or none are taken."""
+    table = Table(max_apps=3)
+    table.update("a", (b"1",), source="s")
+    table.check_room(0)
+    table.check_room(2)
+    with pytest.raises(PayloadError, match=r"^the table is full: 3 apps"):
+        table.check_room(3)
+
+
+def test_expires_at_its_time_and_not_before(table: Table, clock: Clock):
+    table.update("short", (b"",), source="s", expire_after=5)
+    table.update("long", (b"",), source="s", expire_after=10)
+    table.update("ever", (b"",), source="s")
+    assert table.expire() == []
+    clock.seconds += 4.999
+    assert table.expire() == []
+    generation = table.generation
+    clock.seconds += 0.001
+    assert table.expire() == ["short"]
+    assert table.generation > generation
+    assert table.expire() == []
+    clock.seconds += 1e9
+    assert table.expire() == ["long"]
+    assert apps(table) == ["ever"]
+    assert not table._deadlines
+    assert not table._armed
+
+
+def test_every_update_begins_a_new_life(table: Table, clock: Clock):
+    for _ in range(10):
+        table.update("a", (b"",), source="s", expire_after=5)
+        clock.seconds += 4
+        assert table.expire() == []
+    clock.seconds += 1
+    assert table.expire() == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("lives", "ends"),
+    [
+        pytest.param([100, 5], 5, id="shortened"),
+        pytest.param([5, 100], 100, id="lengthened"),
+        pytest.param([5, 100, 7], 7, id="lengthened_and_shortened"),
+        pytest.param([100, 5, 50], 50, id="shortened_and_lengthened"),
+        pytest.param([math.inf, 5], 5, id="begun"),
+    ],
+)
+def test_last_time_to_live_counts(table: Table, clock: Clock, lives: list[float], ends: float):
+    for life in lives:
+        table.update("a", (b"",), source="s", expire_after=life)
+    clock.seconds += ends - 0.5
+    assert table.expire() == []
+    clock.seconds += 0.5
+    assert table.expire() == ["a"]
+
+
+def test_life_without_end_again(table: Table, clock: Clock):
+    table.update("a", (b"",), source="s", expire_after=5)
+    table.update("a", (b"",), source="s")
+    clock.seconds += 100
+    assert table.expire() == []
+    assert "a" in table
+    table.update("a", (b"",), source="s", expire_after=5)
+    clock.seconds += 5
+    assert table.expire() == ["a"]
+
+
+def test_dropped_and_seen_again(table: Table, clock: Clock):
+    """The deadline of a row that was dropped does not end the one that came after it."""
+    table.update("a", (b"",), source="s", expire_after=5)
+    table.drop("a")
+    table.update("a", (b"",), source="s", expire_after=50)
+    clock.seconds += 6
+    assert table.expire() == []
+    clock.seconds += 44
+    assert table.expire() == ["a"]
+
+
+def test_deadlines_do_not_pile_up(table: Table, clock: Clock):
+    """What the table keeps for expiry is bounded by its apps, however often they are written."""
+    for round_ in range(500):
+        for app in "abc":
+            # longer, then shorter and shorter lives
+            table.update(app, (b"",), source="s", expire_after=10_000 - round_)
+        clock.seconds += 0.001
+    assert len(table._deadlines) <= 2 * 3 + 64 + 1
+    for _ in range(500):
+        table.update("d", (b"",), source="s", expire_after=5)
+        table.drop("d")
+    assert len(table._deadlines) <= 2 * 4 + 64 + 1
+    clock.seconds += 20_000
+    assert sorted(table.expire()) == ["a", "b", "c"]
+    assert not table._deadlines
+    assert not table._armed
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("abc"),
+            st.sampled_from([1, 2, 3, 5, 8, math.inf, None]),
+            st.integers(0, 3),
+        ),
+        max_size=40,
+    )
+)
+@settings(max_examples=150, deadline=None)
+def test_expiry_as_if_every_row_were_looked_at(
+    steps: list[tuple[str, float | None, int]],
+):
+    """A plain model, dropping whatever is due, has the same rows at every moment."""
+    clock = Clock()
+    table = Table(wall_ns=clock.wall_ns, monotonic=clock.monotonic)
+    model: dict[str, float] = {}
+    for app, life, pause in steps:
+        if life is None:
+            assert table.drop(app) == (model.pop(app, None) is not None)
+        else:
+            table.update(app, (b"",), source="s", expire_after=life)
+            model[app] = clock.seconds + life
+        clock.seconds += pause
+        due = {app for app, end in model.items() if end <= clock.seconds}
+        assert set(table.expire()) == due
+        model = {app: end for app, end in model.items() if app not in due}
+        assert apps(table) == list(model)
+
+
+def test_problem_keeps_the_time_it_began(table: Table, clock: Clock):
+    table.set_problem("a", "refused", source="s")
+    clock.seconds += 10
+    table.set_problem("a", "timed out", source="s")
+    table.set_problem("b", "no such host", source="t")
+    assert dict(table.problems) == {
+        "a": Problem("a", "s", "timed out", 1_000_000_000_005),
+        "b": Problem("b", "t", "no such host", 1_010_000_000_005),
+    }
+    assert "a" not in table
+    table.set_problem("a", None, source="s")
+    table.set_problem("a", None, source="s")
+    assert list(table.problems) == ["b"]
+    table.set_problem("a", "refused", source="s")
+    assert table.problems["a"].since_ns == 1_010_000_000_005
+
+
+def test_problem_leaves_the_payload(table: Table):
+    row = table.update("a", (b"x 1\n",), source="s")
+    table.set_problem("a", "refused", source="s")
+    assert table.get("a") is row
+
+
+def test_feed_names_what_changed(table: Table, clock: Clock):
+    """What is there at first, and every app that is written or dropped, in order, each once."""
+    table.update("a", (b"",), source="s")
+    first = table.feed()
+    assert list(first) == ["a"]
+    first.clear()
+    table.update("b", (b"",), source="s", expire_after=5)
+    table.update("a", (b"",), source="s")
+    table.update("b", (b"",), source="s", expire_after=5)
+    assert list(first) == ["b", "a"]
+    first.clear()
+    second = table.feed()
+    assert list(second) == ["a", "b"]
+    second.clear()
+    clock.seconds += 5
+    table.expire()
+    table.drop("nobody")
+    assert list(first) == ["b"]
+    assert list(second) == ["b"]
