@@ -19,8 +19,9 @@ def connect(port: int, unix: str = "", source: str = "") -> socket.socket:
     """Connect to a port of 127.0.0.1, or to a Unix socket if a path is given."""
     if unix:
         connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(TIMEOUT_SECONDS)
+        # Before the time-out is set: without one it waits where the backlog is full.
         connection.connect(unix)
+        connection.settimeout(TIMEOUT_SECONDS)
         return connection
     connection = socket.socket()
     connection.settimeout(TIMEOUT_SECONDS)
