@@ -20,7 +20,7 @@ DEV_READY := $(VENV)/.ready-dev
 
 # The parts of `make test` follow one another: the first installs what the others need.
 .NOTPARALLEL:
-.PHONY: help run test tools lint format typecheck pytest lock upgrade wheel clean
+.PHONY: help run test tools lint format typecheck pytest bench lock upgrade wheel clean
 
 help: ## list these
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -46,6 +46,9 @@ typecheck: $(DEV_READY) ## check types
 
 pytest: $(DEV_READY) ## run the tests alone (make pytest ARGS="tests/e2e -k nc")
 	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(DEV_READY) ## measure the proxy beside others (make bench ARGS="pushes scrapes --quick")
+	@$(BIN)/python benchmarks/run.py $(ARGS)
 
 lock: $(DEV_READY) ## write requirements/*.txt after a change in pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check 'uv>=0.9'

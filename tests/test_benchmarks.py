@@ -1,0 +1,54 @@
+"""The benchmarks run; what they find is nobody's business here."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.proxy_process import ROOT
+
+RUN = [sys.executable, str(ROOT / "benchmarks" / "run.py")]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*RUN, *arguments], capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("scenario", "figures"),
+    [
+        ("pushes", ["a connection a push, Unix, 1000 samples", "Cap'n Proto on one connection"]),
+        ("connections", ["100 connections open, TCP: memory", "Unix: time of a scrape"]),
+        ("scrapes", ["/metrics, 1,000 samples unchanged, gzip", "aiohttp sending ready bytes"]),
+        ("polls", ["every 0.5 s, plain", "every 0.5 s, gzip", "bare uvloop client"]),
+        ("startup", ["exec to first answered scrape", "memory at rest"]),
+    ],
+)
+def test_scenario_gives_its_figures(scenario: str, figures: list[str]) -> None:
+    """Each scenario comes to its end with numbers that are much too small to tell anything."""
+    result = run("--smoke", scenario)
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    for figure in figures:
+        assert figure in result.stdout
+
+
+def test_peer_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Pushgateway is not installed, the rest is measured all the same."""
+    monkeypatch.setenv("PATH", "/nonexistent")
+
+    result = run("--smoke", "scrapes")
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "prometheus-pushgateway is not installed" in result.stdout
+    assert "aiohttp sending ready bytes" in result.stdout
+
+
+def test_unknown_scenario_is_refused() -> None:
+    """A name that isn't one is told, with those that are."""
+    result = run("scrape")
+
+    assert result.returncode == 2
+    assert "no such scenario: scrape; there are pushes, connections, scrapes" in result.stderr
