@@ -56,7 +56,7 @@ class PausableListener:
 
     def resume(self) -> None:
         """Accept again."""
-        if not self._wanted:
+        if not self._wanted and self._listener.fileno() != -1:
             self._wanted = True
             self._unwatch()
             if self._starting is None:
@@ -64,7 +64,7 @@ class PausableListener:
 
     def watch(self) -> None:
         """Have ``on_waiting`` called when a peer waits; for a paused listener."""
-        if not self._watching:
+        if not self._watching and self._listener.fileno() != -1:
             self._watching = True
             self._loop.add_reader(self._listener.fileno(), self._waiting)
 

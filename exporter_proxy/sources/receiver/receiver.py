@@ -7,7 +7,7 @@ import logging
 import math
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from exporter_proxy.config import ReceiverConfig
 from exporter_proxy.errors import PayloadError
@@ -36,10 +36,18 @@ _TAKES = {"json": "JSON", "capnp": "Cap'n Proto", "auto": "JSON or Cap'n Proto"}
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What the receivers of a proxy have in common."""
+    """What the receivers of a proxy have in common.
+
+    Attributes:
+        unfinished: The messages that are under way.
+        descriptors: How many file descriptors are left.
+        receivers: All of them: one that is idle has to make place for the peers of another when
+            descriptors are short.
+    """
 
     unfinished: Unfinished
     descriptors: Descriptors
+    receivers: list["Receiver"] = field(default_factory=list)
 
 
 class Receiver:
@@ -75,6 +83,7 @@ class Receiver:
         self._table = table
         self._unfinished = shared.unfinished
         self._descriptors = shared.descriptors
+        self._receivers = shared.receivers
         self._limit = concurrent_requests
         self._expire_after = expire_after
         self._loop: asyncio.AbstractEventLoop
@@ -108,6 +117,7 @@ class Receiver:
             listener, lambda: Connection(self), on_waiting=self._make_place
         )
         await self._listener.start()
+        self._receivers.append(self)
         self._sweeper = self._loop.call_later(self._sweep_seconds, self._sweep)
 
     def pause(self) -> None:
@@ -127,11 +137,12 @@ class Receiver:
         end = self._loop.time() + grace_seconds
         drained = min(end, self._loop.time() + 10 * _DRAIN_SECONDS)
         while self._listener.peer_waits() and self._loop.time() < drained:
-            if self.stats.open_connections >= self._limit:
+            if self._full:
                 self._evict()
             self._resume()
             await asyncio.sleep(0.001)
         self._listener.close()
+        self._receivers.remove(self)
         if self._socket_path is not None:
             remove_own_socket(*self._socket_path)
         await asyncio.sleep(min(_DRAIN_SECONDS, grace_seconds))
@@ -200,7 +211,7 @@ class Receiver:
         connection.since = self._loop.time()
         self._idle[connection] = None
         self._descriptors.opened()
-        if stats.open_connections >= self._limit or self._descriptors.short:
+        if self._full:
             self._listener.pause()
             if not self._stopping:
                 self._listener.watch()
@@ -215,8 +226,9 @@ class Receiver:
         self._lingering.pop(connection, None)
         self._unfinished.remove(connection, self._loop.time())
         self._descriptors.closed()
-        if not self._listener.accepting:
-            self._resume()
+        # Each of them may have waited for this descriptor.
+        for receiver in self._receivers:
+            receiver.resume()
 
     def settle(self, connection: Connection, buffered: int, *, began: bool) -> None:
         """Take note of what a connection holds, now that all complete messages are applied.
@@ -251,6 +263,19 @@ class Receiver:
 
     # Limits.
 
+    @property
+    def _full(self) -> bool:
+        return self._at_limit or self._descriptors.short
+
+    @property
+    def _at_limit(self) -> bool:
+        return self.stats.open_connections >= self._limit
+
+    def resume(self) -> None:
+        """Accept again, if accepting has paused and there is place."""
+        if not self._listener.accepting:
+            self._resume()
+
     def _make_place(self) -> None:
         """Close the connection that has been idle longest, for a peer that waits."""
         if self._stopping:
@@ -258,26 +283,33 @@ class Receiver:
         self._peers_wait = not self._evict()
 
     def _evict(self) -> bool:
-        connection = next(iter(self._idle), None)
-        if connection is None:
-            lingering = next(iter(self._lingering), None)
-            if lingering is not None:
-                lingering.abort()
-            return lingering is not None
+        """Close the connection that has been idle longest; tell whether there is one."""
+        # A place of this receiver is free only if one of its own goes; a descriptor is, whoever
+        # goes.
+        receivers = [self] if self._at_limit else self._receivers
+        idle = [receiver for receiver in receivers if receiver._idle]  # noqa: SLF001  # its own kind
+        if idle:
+            min(idle, key=Receiver._idle_since)._evict_first()  # noqa: SLF001
+            return True
+        lingering = next((c for receiver in receivers for c in receiver._lingering), None)  # noqa: SLF001
+        if lingering is not None:
+            lingering.abort()
+        return lingering is not None
+
+    def _idle_since(self) -> float:
+        return next(iter(self._idle)).since
+
+    def _evict_first(self) -> None:
         self.stats.closed_connections["evicted"] += 1
-        connection.say_goodbye(
-            "closed to make place, this connection was idle longest (exporter.concurrent_requests)"
-        )
+        connection = next(iter(self._idle))
+        limit = "exporter.concurrent_requests" if self._at_limit else "limit of open files"
+        connection.say_goodbye(f"closed to make place, this connection was idle longest ({limit})")
         connection.close()
-        return True
 
     def _resume(self) -> None:
-        """Accept again, if there is place."""
-        if self.stats.open_connections >= self._limit:
+        """Accept again, if there is place; if not, make some as soon as a peer waits."""
+        if self._full:
             self._listener.watch()
-            return
-        if self._descriptors.short:
-            # Looked at again by the sweep.
             return
         self._peers_wait = False
         self._listener.resume()
@@ -304,8 +336,8 @@ class Receiver:
             connection.abort()
         if self._descriptors.tight:
             self._descriptors.count()
-        if not self._listener.accepting and not self._stopping:
-            self._resume()
+        if not self._stopping:
+            self.resume()
         self._sweeper = self._loop.call_later(self._sweep_seconds, self._sweep)
 
 
