@@ -385,6 +385,9 @@ class JsonStream:
                 self._at = control.start()
                 raise self._malformed("no control character")
             return None
+        end = _TEXT.match(self._input, self._at + 1).end()
+        if end < match.end() - 1:
+            raise self._bad_character(end, what)
         self._at = match.end()
         return _one(self._decode(b"[" + match.group() + b"]"))
 
@@ -420,7 +423,7 @@ class JsonStream:
             return True
         if _CUT_ESCAPE.fullmatch(self._input, end):
             return False
-        raise self._bad_character(end)
+        raise self._bad_character(end, f"the metrics of {quote(self._app)}")
 
     def _decode(self, strings: bytes) -> list[str]:
         try:
@@ -432,12 +435,11 @@ class JsonStream:
         except msgspec.DecodeError as error:
             raise self._malformed("a string") from error
 
-    def _bad_character(self, at: int) -> PayloadError:
+    def _bad_character(self, at: int, where: str) -> PayloadError:
         self._at = at
         if _LONE_SURROGATE.match(self._input, at):
             return PayloadError(
-                f"the metrics of {quote(self._app)} hold a lone surrogate, "
-                f"{quote(self._input[at : at + 6].decode('latin-1'))}",
+                f"{where}: a lone surrogate, {quote(self._input[at : at + 6].decode('latin-1'))}",
                 reason="invalid_utf8",
             )
         if self._input[at] == 0:
