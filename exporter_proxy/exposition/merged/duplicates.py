@@ -20,14 +20,14 @@ class Duplicate(NamedTuple):
         series: One of those that both have: name and labels.
         first: The number of the app that had it first.
         later: The number of the other.
-        count: How many series of the family the later app has that an app before it has too.
+        times: How many series of the family the later app has that an app before it has too.
     """
 
     family: bytes
     series: bytes
     first: int
     later: int
-    count: int
+    times: int
 
 
 class Duplicates:
@@ -101,7 +101,8 @@ def _search_family(
     for count, app in enumerate(sorted(family.cells), 1):
         cell = family.cells.get(app)
         if cell is not None:
-            series = dict.fromkeys(_VALUES.sub(b"", cell.samples).splitlines(), app)
+            series = dict.fromkeys(_VALUES.sub(b"", cell.samples).split(b"\n"), app)
+            del series[b""]
             both = seen.keys() & series.keys()
             if both:
                 held[app] = frozenset(both)
