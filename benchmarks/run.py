@@ -39,7 +39,7 @@ def main() -> int:
         dest="scale",
         const="quick",
         default="full",
-        help="fewer rounds: rough figures in about a minute and a half",
+        help="fewer rounds: rough figures in about a minute",
     )
     parser.add_argument(
         "--smoke",
