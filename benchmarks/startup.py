@@ -27,7 +27,6 @@ _PACKAGES = (
     "msgspec",
     "re2",
     "isal.isal_zlib",
-    "rich.table",
     "exporter_proxy.cli",
     "exporter_proxy.proxy",
 )
