@@ -119,7 +119,9 @@ async def _connection_items(document: bytes) -> dict[str, float]:
         finally:
             receiver.closed(idle)
             await receiver.stop(0.1)
-    items["all of these called from one another"] = whole - sum(items.values())
+    items["the calls between these, and what differences of such figures miss"] = whole - sum(
+        items.values()
+    )
     return items
 
 
