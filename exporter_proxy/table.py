@@ -89,7 +89,25 @@ class Problem:
     since_ns: int
 
 
+@dataclass(frozen=True, slots=True)
+class Ghost:
+    """An app that was dropped, remembered for a while so that it can be seen to be down.
+
+    Attributes:
+        app: Its name.
+        number: The number that its row had.
+        updated_ns: When it was last updated, in nanoseconds since the epoch (UTC).
+        forget_at: When it is forgotten, in seconds of the monotonic clock.
+    """
+
+    app: str
+    number: int
+    updated_ns: int
+    forget_at: float
+
+
 NEVER = float("inf")
+FORGET_SECONDS = 86_400.0
 
 
 class Table:
@@ -102,11 +120,13 @@ class Table:
         self,
         *,
         max_apps: int = 100_000,
+        forget_after: float = FORGET_SECONDS,
         wall_ns: Callable[[], int] = time.time_ns,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._rows: dict[str, Row] = {}
         self._max_apps = max_apps
+        self._forget_after = forget_after
         self._wall_ns = wall_ns
         self._monotonic = monotonic
         self._generation = 0
@@ -117,6 +137,8 @@ class Table:
         # app: its earliest deadline in the heap
         self._armed: dict[str, float] = {}
         self._problems: dict[str, Problem] = {}
+        # The one to be forgotten next first; never more than apps are taken.
+        self._ghosts: dict[str, Ghost] = {}
         self._next_number = 0
         self._feeds: list[dict[str, None]] = []
 
@@ -173,6 +195,7 @@ class Table:
         if previous is None:
             self.check_room(1)
             updates = 1
+            self._ghosts.pop(app, None)
             number = self._next_number
             self._next_number += 1
         else:
@@ -184,8 +207,7 @@ class Table:
         row = Row(app, number, payload, size, source, self._wall_ns(), now, updates, expires_at)
         self._rows[app] = row
         self._generation += 1
-        for changes in self._feeds:
-            changes[app] = None
+        self._tell(app)
         if expires_at != NEVER:
             self._arm(app, expires_at)
         return row
@@ -195,10 +217,13 @@ class Table:
 
         The payload stays as it is. A problem that goes on keeps the time it began.
         """
+        previous = self._problems.get(app)
+        if (previous is None) != (text is None):
+            self._generation += 1
+            self._tell(app)
         if text is None:
             self._problems.pop(app, None)
             return
-        previous = self._problems.get(app)
         since_ns = self._wall_ns() if previous is None else previous.since_ns
         self._problems[app] = Problem(app, source, text, since_ns)
 
@@ -208,16 +233,35 @@ class Table:
         return self._problems
 
     def drop(self, app: str) -> bool:
-        """Forget ``app``; tell whether it was there."""
-        if self._rows.pop(app, None) is None:
+        """Take away what ``app`` has; tell whether it had anything. It becomes a ghost."""
+        row = self._rows.pop(app, None)
+        if row is None:
             return False
+        if self._forget_after > 0:
+            forget_at = self._monotonic() + self._forget_after
+            self._ghosts[app] = Ghost(app, row.number, row.updated_ns, forget_at)
+            if len(self._ghosts) > self._max_apps:
+                self.forget(next(iter(self._ghosts)))
         self._generation += 1
-        for changes in self._feeds:
-            changes[app] = None
+        self._tell(app)
         return True
 
+    def forget(self, app: str) -> None:
+        """Forget that a dropped ``app`` was ever there."""
+        if self._ghosts.pop(app, None) is not None:
+            self._generation += 1
+            self._tell(app)
+
+    @property
+    def ghosts(self) -> Mapping[str, Ghost]:
+        """Apps that were dropped not long ago, by name."""
+        return self._ghosts
+
     def expire(self) -> list[str]:
-        """Drop the apps whose time to live has passed, and return their names."""
+        """Drop the apps whose time to live has passed, and return their names.
+
+        Those dropped long ago are forgotten.
+        """
         now = self._monotonic()
         dropped: list[str] = []
         while self._deadlines and self._deadlines[0][0] <= now:
@@ -232,6 +276,11 @@ class Table:
             else:
                 self.drop(app)
                 dropped.append(app)
+        while self._ghosts:
+            ghost = next(iter(self._ghosts.values()))
+            if ghost.forget_at > now:
+                break
+            self.forget(ghost.app)
         return dropped
 
     def feed(self) -> dict[str, None]:
@@ -249,6 +298,10 @@ class Table:
         if self._snapshot.generation != self._generation:
             self._snapshot = Snapshot(self._generation, tuple(self._rows.values()))
         return self._snapshot
+
+    def _tell(self, app: str) -> None:
+        for changes in self._feeds:
+            changes[app] = None
 
     def _arm(self, app: str, deadline: float) -> None:
         if deadline < self._armed.get(app, NEVER):
