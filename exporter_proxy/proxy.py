@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import os
 import signal
 from collections.abc import Callable, Sequence
 
@@ -134,7 +135,9 @@ class Proxy:
         try:
             await web.TCPSite(self._runner, wanted.host, wanted.port, backlog=1024).start()
         except OSError as error:
-            why = (error.strerror or str(error)).lower()
+            # The loop's own words name the address once more.
+            code = error.errno or 0
+            why = (os.strerror(code) if code > 0 else error.strerror or str(error)).lower()
             raise StartError(
                 f"exporter.scrape_expose_endpoint: can't listen on {wanted}: {why}"
             ) from error

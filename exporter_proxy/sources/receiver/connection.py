@@ -1,6 +1,7 @@
 """One connection of a receiver: bytes in, updates of the table, at most one line back."""
 
 import asyncio
+import select
 from typing import TYPE_CHECKING, cast
 
 from exporter_proxy.errors import PayloadError
@@ -19,6 +20,7 @@ class Connection(asyncio.Protocol):
     and the peer might never see the line.
 
     Attributes:
+        receiver: Whose connection it is.
         since: When the connection was last silent, in seconds of the loop's clock.
         begun: When its unfinished message began; see :class:`Unfinished`.
     """
@@ -27,15 +29,15 @@ class Connection(asyncio.Protocol):
         "_head",
         "_lost",
         "_reader",
-        "_receiver",
         "_refused",
         "_transport",
         "begun",
+        "receiver",
         "since",
     )
 
     def __init__(self, receiver: "Receiver") -> None:
-        self._receiver = receiver
+        self.receiver = receiver
         self._transport: asyncio.Transport
         # Chosen by the first bytes.
         self._reader: MessageReader | None = None
@@ -49,14 +51,14 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         self._transport = cast("asyncio.Transport", transport)
-        self._receiver.opened(self)
+        self.receiver.opened(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """End, whoever ended it."""
         if not self._refused and self.buffered:
-            self._receiver.count(truncated(self.buffered), self)
+            self.receiver.count(truncated(self.buffered), self)
         self._lost = True
-        self._receiver.closed(self)
+        self.receiver.closed(self)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes from the peer."""
@@ -97,9 +99,17 @@ class Connection(asyncio.Protocol):
         name = self._transport.get_extra_info("peername")
         return f"{name[0]}:{name[1]}" if isinstance(name, tuple) else "unix"
 
+    def has_input(self) -> bool:
+        """Whether bytes of the peer, or its end, wait to be read."""
+        if self._transport.is_closing():
+            return True
+        poll = select.poll()
+        poll.register(self._transport.get_extra_info("socket"), select.POLLIN)
+        return bool(poll.poll(0))
+
     def refuse(self, error: PayloadError) -> None:
         """Answer with one line and take nothing more."""
-        self._receiver.count(error, self)
+        self.receiver.count(error, self)
         self.say_goodbye(str(error))
 
     def say_goodbye(self, line: str) -> None:
@@ -113,7 +123,7 @@ class Connection(asyncio.Protocol):
         if self._transport.can_write_eof():
             self._transport.write_eof()
         self._transport.resume_reading()
-        self._receiver.linger(self)
+        self.receiver.linger(self)
 
     def close(self) -> None:
         """Close the connection when what was written is on its way."""
@@ -138,11 +148,11 @@ class Connection(asyncio.Protocol):
         wire: Wire | None = detect(head, final=final)
         if wire is None:
             self._head = head
-            self._receiver.settle(self, len(head), began=False)
+            self.receiver.settle(self, len(head), began=False)
             return None
-        reader = self._receiver.reader(wire)
+        reader = self.receiver.reader(wire)
         if reader is None:
-            self.refuse(wrong_wire(wire, self._receiver.takes))
+            self.refuse(wrong_wire(wire, self.receiver.takes))
             return None
         self._head = b""
         self._reader = reader
@@ -150,7 +160,7 @@ class Connection(asyncio.Protocol):
 
     def _read(self, reader: MessageReader) -> None:
         """Apply all messages that are complete."""
-        receiver = self._receiver
+        receiver = self.receiver
         some = False
         try:
             while (message := reader.next_message()) is not None:
@@ -168,7 +178,7 @@ class Connection(asyncio.Protocol):
     def _go_on_later(self) -> None:
         """Let others have their turn. Meanwhile nothing is read, not even the peer's end."""
         self.pause_reading()
-        self._receiver.busy(self)
+        self.receiver.busy(self)
         asyncio.get_running_loop().call_soon(self._go_on)
 
     def _go_on(self) -> None:

@@ -6,7 +6,7 @@ import itertools
 import logging
 import math
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from exporter_proxy.config import ReceiverConfig
@@ -28,6 +28,9 @@ logger = logging.getLogger(__name__)
 _LINGER_SECONDS = 2.0
 # How often time-outs are looked at; a connection may live that much longer.
 _SWEEP_SECONDS = 1.0
+# How long a connection is left alone after a message, or after it was accepted, even if others
+# wait: a peer that is about to send or to end needs no line that it was closed.
+_LEFT_ALONE_SECONDS = 0.05
 # How long the peers in the backlog, and what they have sent, may take to arrive at the end.
 _DRAIN_SECONDS = 0.1
 
@@ -94,8 +97,8 @@ class Receiver:
         self._idle: dict[Connection, None] = {}
         # Refused, with their line on the way, the oldest first.
         self._lingering: dict[Connection, None] = {}
-        # At least one peer waits, and nobody is idle who could make place.
-        self._peers_wait = False
+        # A peer waits, and there was nobody to make place.
+        self._retry: asyncio.TimerHandle | None = None
         self._stopping = False
         self._all_gone = asyncio.Event()
         self._sweeper: asyncio.TimerHandle | None = None
@@ -247,8 +250,6 @@ class Receiver:
         if connection in self._unfinished:
             self._unfinished.remove(connection, now)
         self._idle[connection] = None
-        if self._peers_wait:
-            self._make_place()
 
     def busy(self, connection: Connection) -> None:
         """Take note that a connection waits for us; no time-out runs."""
@@ -278,30 +279,45 @@ class Receiver:
 
     def _make_place(self) -> None:
         """Close the connection that has been idle longest, for a peer that waits."""
-        if self._stopping:
+        if self._stopping or self._listener.accepting or self._retry is not None:
             return
-        self._peers_wait = not self._evict()
+        if not self._evict():
+            self._retry = self._loop.call_later(_LEFT_ALONE_SECONDS, self._try_again)
+
+    def _try_again(self) -> None:
+        self._retry = None
+        self.resume()
 
     def _evict(self) -> bool:
         """Close the connection that has been idle longest; tell whether there is one."""
         # A place of this receiver is free only if one of its own goes; a descriptor is, whoever
         # goes.
         receivers = [self] if self._at_limit else self._receivers
-        idle = [receiver for receiver in receivers if receiver._idle]  # noqa: SLF001  # its own kind
-        if idle:
-            min(idle, key=Receiver._idle_since)._evict_first()  # noqa: SLF001
+        idle = filter(None, (receiver._longest_idle() for receiver in receivers))  # noqa: SLF001  # its own kind
+        longest = min(idle, key=lambda connection: connection.since, default=None)
+        if longest is not None:
+            longest.receiver.evict(longest)
             return True
-        lingering = next((c for receiver in receivers for c in receiver._lingering), None)  # noqa: SLF001
+        moment = self._loop.time() - _LEFT_ALONE_SECONDS
+        lingering = next((c for each in receivers for c in _oldest(each._lingering, moment)), None)  # noqa: SLF001
         if lingering is not None:
             lingering.abort()
         return lingering is not None
 
-    def _idle_since(self) -> float:
-        return next(iter(self._idle)).since
+    def _longest_idle(self) -> Connection | None:
+        # One whose bytes wait to be read is not idle: nothing that was sent may get lost.
+        return next(
+            (
+                connection
+                for connection in _oldest(self._idle, self._loop.time() - _LEFT_ALONE_SECONDS)
+                if not connection.has_input()
+            ),
+            None,
+        )
 
-    def _evict_first(self) -> None:
+    def evict(self, connection: Connection) -> None:
+        """Close an idle connection to make place."""
         self.stats.closed_connections["evicted"] += 1
-        connection = next(iter(self._idle))
         limit = "exporter.concurrent_requests" if self._at_limit else "limit of open files"
         connection.say_goodbye(f"closed to make place, this connection was idle longest ({limit})")
         connection.close()
@@ -310,9 +326,8 @@ class Receiver:
         """Accept again, if there is place; if not, make some as soon as a peer waits."""
         if self._full:
             self._listener.watch()
-            return
-        self._peers_wait = False
-        self._listener.resume()
+        else:
+            self._listener.resume()
 
     def _sweep(self) -> None:
         """Close what has taken too long."""
@@ -343,4 +358,8 @@ class Receiver:
 
 def _before(connections: dict[Connection, None], moment: float) -> list[Connection]:
     """Return those at the front that have been silent since before ``moment``."""
-    return list(itertools.takewhile(lambda connection: connection.since < moment, connections))
+    return list(_oldest(connections, moment))
+
+
+def _oldest(connections: dict[Connection, None], moment: float) -> Iterator[Connection]:
+    return itertools.takewhile(lambda connection: connection.since < moment, connections)

@@ -61,11 +61,11 @@ class Unfinished:
             sender.begun = now
         self._senders[sender] = buffered
         self._buffered += buffered - (previous or 0)
-        if self._buffered > self._max_buffered:
-            if sender is not self._first():
-                self._paused[sender] = None
-                sender.pause_reading()
-        elif self._paused:
+        if self._buffered > self._max_buffered and sender is not self._first():
+            self._paused[sender] = None
+            sender.pause_reading()
+        if self._paused:
+            # The one that began first may be another now.
             self._resume(now)
 
     def remove(self, sender: Sender, now: float) -> None:
@@ -80,13 +80,12 @@ class Unfinished:
 
     def overdue(self, begun_before: float) -> list[Sender]:
         """Return the connections whose message began before that, and that don't wait for us."""
-        found = []
-        for sender in self._senders:
-            if sender.begun >= begun_before:
-                break
-            if sender not in self._paused:
-                found.append(sender)
-        return found
+        # Who had to wait began later than the order says.
+        return [
+            sender
+            for sender in self._senders
+            if sender.begun < begun_before and sender not in self._paused
+        ]
 
     def _first(self) -> Sender:
         return next(iter(self._senders))
@@ -99,8 +98,8 @@ class Unfinished:
         else:
             waiting = list(self._paused)
         for sender in waiting:
-            # The time it waited is not its own. At the end of the order, so that it stays sorted.
+            # The time it waited is not its own. Its place in the order is: behind the others it
+            # would have to wait again, and so would all.
             del self._paused[sender]
-            self._senders[sender] = self._senders.pop(sender)
             sender.begun = now
             sender.resume_reading()
