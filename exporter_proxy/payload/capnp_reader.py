@@ -10,7 +10,7 @@ from exporter_proxy.errors import PayloadError, quote
 from exporter_proxy.payload.capnp_framer import CapnpFramer
 from exporter_proxy.payload.message import WORKING, Message, Progress, Push
 from exporter_proxy.payload.names import check_name
-from exporter_proxy.payload.text import PIECE_BYTES, TextBuilder, whole_text
+from exporter_proxy.payload.text import PIECE_BYTES, TextBuilder, nul_byte, whole_text
 from exporter_proxy.payload.ttl import NEVER
 
 _TTL_NEVER = 0xFFFF_FFFF
@@ -108,7 +108,7 @@ def _decode_large(frame: bytes | bytearray) -> Iterator[Message | Progress]:
     if end:
         _without_terminator(app, bytes(view[-1:]))
         end -= 1
-    text = TextBuilder(app)
+    text = TextBuilder()
     at = 0
     while at < end:
         piece = bytes(view[at : min(at + PIECE_BYTES, end)])
@@ -119,6 +119,8 @@ def _decode_large(frame: bytes | bytearray) -> Iterator[Message | Progress]:
         text.add(piece)
         at += len(piece)
         yield WORKING
+    if text.has_nul:
+        raise nul_byte(app)
     yield [Push(app, text.finish(), ttl)]
 
 

@@ -18,7 +18,7 @@ import re2
 from exporter_proxy.errors import PayloadError, RejectReason, quote
 from exporter_proxy.payload.message import Message, Push, too_large
 from exporter_proxy.payload.names import MAX_NAME_CHARACTERS, check_name
-from exporter_proxy.payload.text import TextBuilder
+from exporter_proxy.payload.text import TextBuilder, nul_byte
 from exporter_proxy.payload.ttl import parse_ttl
 
 # Key and option strings are read whole. A character takes at most 12 bytes (an escaped pair).
@@ -84,9 +84,9 @@ class JsonStream:
         self._reset()
 
     def _reset(self) -> None:
-        # What is asked for as time to live is judged at the end: of a name or an option given
-        # twice the last counts, and only the last.
-        self._members: dict[str, tuple[tuple[bytes, ...], str | float | None]] = {}
+        # Times to live and NULs are judged at the end: of a name or an option given twice the last
+        # counts, and only the last.
+        self._members: dict[str, tuple[TextBuilder, str | float | None]] = {}
         self._app = ""
         self._in_options = False
         self._has_metrics = False
@@ -94,7 +94,7 @@ class JsonStream:
         self._digits = bytearray()
         self._option = ""
         self._text: TextBuilder | None = None
-        self._payload: tuple[bytes, ...] = ()
+        self._metrics = TextBuilder()
 
     @property
     def buffered(self) -> int:
@@ -191,11 +191,11 @@ class JsonStream:
             self._step = self._ttl_value
         elif character == 0x22:
             self._at += 1
-            self._text = TextBuilder(self._app)
+            self._text = TextBuilder()
             self._step = self._characters
         elif character == 0x5B:
             self._at += 1
-            self._text = TextBuilder(self._app)
+            self._text = TextBuilder()
             self._step = self._first_line
         elif character == 0x7B and not self._in_options:
             self._at += 1
@@ -328,9 +328,7 @@ class JsonStream:
             self._step = self._member
             return True
         self._expect(b"}", '"," or "}"')
-        self._message = [
-            Push(app, payload, parse_ttl(ttl)) for app, (payload, ttl) in self._members.items()
-        ]
+        self._message = [_push(app, text, ttl) for app, (text, ttl) in self._members.items()]
         self._reset()
         self._step = self._document
         return True
@@ -339,8 +337,7 @@ class JsonStream:
 
     def _end_text(self) -> None:
         assert self._text is not None
-        self._payload = self._text.finish()
-        self._text = None
+        self._metrics, self._text = self._text, None
         if self._in_options:
             self._has_metrics = True
             self._step = self._option_end
@@ -350,7 +347,7 @@ class JsonStream:
 
     def _end_member(self) -> None:
         # Of a name given twice the last counts, as with every JSON reader that makes a mapping.
-        self._members[self._app] = (self._payload, self._ttl)
+        self._members[self._app] = (self._metrics, self._ttl)
         self._step = self._member_end
 
     def _next_character(self) -> bool:
@@ -468,6 +465,13 @@ class JsonStream:
             f"the metrics of {quote(self._app)} are {kind}, expected text or an array of lines",
             reason="not_text",
         )
+
+
+def _push(app: str, text: TextBuilder, ttl: str | float | None) -> Push:
+    seconds = parse_ttl(ttl)
+    if text.has_nul:
+        raise nul_byte(app)
+    return Push(app, text.finish(), seconds)
 
 
 def _one(strings: list[str]) -> str:

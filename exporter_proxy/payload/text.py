@@ -28,21 +28,17 @@ class TextBuilder:
     Total work is linear in the bytes added, whatever the sizes of the parts.
     """
 
-    __slots__ = ("_app", "_pending", "_pieces")
+    __slots__ = ("_nul", "_pending", "_pieces")
 
-    def __init__(self, app: str) -> None:
-        self._app = app
+    def __init__(self) -> None:
+        self._nul = False
         self._pieces: list[bytes] = []
         self._pending = bytearray()
 
     def add(self, part: bytes) -> None:
-        """Add UTF-8 text.
-
-        Raises:
-            PayloadError: ``nul_byte``.
-        """
+        """Add UTF-8 text."""
         if 0 in part:
-            raise nul_byte(self._app)
+            self._nul = True
         if len(self._pending) + len(part) >= PIECE_BYTES:
             # Only the new part is searched: a single endless line must not be searched again and
             # again.
@@ -52,6 +48,11 @@ class TextBuilder:
                 self._pending = bytearray(part[end:])
                 return
         self._pending += part
+
+    @property
+    def has_nul(self) -> bool:
+        """Whether a NUL was added: the payload is to be refused."""
+        return self._nul
 
     def finish(self) -> tuple[bytes, ...]:
         """Return the payload; the builder is used up."""

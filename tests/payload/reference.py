@@ -57,6 +57,9 @@ def _message(document: Any) -> list[Given]:
         raise _Refused(document)
     # of a name given twice the last counts, where the first was
     members = {_text(app): _metrics(metrics) for app, metrics in document}
+    # Of a name given twice the last counts, and only the last.
+    if any(0 in text for text, _ in members.values()):
+        raise _Refused(members)
     return [Given(check_name(app), text, parse_ttl(ttl)) for app, (text, ttl) in members.items()]
 
 
@@ -91,10 +94,7 @@ def _lines(value: Any) -> bytes:
     if isinstance(value, _Object) or not isinstance(value, str | list):
         raise _Refused(value)
     lines = [value] if isinstance(value, str) else value
-    text = "\n".join(map(_text, lines)).encode()
-    if 0 in text:
-        raise _Refused(value)
-    return text
+    return "\n".join(map(_text, lines)).encode()
 
 
 def _text(value: Any) -> str:
