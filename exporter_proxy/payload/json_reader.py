@@ -120,11 +120,12 @@ def _message(document: _Document) -> Message:
 
 
 def _push(app: str, metrics: str | list[str] | _Options) -> Push:
+    if isinstance(metrics, str):
+        return Push(app, whole_text(app, metrics.encode()), None)
     ttl = None
-    if not isinstance(metrics, str):
-        if isinstance(metrics, _Options):
-            ttl = parse_ttl(metrics.ttl)
-            metrics = metrics.metrics
-        if isinstance(metrics, list):
-            metrics = "\n".join(metrics)
+    if isinstance(metrics, _Options):
+        ttl = parse_ttl(metrics.ttl)
+        metrics = metrics.metrics
+    if isinstance(metrics, list):
+        metrics = "\n".join(metrics)
     return Push(app, whole_text(app, metrics.encode()), ttl)
