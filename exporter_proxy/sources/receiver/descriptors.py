@@ -30,11 +30,13 @@ class Descriptors:
         limit: How many the process may have.
     """
 
-    __slots__ = ("_limit", "_used")
+    __slots__ = ("_limit", "_serving", "_used")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._used = 0
+        # Whether a connection came: before that, most of what is open at the end isn't yet.
+        self._serving = False
         self.count()
 
     def count(self) -> None:
@@ -47,6 +49,10 @@ class Descriptors:
 
     def opened(self) -> None:
         """Tell of a connection that was accepted."""
+        if not self._serving:
+            self._serving = True
+            self.count()
+            return
         self._used += 1
 
     def closed(self) -> None:

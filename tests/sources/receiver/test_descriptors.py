@@ -69,8 +69,24 @@ def test_reserve(limit: int, used: int, tight: bool, short: bool):  # noqa: FBT0
     assert (counted.tight, counted.short) == (tight, short)
 
 
+def test_first_connection_is_counted_with_all_that_was_opened_since():
+    """Listeners and the loop's own descriptors come after the first count."""
+    counted = Descriptors(1000)
+    before = counted._used
+    pipes = os.pipe()
+    try:
+        counted.opened()
+        assert counted._used == before + 2
+        counted.opened()
+        assert counted._used == before + 3
+    finally:
+        for descriptor in pipes:
+            os.close(descriptor)
+
+
 def test_connections_correct_the_count():
     counted = Descriptors(1000)
+    counted.opened()
     counted._used = 1000 - RESERVE
     counted.opened()
     assert counted.short

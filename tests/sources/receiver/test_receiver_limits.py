@@ -18,6 +18,10 @@ MADE_PLACE = (
 class FewDescriptors(Descriptors):
     """As if the process had nothing open but the connections of the test."""
 
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self._serving = True
+
     def count(self) -> None:
         """Know nothing of the test's own descriptors."""
 
