@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 Format = Literal["text", "openmetrics"]
 
@@ -34,9 +34,26 @@ class Family:
         count: How many samples.
         openmetrics: The lines as OpenMetrics has them, where they differ (timestamps in seconds,
             exemplars); None: as ``samples``.
+        quoted: Whether the name, or the name of a label, is UTF-8 that must stand in quotes. The
+            name is then kept as raw UTF-8, and samples as ``{"my.metric","label.x"="v"} 1`` (or
+            ``name{"label.x"="v"} 1``) in both renderings: writers escape what a reader can't take.
+        written: What writers keep here of what they made of it.
     """
 
-    __slots__ = ("count", "help", "name", "openmetrics", "samples", "type", "typed", "unit")
+    __slots__ = (
+        "count",
+        "help",
+        "name",
+        "openmetrics",
+        "quoted",
+        "samples",
+        "type",
+        "typed",
+        "unit",
+        "written",
+    )
+
+    written: Any
 
     def __init__(
         self,
@@ -49,6 +66,7 @@ class Family:
         typed: bool = True,
         unit: bytes = b"",
         openmetrics: bytes | None = None,
+        quoted: bool = False,
     ) -> None:
         self.name = name
         self.type = type
@@ -58,6 +76,8 @@ class Family:
         self.samples = samples
         self.count = count
         self.openmetrics = openmetrics
+        self.quoted = quoted
+        self.written = None
 
 
 class Quarantined(NamedTuple):

@@ -1,0 +1,205 @@
+"""From what was read of a payload to its families: those to show, and those to hold back."""
+
+from collections.abc import Generator
+from typing import NamedTuple
+
+from exporter_proxy.exposition.drafts import (
+    Book,
+    Chunk,
+    Draft,
+    FastFamily,
+    fast_family,
+    fast_raw,
+)
+from exporter_proxy.exposition.grammar import shown
+from exporter_proxy.exposition.model import Family, FamilyType, Quarantined
+
+MOST_QUARANTINED = 1_000
+"""Entries kept apart; further ones are put together, as each costs many times its line."""
+_STEP = 500
+
+# Names that samples of a type have in the text format, beside the family's.
+_TAKEN: dict[FamilyType, tuple[bytes, ...]] = {
+    "histogram": (b"_bucket", b"_sum", b"_count"),
+    "summary": (b"_sum", b"_count"),
+}
+_TAKEN_SUFFIXES = _TAKEN["histogram"]
+
+
+class _Place(NamedTuple):
+    """A family, and where it goes: by its first line, ``_created`` after its parent."""
+
+    line: int
+    number: int
+    family: Family
+    owner: Draft | FastFamily
+
+
+def close(book: Book) -> Generator[None, None, tuple[list[Family], list[Quarantined]]]:
+    """Return all families that can be shown, by their first line, and those that can't."""
+    if not book.drafts and not book.may_clash:
+        return [family for entry in book.fast.values() for family in _families(entry)], []
+    places: list[_Place] = []
+    bad: list[Quarantined] = []
+    bad_lines: list[int] = []
+    for number, draft in enumerate(book.drafts.values()):
+        if number % _STEP == 0:
+            yield
+        book.count_findings(draft)
+        if draft.failure is None:
+            places += _complete(book, draft)
+        else:
+            bad.append(_quarantine(draft))
+            bad_lines.append(draft.line)
+    for number, entry in enumerate(book.fast.values()):
+        if number % _STEP == 0:
+            yield
+        fast = fast_family(entry)
+        places += [_Place(fast.line, n, family, fast) for n, family in enumerate(fast.families)]
+    places.sort(key=lambda place: place[:2])
+    yield
+    clashes = yield from _clashes(places)
+    held_back = {id(place.owner) for place, _, _ in clashes}
+    for place, name, other in clashes:
+        bad.append(_clashing(place, name, other))
+        bad_lines.append(place.line)
+    yield
+    order = sorted(range(len(bad)), key=bad_lines.__getitem__)
+    families = [place.family for place in places if id(place.owner) not in held_back]
+    return families, _bounded([bad[index] for index in order])
+
+
+def _families(entry: tuple[object, ...]) -> tuple[Family, ...]:
+    return fast_family(entry).families
+
+
+def _complete(book: Book, draft: Draft) -> list[_Place]:
+    by_name: dict[bytes, list[Chunk]] = {}
+    for chunk in sorted(draft.chunks, key=lambda chunk: chunk.line):
+        by_name.setdefault(chunk.name, []).append(chunk)
+    if not by_name:
+        if draft.type is None:
+            return []
+        by_name[book.dialect.empty_name(draft.name, draft.type)] = []
+    _check_unit(book, draft)
+    births = draft.name + b"_created" if book.dialect.seconds else None
+    line = draft.line
+    # the family proper before that of its times of creation, as on the fast path
+    names = sorted(by_name, key=lambda name: name == births)
+    return [
+        _Place(line, number, _family(draft, name, by_name[name], births=births), draft)
+        for number, name in enumerate(names)
+    ]
+
+
+def _check_unit(book: Book, draft: Draft) -> None:
+    if draft.unit and (
+        not draft.name.endswith(b"_" + draft.unit) or draft.type in {"info", "stateset"}
+    ):
+        book.tally.add("bad_unit", draft.unit_line)
+        draft.unit = b""
+
+
+def _family(draft: Draft, name: bytes, chunks: list[Chunk], *, births: bytes | None) -> Family:
+    samples = b"".join([chunk.text for chunk in chunks])
+    openmetrics = None
+    if any(chunk.openmetrics is not None for chunk in chunks):
+        openmetrics = b"".join(
+            [chunk.text if chunk.openmetrics is None else chunk.openmetrics for chunk in chunks]
+        )
+    count = sum(chunk.samples for chunk in chunks)
+    if name == births and name != draft.name:
+        return Family(
+            name,
+            "gauge",
+            samples,
+            count,
+            help=draft.help,
+            openmetrics=openmetrics,
+            quoted=draft.quoted,
+        )
+    return Family(
+        name,
+        draft.type or "untyped",
+        samples,
+        count,
+        help=draft.help,
+        typed=draft.type is not None,
+        unit=draft.unit,
+        openmetrics=openmetrics,
+        quoted=draft.quoted,
+    )
+
+
+def _clashes(
+    places: list[_Place],
+) -> Generator[None, None, list[tuple[_Place, bytes, bytes]]]:
+    """Return the families whose name an earlier one has taken, with both names."""
+    taken: dict[bytes, Family] = {}
+    clashes: list[tuple[_Place, bytes, bytes]] = []
+    gone: set[int] = set()
+    for number, place in enumerate(places):
+        if number % _STEP == 0:
+            yield
+        if id(place.owner) in gone:
+            continue
+        family = place.family
+        other = _other(family, taken)
+        if other is None:
+            taken[family.name] = family
+        elif not (family.name == other and not family.count):
+            clashes.append((place, family.name, other))
+            gone.add(id(place.owner))
+    return clashes
+
+
+def _other(family: Family, taken: dict[bytes, Family]) -> bytes | None:
+    name = family.name
+    if name in taken:
+        return name
+    if name.endswith(_TAKEN_SUFFIXES):
+        for suffix in _TAKEN_SUFFIXES:
+            if name.endswith(suffix):
+                other = taken.get(name[: -len(suffix)])
+                if other is not None and suffix in _TAKEN.get(other.type, ()):
+                    return other.name
+    for suffix in _TAKEN.get(family.type, ()):
+        if name + suffix in taken:
+            return name + suffix
+    return None
+
+
+def _raw(owner: Draft | FastFamily) -> bytes:
+    lines = owner.raw if isinstance(owner, Draft) else fast_raw(owner)
+    return b"".join([text for _, text in sorted(lines, key=lambda entry: entry[0])])
+
+
+def _quarantine(draft: Draft) -> Quarantined:
+    failure = draft.failure
+    assert failure is not None
+    return Quarantined(draft.name, failure.line, failure.reason, failure.message, _raw(draft))
+
+
+def _clashing(place: _Place, name: bytes, other: bytes) -> Quarantined:
+    message = (
+        f"{shown(name)} comes twice"
+        if name == other
+        else f"{shown(name)} can't be told from series of {shown(other)}, or the other way round"
+    )
+    return Quarantined(name, place.line, "suffix_clash", message, _raw(place.owner))
+
+
+def _bounded(entries: list[Quarantined]) -> list[Quarantined]:
+    if len(entries) <= MOST_QUARANTINED:
+        return entries
+    rest = entries[MOST_QUARANTINED:]
+    return [
+        *entries[:MOST_QUARANTINED],
+        Quarantined(
+            b"",
+            rest[0].line,
+            "too_many",
+            f"{len(rest)} more families can't be read; the first: {rest[0].message}",
+            b"".join([entry.text for entry in rest]),
+        ),
+    ]

@@ -1,0 +1,273 @@
+"""Families while they are read: what a payload has said of each so far."""
+
+from bisect import bisect_left
+from itertools import pairwise
+from typing import NamedTuple
+
+from exporter_proxy.exposition.dialect import SUFFIXES, Dialect
+from exporter_proxy.exposition.findings import Tally
+from exporter_proxy.exposition.grammar import shown
+from exporter_proxy.exposition.model import Family, FamilyType
+
+
+class FastFamily(NamedTuple):
+    """A family that is complete as it stands; kept as positions so that it costs little.
+
+    Attributes:
+        families: The family, and for OpenMetrics that of its ``_created``, if there are any.
+        line: Of HELP or TYPE, whichever is first.
+        samples_line: Of the first sample.
+        ordinal: Of its block among all blocks of the payload; -1: it has no samples.
+        text: Where it was read, with the positions of its first line, first sample, and end.
+    """
+
+    families: tuple[Family, ...]
+    line: int
+    samples_line: int
+    ordinal: int
+    text: bytes
+    start: int
+    body: int
+    end: int
+
+
+class Chunk(NamedTuple):
+    """Some samples of a family, next to one another in the payload.
+
+    Attributes:
+        line: Number of the first.
+        name: Of the family in the text format.
+        text: In the text format.
+        openmetrics: In OpenMetrics; None: the same.
+        samples: How many.
+    """
+
+    line: int
+    name: bytes
+    text: bytes
+    openmetrics: bytes | None
+    samples: int
+
+
+class Run(NamedTuple):
+    """Where samples of a family begin that have those of another family before them.
+
+    Attributes:
+        ordinal: Of the block.
+        place: Among the runs of the block.
+        line: Number of the first sample.
+    """
+
+    ordinal: int
+    place: int
+    line: int
+
+
+class Failure(NamedTuple):
+    """Why a family can't be shown."""
+
+    line: int
+    reason: str
+    message: str
+
+
+class Draft:
+    """A family of which more was said than one block in the usual order."""
+
+    __slots__ = (
+        "chunks",
+        "failure",
+        "help",
+        "help_line",
+        "name",
+        "quoted",
+        "raw",
+        "runs",
+        "type",
+        "type_line",
+        "unit",
+        "unit_line",
+    )
+
+    def __init__(self, name: bytes) -> None:
+        self.name = name
+        self.type: FamilyType | None = None
+        self.type_line = 0
+        self.help: bytes | None = None
+        self.help_line = 0
+        self.unit = b""
+        self.unit_line = 0
+        self.quoted = False
+        self.failure: Failure | None = None
+        self.chunks: list[Chunk] = []
+        # all its lines as they came, with their numbers
+        self.raw: list[tuple[int, bytes]] = []
+        self.runs: list[Run] = []
+
+    @property
+    def line(self) -> int:
+        """The number of its first line."""
+        return min(line for line, _ in self.raw)
+
+    def fail(self, line: int, reason: str, message: str, text: bytes) -> None:
+        """Take the family out; of several reasons that of the first line is kept."""
+        if self.failure is None or line < self.failure.line:
+            self.failure = Failure(line, reason, f"{message}: {shown(text, 100)}")
+
+    def add(self, chunk: Chunk, raw: bytes | None = None) -> None:
+        """Add samples, and the lines they were read from, if those differ."""
+        self.chunks.append(chunk)
+        self.raw.append((chunk.line, chunk.text if raw is None else raw))
+
+
+class Deferred(NamedTuple):
+    """Lines to be read one by one, once all types are known.
+
+    Attributes:
+        line: Number of the first.
+        text: The lines.
+        ordinal: Of the block among all blocks of the payload.
+        context: The family that HELP or TYPE named last before.
+    """
+
+    line: int
+    text: bytes
+    ordinal: int
+    context: bytes
+
+
+class Book:
+    """All families of a payload."""
+
+    def __init__(self, dialect: Dialect, tally: Tally) -> None:
+        self.dialect = dialect
+        self.tally = tally
+        # as plain tuples, which are made in a fraction of the time
+        self.fast: dict[bytes, tuple[object, ...]] = {}
+        self.drafts: dict[bytes, Draft] = {}
+        self.deferred: list[Deferred] = []
+        # whether a fast family could clash with another
+        self.may_clash = dialect.seconds
+        self._ordinal = 0
+        # for blocks that were read line by line: how many runs they have
+        self._runs: dict[int, int] = {}
+        self._empty: list[int] = []
+
+    def next_ordinal(self) -> int:
+        """Return a number for the next block of samples."""
+        self._ordinal += 1
+        return self._ordinal
+
+    def set_runs(self, ordinal: int, runs: int) -> None:
+        """Say how many runs a block has that was read line by line, in the order of blocks."""
+        self._runs[ordinal] = runs
+        if not runs:
+            self._empty.append(ordinal)
+
+    def knows(self, name: bytes) -> bool:
+        """Tell whether a family was named by HELP, TYPE, UNIT or a sample."""
+        return name in self.fast or name in self.drafts
+
+    def kind(self, name: bytes) -> FamilyType | None:
+        """Return the type that a family was given, or None."""
+        fast = self.fast.get(name)
+        if fast is not None:
+            return fast_family(fast).families[0].type
+        draft = self.drafts.get(name)
+        return None if draft is None else draft.type
+
+    def draft(self, name: bytes) -> Draft:
+        """Return what is known of a family, to add to it."""
+        draft = self.drafts.get(name)
+        if draft is None:
+            draft = self.drafts[name] = Draft(name)
+            fast = self.fast.pop(name, None)
+            if fast is not None:
+                _reopen(draft, fast_family(fast))
+        return draft
+
+    def defer(self, line: int, text: bytes, context: bytes) -> None:
+        """Set lines aside."""
+        self.deferred.append(Deferred(line, text, self.next_ordinal(), context))
+
+    def owner(self, sample: bytes, context: bytes) -> tuple[bytes, bool]:
+        """Return the name of the family that a sample belongs to.
+
+        Args:
+            sample: The sample's name.
+            context: The family that HELP or TYPE named last before it.
+
+        Returns:
+            The family's name, and whether that depends on ``context``: a payload can have both a
+            family ``x_count`` and a histogram ``x``.
+        """
+        base = self._base(sample)
+        if base is None:
+            return sample, False
+        if self.kind(sample) is None:
+            return base, False
+        return (base if context == base else sample), True
+
+    def _base(self, sample: bytes) -> bytes | None:
+        if not sample.endswith(SUFFIXES):
+            return None
+        for suffix in SUFFIXES:
+            if sample.endswith(suffix):
+                base = sample[: -len(suffix)]
+                kind = self.kind(base)
+                if kind is not None and suffix in self.dialect.suffixes.get(kind, ()):
+                    return base
+        return None
+
+    def count_findings(self, draft: Draft) -> None:
+        """Count what is odd about where a family's lines stand."""
+        if not draft.runs:
+            return
+        runs = sorted(draft.runs)
+        first = runs[0].line
+        for line in (draft.help_line, draft.type_line, draft.unit_line):
+            if line > first:
+                self.tally.add("late_metadata", line)
+        for before, after in pairwise(runs):
+            if not self._adjacent(before, after):
+                self.tally.add("scattered_samples", after.line)
+        if draft.type is None and draft.failure is None:
+            self.tally.add("samples_without_type", first)
+
+    def _adjacent(self, before: Run, after: Run) -> bool:
+        """Tell whether no sample of another family is between two runs."""
+        if after.place != 0 or before.place != self._runs.get(before.ordinal, 1) - 1:
+            return False
+        between = after.ordinal - before.ordinal - 1
+        empty = bisect_left(self._empty, after.ordinal) - bisect_left(self._empty, before.ordinal)
+        return between == empty
+
+
+def fast_family(entry: tuple[object, ...]) -> FastFamily:
+    """Give the fields of a fast family their names."""
+    return FastFamily._make(entry)
+
+
+def fast_raw(fast: FastFamily) -> list[tuple[int, bytes]]:
+    """Return the lines of a fast family as they came."""
+    raw = [(fast.line, fast.text[fast.start : fast.body])]
+    if fast.end > fast.body:
+        raw.append((fast.samples_line, fast.text[fast.body : fast.end]))
+    return raw
+
+
+def _reopen(draft: Draft, fast: FastFamily) -> None:
+    family = fast.families[0]
+    draft.type = family.type
+    draft.type_line = fast.line
+    draft.help = family.help
+    draft.help_line = fast.line if family.help is not None else 0
+    draft.unit = family.unit
+    draft.unit_line = fast.line if family.unit else 0
+    draft.raw = fast_raw(fast)
+    if fast.ordinal >= 0:
+        draft.runs = [Run(fast.ordinal, 0, fast.samples_line)]
+        draft.chunks = [
+            Chunk(fast.samples_line, part.name, part.samples, part.openmetrics, part.count)
+            for part in fast.families
+        ]

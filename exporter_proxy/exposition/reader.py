@@ -1,0 +1,123 @@
+"""Read exposition text: payload -> families and findings.
+
+Text format 0.0.4 and OpenMetrics 1.0, forgivingly. What one reader or another of Prometheus' world
+would refuse is repaired where it is plain what was meant; otherwise the family is held back, and
+the others are kept. Each byte is looked at a bounded number of times.
+"""
+
+import re
+from collections.abc import Generator
+
+from exporter_proxy.exposition.closing import close
+from exporter_proxy.exposition.dialect import OPENMETRICS, TEXT, Dialect
+from exporter_proxy.exposition.drafts import Book
+from exporter_proxy.exposition.fast_text import FastReader
+from exporter_proxy.exposition.findings import Tally
+from exporter_proxy.exposition.metadata import MetadataReader, OpenMetricsSignError
+from exporter_proxy.exposition.model import Exposition, Finding, Format
+from exporter_proxy.exposition.slow_text import SlowReader
+
+_MARK = b"\xef\xbb\xbf"
+# the end of a payload, from its last line on
+_TAIL = 64
+_END = re.compile(rb"(?:\A|\n)([ \t]*+#[ \t]*+EOF[ \t\r]*+(?:\n[ \t\r]*+)*+)\Z")
+
+
+def read(
+    payload: tuple[bytes, ...],
+    *,
+    format: Format | None = None,  # noqa: A002  # the field's own word
+    now_ms: int | None = None,
+    fast: bool = True,
+) -> Exposition:
+    """Read a payload at once; as :func:`read_in_steps`."""
+    steps = read_in_steps(payload, format=format, now_ms=now_ms, fast=fast)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            exposition: Exposition = done.value
+            return exposition
+
+
+def read_in_steps(
+    payload: tuple[bytes, ...],
+    *,
+    format: Format | None = None,  # noqa: A002  # the field's own word
+    now_ms: int | None = None,
+    fast: bool = True,
+) -> Generator[None, None, Exposition]:
+    """Read a payload, with others served in between.
+
+    Args:
+        payload: Exposition text in pieces cut at line ends.
+        format: What it was declared as; None: told by its content.
+        now_ms: The time, in milliseconds since 1970, for telling old timestamps.
+        fast: Whether blocks of samples are checked as a whole where possible. The outcome is the
+            same without.
+
+    Yields:
+        Nothing, after some milliseconds of work at most.
+
+    Returns:
+        The families and findings. Nothing a payload holds raises an error.
+    """
+    if format is not None:
+        dialect = TEXT if format == "text" else OPENMETRICS
+        return (yield from _read(payload, dialect, now_ms, fast=fast, sniff=False))
+    if not _ends_openmetrics(payload):
+        try:
+            return (yield from _read(payload, TEXT, now_ms, fast=fast, sniff=True))
+        except OpenMetricsSignError:
+            pass
+    return (yield from _read(payload, OPENMETRICS, now_ms, fast=fast, sniff=False))
+
+
+def _read(
+    payload: tuple[bytes, ...],
+    dialect: Dialect,
+    now_ms: int | None,
+    *,
+    fast: bool,
+    sniff: bool,
+) -> Generator[None, None, Exposition]:
+    tally = Tally()
+    book = Book(dialect, tally)
+    reader = FastReader(book, MetadataReader(book, sniff=sniff), fast=fast)
+    for number, piece in enumerate(payload):
+        last = number == len(payload) - 1
+        text = _normalised(piece, tally, reader.line, first=not number, last=last)
+        if last and dialect.seconds and (end := _END.search(text, max(0, len(text) - _TAIL))):
+            text = text[: end.start(1)]
+        yield
+        yield from reader.read(text)
+    yield from SlowReader(book, now_ms=now_ms, sniff=sniff).read()
+    families, quarantined = yield from close(book)
+    return Exposition(
+        dialect.format,
+        families,
+        quarantined,
+        tuple([Finding(*item) for item in tally.items()]),
+        sum([family.count for family in families]),
+    )
+
+
+def _normalised(piece: bytes, tally: Tally, line: int, *, first: bool, last: bool) -> bytes:
+    if first and piece.startswith(_MARK):
+        tally.add("byte_order_mark", 1)
+        piece = piece[len(_MARK) :]
+    if b"\r" in piece:
+        found = piece.find(b"\r\n")
+        if found >= 0:
+            count = piece.count(b"\r\n")
+            tally.add("carriage_returns", line + piece.count(b"\n", 0, found), count)
+            piece = piece.replace(b"\r\n", b"\n")
+    if piece and not piece.endswith(b"\n"):
+        if last:
+            tally.add("missing_newline", line + piece.count(b"\n"))
+        piece += b"\n"
+    return piece
+
+
+def _ends_openmetrics(payload: tuple[bytes, ...]) -> bool:
+    return bool(payload) and _END.search(payload[-1][-_TAIL:]) is not None

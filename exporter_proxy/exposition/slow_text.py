@@ -1,0 +1,292 @@
+"""The slow path: lines read one by one, for blocks that are not as they usually are."""
+
+import re
+from collections.abc import Generator
+from typing import NamedTuple
+
+from exporter_proxy.exposition.drafts import Book, Chunk, Deferred, Draft, Run
+from exporter_proxy.exposition.grammar import (
+    LABEL,
+    LONGEST_LINE,
+    NAME,
+    SAFE_VALUE,
+    LineError,
+    is_go_float,
+    shown,
+)
+from exporter_proxy.exposition.line_reader import Sample, guess_name, read_sample
+from exporter_proxy.exposition.metadata import OpenMetricsSignError, metadata_name
+
+OLD_MILLISECONDS = 300_000
+"""Prometheus' lookback: a sample with an older timestamp is not the current value of its series."""
+_STEP = 400
+
+_LABEL_PAIR = rb'="(?:[^"\\\n]++|\\[\\n"])*+"'
+# A sample that needs no change (1: name, 2: labels), or any other line (3).
+_LINE = re.compile(
+    rb"("
+    + NAME
+    + rb")(?:\{("
+    + LABEL
+    + _LABEL_PAIR
+    + rb"(?:,"
+    + LABEL
+    + _LABEL_PAIR
+    + rb")*+)\})?+ "
+    + SAFE_VALUE
+    + rb"\n|([^\n]*+)\n"
+)
+_LABELS = re.compile(rb"(" + LABEL + rb')="((?:[^"\\]++|\\.)*+)"', re.DOTALL)
+_MOST_LABEL_SETS = 4096
+
+
+class Owner(NamedTuple):
+    """What samples of a name belong to.
+
+    Attributes:
+        draft: The family.
+        name: Of the family in the text format.
+        special: The label whose value must be a number, if there is one.
+        needed: Whether ``special`` ought to be there.
+        odd: Whether samples of this name don't belong into a family of this type.
+        exemplars: Whether exemplars may stand here.
+    """
+
+    draft: Draft
+    name: bytes
+    special: bytes
+    needed: bool
+    odd: bool
+    exemplars: bool
+
+
+class SlowReader:
+    """Reads the blocks that were set aside in a book."""
+
+    def __init__(self, book: Book, *, now_ms: int | None, sniff: bool) -> None:
+        self._book = book
+        self._tally = book.tally
+        self._oldest = None if now_ms is None else now_ms - OLD_MILLISECONDS
+        self._sniff = sniff
+        self._owners: dict[bytes, Owner] = {}
+        self._label_sets: dict[tuple[bytes, ...], LineError | None] = {}
+        self._context = b""
+        self._clean = False
+        # the owner of the last sample in the block, and how many runs the block has so far
+        self._last: Draft | None = None
+        self._runs = 0
+        self._ordinal = 0
+
+    def read(self) -> Generator[None, None, None]:
+        """Read all blocks.
+
+        Yields:
+            Nothing, now and then, so that others may be served.
+
+        Raises:
+            OpenMetricsSignError: The payload is no text.
+        """
+        for deferred in self._book.deferred:
+            yield from self._block(deferred)
+            self._book.set_runs(self._ordinal, self._runs)
+
+    def _block(self, block: Deferred) -> Generator[None, None, None]:
+        text = block.text
+        self._context = block.context
+        self._ordinal, self._runs, self._last = block.ordinal, 0, None
+        self._clean = _is_clean(text)
+        # blocks are short unless they have a single line that is long
+        usable = self._clean and len(text) <= LONGEST_LINE
+        number = block.line - 1
+        # Lines from `start` on, the first of them `first`, are samples of `owner` and need no
+        # change; `name` is theirs.
+        name: bytes | None = None
+        owner: Owner | None = None
+        start = first = 0
+        for match in _LINE.finditer(text):
+            number += 1
+            if number % _STEP == 0:
+                yield
+            if match.lastindex != 3 and usable:
+                if match[1] != name or owner is None:
+                    if owner is not None:
+                        self._take(owner, first, number, text[start : match.start()])
+                    name = match[1]
+                    owner = self._owner(name, number)
+                    start, first = match.start(), number
+                problem = self._check(match[2], owner, number)
+                if problem is None:
+                    continue
+            else:
+                problem = None
+            if owner is not None:
+                if start < match.start():
+                    self._take(owner, first, number, text[start : match.start()])
+                owner = None
+            line = text[match.start() : match.end()]
+            if problem is None:
+                self._line(line, number)
+            else:
+                self._fail(line, number, problem, match[1])
+        if owner is not None:
+            self._take(owner, first, number + 1, text[start:])
+
+    def _take(self, owner: Owner, first: int, after: int, lines: bytes) -> None:
+        """Add samples that need no change; the line after them has the number ``after``."""
+        self._enter(owner.draft, first)
+        owner.draft.add(Chunk(first, owner.name, lines, None, after - first))
+
+    def _enter(self, draft: Draft, number: int) -> None:
+        if draft is not self._last:
+            draft.runs.append(Run(self._ordinal, self._runs, number))
+            self._runs += 1
+            self._last = draft
+
+    def _check(self, labels: bytes | None, owner: Owner, number: int) -> LineError | None:
+        """Return what is wrong with the labels of a line that is well formed."""
+        if labels is None:
+            if owner.needed or owner.odd:
+                self._tally.add("misplaced_sample", number)
+            return None
+        pairs = _LABELS.findall(labels)
+        names = tuple([name for name, _ in pairs])
+        if names not in self._label_sets:
+            if len(self._label_sets) >= _MOST_LABEL_SETS:
+                self._label_sets.clear()
+            self._label_sets[names] = _label_problem(names)
+        problem = self._label_sets[names]
+        if problem is None and owner.special:
+            return self._check_special(dict(pairs), owner, number)
+        return problem
+
+    def _check_special(
+        self, labels: dict[bytes, bytes], owner: Owner, number: int
+    ) -> LineError | None:
+        value = labels.get(owner.special)
+        if value is not None and not is_go_float(value):
+            reason = "bad_bucket" if owner.special == b"le" else "bad_quantile"
+            label = owner.special.decode()
+            return LineError(reason, f"{label} {shown(value)} is not a number")
+        if owner.odd or (owner.needed and value is None):
+            self._tally.add("misplaced_sample", number)
+        return None
+
+    def _line(self, line: bytes, number: int) -> None:
+        """Read a line that needs a closer look."""
+        stripped = line.strip(b" \t\r\n")
+        if not stripped:
+            self._tally.add("blank_lines", number)
+        elif stripped.startswith(b"#"):
+            # what it says was read before
+            self._context = metadata_name(line[:-1]) or self._context
+        else:
+            try:
+                self._sample(line, number)
+            except LineError as error:
+                self._fail(line, number, error, guess_name(line[:-1]))
+
+    def _sample(self, line: bytes, number: int) -> None:
+        if len(line) > LONGEST_LINE:
+            raise LineError("line_too_long", f"a line has {len(line)} bytes")
+        if not self._clean:
+            _check_clean(line)
+        dialect = self._book.dialect
+        sample = read_sample(line[:-1], dialect)
+        owner = self._owner(sample.name, number)
+        if owner.special:
+            problem = self._check_special(sample.labels, owner, number)
+            if problem is not None:
+                raise problem
+        openmetrics = self._openmetrics(sample, owner, number)
+        for note in sample.notes:
+            self._tally.add(note, number)
+        self._check_age(sample.timestamp, number)
+        if sample.quoted:
+            owner.draft.quoted = True
+        self._enter(owner.draft, number)
+        text = sample.text
+        chunk = Chunk(number, owner.name, text, None if openmetrics == text else openmetrics, 1)
+        owner.draft.add(chunk, line)
+
+    def _check_age(self, timestamp: int | None, number: int) -> None:
+        if timestamp is not None and self._oldest is not None and timestamp < self._oldest:
+            self._tally.add("old_timestamp", number)
+
+    def _openmetrics(self, sample: Sample, owner: Owner, number: int) -> bytes:
+        exemplar = sample.exemplar
+        if exemplar is None:
+            return sample.openmetrics + b"\n"
+        if not self._book.dialect.seconds:
+            if self._sniff:
+                raise OpenMetricsSignError
+            self._tally.add("exemplar_in_text", number)
+            return sample.openmetrics + b"\n"
+        if not owner.exemplars:
+            self._tally.add("bad_exemplar", number)
+            return sample.openmetrics + b"\n"
+        return sample.openmetrics + b" " + exemplar + b"\n"
+
+    def _fail(self, line: bytes, number: int, error: LineError, name: bytes) -> None:
+        family, _ = self._book.owner(name, self._context)
+        draft = self._book.draft(family)
+        draft.raw.append((number, line))
+        self._enter(draft, number)
+        draft.fail(number, error.reason, error.message, line[:-1])
+
+    def _owner(self, name: bytes, number: int) -> Owner:
+        owner = self._owners.get(name)
+        if owner is not None:
+            return owner
+        family, ambiguous = self._book.owner(name, self._context)
+        draft = self._book.draft(family)
+        owner = self._make_owner(draft, name)
+        if not ambiguous:
+            self._owners[name] = owner
+        if self._book.dialect.seconds and name == family and draft.type in {"counter", "info"}:
+            self._tally.add("counter_without_total", number)
+        return owner
+
+    def _make_owner(self, draft: Draft, sample: bytes) -> Owner:
+        kind = draft.type or "untyped"
+        suffix = sample[len(draft.name) :]
+        special = _SPECIAL.get(kind, b"")
+        needed = (special == b"le" and suffix == b"_bucket") or (
+            special == b"quantile" and not suffix
+        )
+        odd = special == b"le" and not suffix
+        exemplars = suffix == b"_bucket" or (kind == "counter" and suffix == b"_total")
+        name = self._book.dialect.text_name(draft.name, kind, sample)
+        return Owner(draft, name, special, needed, odd, exemplars)
+
+
+_SPECIAL = {"histogram": b"le", "gaugehistogram": b"le", "summary": b"quantile"}
+
+
+def _label_problem(names: tuple[bytes, ...]) -> LineError | None:
+    seen = set()
+    for name in names:
+        if name.startswith(b"__"):
+            return LineError("reserved_label", f"label name {shown(name)} is reserved")
+        if name in seen:
+            return LineError("duplicate_label", f"label {shown(name)} is given twice")
+        seen.add(name)
+    return None
+
+
+def _is_clean(text: bytes) -> bool:
+    """Tell whether all of ``text`` is UTF-8 without NUL."""
+    try:
+        _check_clean(text)
+    except LineError:
+        return False
+    return True
+
+
+def _check_clean(text: bytes) -> None:
+    if b"\0" in text:
+        raise LineError("nul_byte", "a line has a NUL byte")
+    if not text.isascii():
+        try:
+            text.decode()
+        except UnicodeDecodeError:
+            raise LineError("invalid_utf8", "a line is not UTF-8") from None
