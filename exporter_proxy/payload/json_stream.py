@@ -26,7 +26,7 @@ _MAX_KEY_BYTES = MAX_NAME_CHARACTERS * 12 + 2
 
 _BOM = b"\xef\xbb\xbf"
 _BLANKS = re.compile(rb"[ \t\r\n]*+")
-_KEY = re.compile(rb'"(?:[^"\\\x00-\x1f]++|\\.)*+"', re.DOTALL)
+_KEY = re.compile(rb'"(?:[^"\\\x00-\x1f]++|\\[^\x00-\x1f])*+"')
 # What a number or null is made of; whether it is one is msgspec's to say.
 _NUMBER_PART = re.compile(rb"[0-9.eE+nul-]*+")
 _NUMBER_END = b",} \t\r\n"

@@ -91,6 +91,7 @@ def test_valid_documents(data: bytes, packet_sizes: list[int]):
 @example(b'{"a":"x"}\xef\xbb\xbf{"a":"x"}', [9])
 @example(b'{"a":"x"}\n{"b":"y"}\n{"c":', [])
 @example(b'{"a":["x"]\x0b}', [])
+@example(b'{"\\ud800\\\n":""}', [])
 @settings(max_examples=600, deadline=None)
 def test_nearly_valid_documents(data: bytes, packet_sizes: list[int]):
     """The reference, the native way and the way in pieces agree on what is almost right."""
