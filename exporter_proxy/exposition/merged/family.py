@@ -26,7 +26,17 @@ class MergedFamily:
         size: Bytes of all samples.
     """
 
-    __slots__ = ("_helped_by", "_order", "_typed_by", "cells", "helps", "name", "size", "types")
+    __slots__ = (
+        "_helped_by",
+        "_order",
+        "_typed_by",
+        "cells",
+        "helps",
+        "name",
+        "size",
+        "types",
+        "units",
+    )
 
     def __init__(self, name: bytes) -> None:
         self.name = name
@@ -37,6 +47,7 @@ class MergedFamily:
         # How many apps say what.
         self.types: Counter[FamilyType] = Counter()
         self.helps: Counter[bytes] = Counter()
+        self.units: Counter[bytes] = Counter()
         # Whose type and HELP count; None: not known at present.
         self._typed_by: int | None = None
         self._helped_by: int | None = None
@@ -60,6 +71,8 @@ class MergedFamily:
             self.types[cell.type] += 1
             if self._typed_by is not None and app < self._typed_by:
                 self._typed_by = None
+        if cell.unit:
+            self.units[cell.unit] += 1
         if cell.help is not None:
             self.helps[cell.help] += 1
             if self._helped_by is not None and app < self._helped_by:
@@ -74,6 +87,8 @@ class MergedFamily:
         self.size -= len(cell.samples)
         if cell.typed:
             _discount(self.types, cell.type)
+        if cell.unit:
+            _discount(self.units, cell.unit)
         if cell.help is not None:
             _discount(self.helps, cell.help)
         if app == self._typed_by:
@@ -106,10 +121,17 @@ class MergedFamily:
             self._helped_by = min(app for app, cell in self.cells.items() if cell.help is not None)
         return self.cells[self._helped_by].help
 
+    @property
+    def unit(self) -> bytes:
+        """The unit that counts; empty: none."""
+        if len(self.units) <= 1:
+            return next(iter(self.units), b"")
+        return self.cells[min(app for app, cell in self.cells.items() if cell.unit)].unit
+
     def fits(self, cell: Family) -> bool:
         """Tell whether a cell can stand under the family's TYPE."""
         kind = self.type
-        return cell.type == kind or not (kind in COMPOUND or cell.type in COMPOUND)
+        return fits(cell, kind)
 
     def differs(self, cell: Family) -> Iterator[str]:
         """Yield the findings of a cell that is served under metadata it did not give."""
@@ -117,6 +139,11 @@ class MergedFamily:
             yield "type_conflict"
         if cell.help is not None and len(self.helps) > 1 and cell.help != self.help:
             yield "help_conflict"
+
+
+def fits(cell: Family, kind: FamilyType) -> bool:
+    """Tell whether a cell can stand under a TYPE."""
+    return cell.type == kind or not (kind in COMPOUND or cell.type in COMPOUND)
 
 
 def same_metadata(one: Family, other: Family) -> bool:

@@ -157,14 +157,16 @@ class Changes:
     Attributes:
         cells: ``{family name: apps whose cells are others, or gone}``.
         metadata: Families whose type, unit, HELP or carriers may be others.
+        anew: Families all of whose cells are written another way; not filled by the index.
         apps: Apps whose list of families is another.
     """
 
-    __slots__ = ("apps", "cells", "metadata")
+    __slots__ = ("anew", "apps", "cells", "metadata")
 
     def __init__(self) -> None:
         self.cells: dict[bytes, set[int]] = {}
         self.metadata: dict[bytes, None] = {}
+        self.anew: set[bytes] = set()
         self.apps: dict[int, object] = {}
 
     def cell(self, name: bytes, app: int) -> None:

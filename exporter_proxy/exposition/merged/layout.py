@@ -6,12 +6,12 @@ apps make a bucket. A bucket with a change in it is laid out anew; but a family 
 has blocks of its own, of neighbouring apps, and only those with a change in them are laid out anew.
 """
 
-from collections.abc import Generator, Iterable
-from typing import Protocol
+from collections.abc import Callable, Generator, Iterable
+from functools import partial
+from typing import NamedTuple, Protocol
 
 from exporter_proxy.exposition.merged.family import MergedFamily
-from exporter_proxy.exposition.merged.index import SELF, MergedIndex
-from exporter_proxy.exposition.model import Family
+from exporter_proxy.exposition.merged.index import SELF, Changes, MergedIndex
 from exporter_proxy.exposition.page import Piece, lay_out
 
 _BUCKET_APPS_SHIFT = 4
@@ -24,14 +24,38 @@ _SHIFTS = range(4, 13)
 _STEP = 500
 
 
+class Part(NamedTuple):
+    """What stands under one header: a family, or some of its samples.
+
+    Attributes:
+        header: The lines before the samples.
+        sample: The name of the samples, if it is those of one name only.
+        alone: Whether the header is shown even without samples.
+    """
+
+    header: bytes
+    sample: bytes = b""
+    alone: bool = True
+
+
 class Writer(Protocol):
     """One format of the page."""
 
-    def header(self, family: MergedFamily) -> bytes | None:
-        """Return the lines before a family's samples; None if the family can't be shown."""
+    def follow(self, changes: Changes) -> Generator[None, None, None]:
+        """Take in what changed in the index, in steps, before anything else is asked.
 
-    def cell(self, family: MergedFamily, cell: Family) -> bytes:
-        """Return the lines of what one app has; none if they can't be shown."""
+        Adds to ``changes`` what follows from them: cells that are written another way because
+        others changed, families whose parts may be others, and those to be written ``anew``.
+        """
+
+    def parts(self, family: MergedFamily) -> tuple[Part, ...]:
+        """Return the parts of a family; none if it can't be shown."""
+
+    def cells(self, family: MergedFamily, part: Part, apps: Iterable[int]) -> list[bytes]:
+        """Return the lines that each of some apps has of a part; empty if they can't be shown.
+
+        For a cell that has not changed they must be the same object each time.
+        """
 
 
 class Layout:
@@ -43,8 +67,9 @@ class Layout:
         self._changes = index.watch()
         # Where a family was laid out: the bucket of its owner.
         self._home: dict[bytes, int] = {}
-        self._blocks: dict[bytes, _Blocks] = {}
-        self._headers: dict[bytes, bytes | None] = {}
+        # For each part of a family that has blocks.
+        self._blocks: dict[bytes, list[_Blocks]] = {}
+        self._parts: dict[bytes, tuple[Part, ...]] = {}
         # Apps by bucket.
         self._apps: dict[int, set[int]] = {}
         self._buckets: dict[int, list[Piece]] = {}
@@ -57,15 +82,16 @@ class Layout:
         as before.
         """
         changes = self._changes.take()
+        yield from self._writer.follow(changes)
         buckets: set[int] = set()
         for app in changes.apps:
             buckets.add(self._place(app))
-        names = dict.fromkeys(changes.cells)
-        names.update(dict.fromkeys(self._index.related(changes.metadata)))
+        names = dict.fromkeys((*changes.cells, *changes.metadata, *changes.anew))
         for done, name in enumerate(names, 1):
-            if name in changes.metadata or name not in changes.cells:
-                self._headers.pop(name, None)
-            self._refresh_family(name, changes.cells.get(name, ()), buckets)
+            if name in changes.anew:
+                self._blocks.pop(name, None)
+            stale = name in changes.anew or name in changes.metadata
+            self._refresh_family(name, changes.cells.get(name, ()), buckets, stale=stale)
             if done % _STEP == 0:
                 yield
         for bucket in buckets:
@@ -83,7 +109,9 @@ class Layout:
             apps.discard(app)
         return bucket
 
-    def _refresh_family(self, name: bytes, apps: Iterable[int], buckets: set[int]) -> None:
+    def _refresh_family(
+        self, name: bytes, apps: Iterable[int], buckets: set[int], *, stale: bool
+    ) -> None:
         family = self._index.families.get(name)
         old_home = self._home.get(name)
         if old_home is not None:
@@ -91,46 +119,55 @@ class Layout:
         if family is None:
             self._home.pop(name, None)
             self._blocks.pop(name, None)
+            self._parts.pop(name, None)
             return
         app = self._index.home(name)
         if app == SELF:
             self._place(SELF)
         home = self._home[name] = app >> _BUCKET_APPS_SHIFT
         buckets.add(home)
+        if stale or name not in self._parts:
+            # Where they are as before they stay the same objects, by which pieces know that.
+            parts = self._writer.parts(family)
+            if self._parts.get(name) != parts:
+                self._parts[name] = parts
         if family.size <= _INLINE_BYTES and len(family.cells) <= _INLINE_APPS:
             self._blocks.pop(name, None)
             return
         blocks = self._blocks.get(name)
-        if blocks is None or not blocks.fits(family):
-            self._blocks[name] = _Blocks(family)
-        else:
-            blocks.touch(apps, family)
+        if blocks is None or not all(each.fits(family) for each in blocks):
+            self._blocks[name] = [_Blocks(family) for _ in self._parts[name]]
+            return
+        for each in blocks:
+            each.touch(apps, family)
 
     def _lay_out_bucket(self, bucket: int) -> Generator[None, None, None]:
         index = self._index
         previous = {piece.key: piece for piece in self._buckets.get(bucket, ())}
         pieces: list[Piece] = []
-        parts: list[bytes] = []
+        lines: list[bytes] = []
         yielded = 0
         for app in sorted(self._apps.get(bucket, ())):
             for name in index.section(app):
                 family = index.families[name]
-                header = self._header(family)
-                if header is None:
-                    continue
-                parts.append(header)
                 blocks = self._blocks.get(name)
-                if blocks is None:
-                    parts += self._cells(family, sorted(family.cells))
-                    if len(parts) - yielded > _STEP:
-                        yielded = len(parts)
-                        yield
-                else:
-                    pieces += lay_out(parts, previous)
-                    parts, yielded = [], 0
-                    pieces += blocks.pieces(family, self._cells)
+                for place, part in enumerate(self._parts[name]):
+                    if blocks is None:
+                        cells = self._writer.cells(family, part, sorted(family.cells))
+                        if part.alone or any(cells):
+                            lines += (part.header, *cells)
+                        if len(lines) - yielded > _STEP:
+                            yielded = len(lines)
+                            yield
+                        continue
+                    more = blocks[place].pieces(partial(self._writer.cells, family, part))
+                    if part.alone or more:
+                        lines.append(part.header)
+                        pieces += lay_out(lines, previous)
+                        lines, yielded = [], 0
+                        pieces += more
                     yield
-        pieces += lay_out(parts, previous)
+        pieces += lay_out(lines, previous)
         if self._apps.get(bucket):
             if bucket not in self._buckets:
                 self._order = sorted((*self._order, bucket))
@@ -140,24 +177,14 @@ class Layout:
             if self._buckets.pop(bucket, None) is not None:
                 self._order.remove(bucket)
 
-    def _header(self, family: MergedFamily) -> bytes | None:
-        # The same object each time, by which pieces know that nothing has changed.
-        if family.name not in self._headers:
-            self._headers[family.name] = self._writer.header(family)
-        return self._headers[family.name]
-
-    def _cells(self, family: MergedFamily, apps: Iterable[int]) -> list[bytes]:
-        write, cells = self._writer.cell, family.cells
-        return [write(family, cells[app]) for app in apps]
-
 
 class _Blocks:
     """The samples of a family that many apps carry, in blocks of neighbouring apps."""
 
     def __init__(self, family: MergedFamily) -> None:
         self._shift = _shift(family)
-        # With apps at odds over the type, a change of one may decide over the cells of all.
-        self._type = family.type if len(family.types) <= 1 else None
+        # A cell is shown or not by the type that counts.
+        self._type = family.type
         self._apps: dict[int, set[int]] = {}
         for app in family.cells:
             self._apps.setdefault(app >> self._shift, set()).add(app)
@@ -165,12 +192,8 @@ class _Blocks:
         self._touched = set(self._apps)
 
     def fits(self, family: MergedFamily) -> bool:
-        """Tell whether the blocks can be kept: of a fitting size, all cells of the same type."""
-        return (
-            abs(_shift(family) - self._shift) <= 2
-            and len(family.types) <= 1
-            and family.type == self._type
-        )
+        """Tell whether the blocks can be kept: of a fitting size, and for the same type."""
+        return abs(_shift(family) - self._shift) <= 2 and family.type == self._type
 
     def touch(self, apps: Iterable[int], family: MergedFamily) -> None:
         """Take note that the cells of ``apps`` are others, or gone."""
@@ -182,7 +205,7 @@ class _Blocks:
                 self._apps.get(block, set()).discard(app)
             self._touched.add(block)
 
-    def pieces(self, family: MergedFamily, cells: "_Cells") -> Iterable[Piece]:
+    def pieces(self, cells: Callable[[list[int]], list[bytes]]) -> list[Piece]:
         """Return all pieces, laying out the blocks that were touched."""
         for block in self._touched:
             if not self._apps.get(block):
@@ -190,13 +213,9 @@ class _Blocks:
                 self._pieces.pop(block, None)
                 continue
             previous = {piece.key: piece for piece in self._pieces.get(block, ())}
-            self._pieces[block] = list(lay_out(cells(family, sorted(self._apps[block])), previous))
+            self._pieces[block] = list(lay_out(cells(sorted(self._apps[block])), previous))
         self._touched.clear()
         return [piece for block in sorted(self._pieces) for piece in self._pieces[block]]
-
-
-class _Cells(Protocol):
-    def __call__(self, family: MergedFamily, apps: Iterable[int]) -> list[bytes]: ...
 
 
 def _shift(family: MergedFamily) -> int:

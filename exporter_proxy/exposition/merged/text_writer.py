@@ -1,8 +1,11 @@
 """The text format 0.0.4, family by family."""
 
-from exporter_proxy.exposition.merged.family import MergedFamily
-from exporter_proxy.exposition.merged.index import MergedIndex
-from exporter_proxy.exposition.model import Family, FamilyType
+from collections.abc import Generator, Iterable
+
+from exporter_proxy.exposition.merged.family import MergedFamily, fits
+from exporter_proxy.exposition.merged.index import Changes, MergedIndex
+from exporter_proxy.exposition.merged.layout import Part
+from exporter_proxy.exposition.model import FamilyType
 
 # What the text format calls the types that only OpenMetrics has.
 _TEXT_TYPES: dict[FamilyType, bytes] = {
@@ -21,15 +24,22 @@ class TextWriter:
     def __init__(self, index: MergedIndex) -> None:
         self._index = index
 
-    def header(self, family: MergedFamily) -> bytes | None:
-        """Return HELP and TYPE; None if the family can't be shown."""
+    def follow(self, changes: Changes) -> Generator[None, None, None]:
+        """Take in what changed: which families are shadowed depends on others."""
+        changes.metadata.update(dict.fromkeys([*self._index.related(changes.metadata)]))
+        yield
+
+    def parts(self, family: MergedFamily) -> tuple[Part, ...]:
+        """Return HELP and TYPE; nothing if the family can't be shown."""
         if self._index.is_shadowed(family.name):
-            return None
+            return ()
         name = family.name
         lines = b"# TYPE %s %s\n" % (name, _TEXT_TYPES.get(family.type, family.type.encode()))
         text = family.help
-        return lines if text is None else b"# HELP %s %s\n%s" % (name, text, lines)
+        return (Part(lines if text is None else b"# HELP %s %s\n%s" % (name, text, lines)),)
 
-    def cell(self, family: MergedFamily, cell: Family) -> bytes:
-        """Return the lines of what one app has; none if they can't be shown."""
-        return cell.samples if family.fits(cell) else b""
+    def cells(self, family: MergedFamily, part: Part, apps: Iterable[int]) -> list[bytes]:  # noqa: ARG002 - there is one
+        """Return the lines of what each app has; none if they can't be shown."""
+        kind, cells = family.type, family.cells
+        shown = [cells[app] for app in apps]
+        return [cell.samples if fits(cell, kind) else b"" for cell in shown]

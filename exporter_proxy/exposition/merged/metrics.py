@@ -1,0 +1,315 @@
+"""Metrics in OpenMetrics' sense: all samples of a family that have the same labels.
+
+OpenMetrics wants the samples of a metric next to one another, and a histogram or summary whole and
+in order; the text format does not care. A metric is known here by its labels as they are written,
+without braces, ``le`` and ``quantile`` left out.
+"""
+
+from collections.abc import Callable, Collection, Container, Generator
+from typing import NamedTuple
+
+from exporter_proxy.exposition.merged.cells import (
+    SAMPLE,
+    openmetrics_lines,
+    split_lines,
+    without_exemplars,
+)
+from exporter_proxy.exposition.model import Family, FamilyType
+
+# Lines looked at before the event loop is served.
+_STEP = 4096
+
+
+class _Shape(NamedTuple):
+    """Suffixes of the samples of a type: those told apart by a label, that label, sum and count."""
+
+    bounded: bytes
+    label: bytes
+    sum: bytes
+    count: bytes
+
+
+_SHAPES: dict[FamilyType, _Shape] = {
+    "histogram": _Shape(b"_bucket", b'le="', b"_sum", b"_count"),
+    "gaugehistogram": _Shape(b"_bucket", b'le="', b"_gsum", b"_gcount"),
+    "summary": _Shape(b"", b'quantile="', b"_sum", b"_count"),
+}
+
+
+# A sample of a histogram or summary: its metric, suffix, bound (if it is a bucket or quantile), value
+# and timestamp. No named tuple: there is one for each line.
+_Line = tuple[bytes, bytes, bytes, bytes, bytes | None]
+_Reader = Callable[[bytes], _Line | None]
+_MetricReader = Callable[[bytes], tuple[bytes, bytes | None]]
+
+
+def _reader(name: bytes, shape: _Shape, *, plain: bool) -> _Reader:
+    """Return what reads a line; ``plain`` ones have neither timestamps nor exemplars."""
+    head = name + shape.bounded + b"{"
+    start, bounded = len(head), shape.bounded
+    label, skip = shape.label, len(shape.label)
+    roles = {name + shape.sum: shape.sum, name + shape.count: shape.count}
+
+    def read(line: bytes) -> _Line | None:
+        if plain:
+            series, _, value = line.rpartition(b" ")
+            time = None
+        else:
+            sample = SAMPLE.fullmatch(line)
+            assert sample is not None  # readers write nothing else
+            series = sample[1] if sample[2] is None else sample[1] + b"{" + sample[2] + b"}"
+            value, time = sample[3], sample[4]
+        if series.startswith(head):
+            if series[-1] != 0x7D:
+                # a timestamp of zero, which is the same in both formats, so that this seemed plain
+                return None
+            # What looks like the label but is a value's end is followed by no number: the quote
+            # after its "=" closes the value.
+            at = series.rfind(label, start)
+            if at == start or (at > start and series[at - 1] == 0x2C):
+                end = series.find(b'"', at + skip)
+                metric = series[start : at - 1]
+                if end + 2 < len(series):
+                    rest = series[end + 2 : -1]
+                    metric = metric + b"," + rest if metric else rest
+                return metric, bounded, series[at + skip : end], value, time
+            return None
+        named, _, labels = series.partition(b"{")
+        role = roles.get(named)
+        if role is None or (labels and labels[-1] != 0x7D):
+            return None
+        return labels[:-1], role, b"", value, time
+
+    return read
+
+
+class _Metric:
+    """Checks the samples of one metric, as parsers do."""
+
+    __slots__ = ("_bound", "_bounds", "_kind", "_negative", "_value", "count", "time", "total")
+
+    def __init__(self, kind: FamilyType, time: bytes | None) -> None:
+        self._kind = kind
+        self.time = time
+        self._bound = float("-inf")
+        self._bounds: set[float] = set()
+        self._value: float = 0
+        self._negative = False
+        self.count: float | None = None
+        self.total: float | None = None
+
+    def bucket(self, bound: float, value: float) -> bool:
+        """Take a bucket; tell whether it is in order."""
+        if not (bound > self._bound and value >= self._value) or value % 1:
+            return False
+        self._bound, self._value = bound, value
+        if bound < 0:
+            self._negative = True
+        return value != float("inf")
+
+    def quantile(self, bound: float, value: float) -> bool:
+        """Take a quantile; tell whether it can be one, and is the only one."""
+        if not 0 <= bound <= 1 or value < 0 or bound in self._bounds:
+            return False
+        self._bounds.add(bound)
+        return True
+
+    def add(self, value: float, *, is_count: bool) -> bool:
+        """Take sum or count; tell whether it is the only one, and can be one."""
+        if is_count:
+            if self.count is not None:
+                return False
+            self.count = value
+            return 0 <= value < float("inf") and not value % 1
+        if self.total is not None:
+            return False
+        self.total = value
+        return value >= 0 or (self._kind == "gaugehistogram" and value < 0)
+
+    def is_whole(self) -> bool:
+        """Tell whether nothing is missing once all samples were taken."""
+        if self._kind == "summary":
+            return True
+        if self._bound != float("inf") or (self.count is None) != (self.total is None):
+            return False
+        if self.count is not None and self.count != self._value:
+            return False
+        if self._kind == "histogram":
+            return not (self._negative and self.total is not None)
+        return self._negative or self.total is None or self.total >= 0
+
+
+def arrange(cell: Family) -> Generator[None, None, bytes | None]:
+    """Write a histogram, gaugehistogram or summary as OpenMetrics has it, in steps.
+
+    The value of the generator is the samples, the same object where nothing had to be moved; None
+    if they are not valid for their type.
+    """
+    text = openmetrics_lines(cell)
+    kind, shape = cell.type, _SHAPES[cell.type]
+    lines = split_lines(text)
+    read = _reader(cell.name, shape, plain=cell.openmetrics is None)
+    if b" # {" in text:
+        bucket = cell.name + b"_bucket{"
+        allowed = kind != "summary"
+        lines = [
+            line if allowed and line.startswith(bucket) else without_exemplars(line)
+            for line in lines
+        ]
+    scattered = yield from _check(kind, shape, lines, read)
+    if scattered is None:
+        return None
+    if scattered:
+        metrics: dict[bytes, list[bytes]] = {}
+        for count, line in enumerate(lines, 1):
+            sample = read(line)
+            if sample is None:
+                return None
+            metrics.setdefault(sample[0], []).append(line)
+            if not count % _STEP:
+                yield
+        lines = [line for metric in metrics.values() for line in metric]
+        if (yield from _check(kind, shape, lines, read)) is None:
+            return None
+    elif b" # {" not in text:
+        return text
+    written = b"\n".join((*lines, b""))
+    return text if written == text else written
+
+
+def _check(
+    kind: FamilyType, shape: _Shape, lines: list[bytes], read: _Reader
+) -> Generator[None, None, bool | None]:
+    """Check lines in steps; tell whether metrics are scattered. None: they are not valid."""
+    seen: set[bytes] = set()
+    current: bytes | None = None
+    metric = _Metric(kind, None)
+    take = metric.bucket
+    whole = True
+    for start in range(0, len(lines), _STEP):
+        for line in lines[start : start + _STEP]:
+            sample = read(line)
+            if sample is None:
+                return None
+            key, role, bound, value, time = sample
+            if key != current:
+                if key in seen:
+                    return True
+                whole = whole and (current is None or metric.is_whole())
+                seen.add(key)
+                current = key
+                metric = _Metric(kind, time)
+                take = metric.quantile if kind == "summary" else metric.bucket
+            elif time != metric.time:
+                return None
+            number = int(value) if value.isdigit() else float(value)
+            if role == shape.bounded:
+                good = take(_bound(bound), number)
+            else:
+                good = metric.add(number, is_count=role == shape.count)
+            if not good:
+                return None
+        yield
+    return False if whole and (current is None or metric.is_whole()) else None
+
+
+def _bound(text: bytes) -> float:
+    """Return a bucket's or quantile's number; that of no other if it is not written as it must."""
+    try:
+        number = float(text)
+    except ValueError:
+        return float("nan")
+    return number if number != float("inf") or text == b"+Inf" else float("nan")
+
+
+def fold(cell: Family, text: bytes, created: Family) -> tuple[bytes, int]:
+    """Put each ``_created`` sample behind the metric that it belongs to.
+
+    Args:
+        cell: A counter, histogram or summary.
+        text: Its samples, arranged.
+        created: The gauge of the same app that has the times at which the metrics were created.
+
+    Returns:
+        The samples, and how many of ``created`` belong to none of the metrics.
+    """
+    times: dict[bytes, tuple[bytes, bytes | None]] = {}
+    count = 0
+    for line in split_lines(openmetrics_lines(created)):
+        sample = SAMPLE.fullmatch(line)
+        assert sample is not None  # readers write nothing else
+        count += 1
+        short = line if sample[5] is None else line[: sample.start(5) - 1]
+        times.setdefault(sample[2] or b"", (short, sample[4]))
+    total = count
+    read = _metric_reader(cell)
+    written: list[bytes] = []
+    current: bytes | None = None
+    time: bytes | None = None
+    for line in (*split_lines(text), None):
+        key, its_time = (None, None) if line is None else read(line)
+        if key != current and current is not None:
+            entry = times.get(current)
+            if entry is not None and entry[1] == time:
+                written.append(entry[0])
+                del times[current]
+                count -= 1
+        current, time = key, its_time
+        if line is not None:
+            written.append(line)
+    return (text if count == total else b"\n".join((*written, b""))), count
+
+
+def _metric_reader(cell: Family, *, plain: bool | None = None) -> _MetricReader:
+    """Return what tells which metric a line is of, and its timestamp."""
+    if plain is None:
+        plain = cell.openmetrics is None
+    shape = _SHAPES.get(cell.type)
+    if shape is not None:
+        read = _reader(cell.name, shape, plain=plain)
+
+        def metric(line: bytes) -> tuple[bytes, bytes | None]:
+            sample = read(line)
+            # What is none of its type's samples is a metric of its own.
+            return (line, None) if sample is None else (sample[0], sample[4])
+
+        return metric
+    start = len(cell.name) + 1
+    if plain:
+        return lambda line: (line.rpartition(b" ")[0][start:-1], None)
+
+    def counter(line: bytes) -> tuple[bytes, bytes | None]:
+        sample = SAMPLE.fullmatch(line)
+        assert sample is not None  # readers write nothing else
+        return sample[2] or b"", sample[4]
+
+    return counter
+
+
+def without(cell: Family, series: Collection[bytes]) -> Family:
+    """Return a cell without the metrics that some series belong to: what others have already.
+
+    Args:
+        cell: What an app has of a family.
+        series: Names and labels, as they stand in its samples.
+    """
+    read = _metric_reader(cell)
+    metrics = {read(each + b" 0")[0] for each in series}
+    openmetrics = cell.openmetrics
+    samples = _leave_out(cell.samples, metrics, _metric_reader(cell, plain=False))
+    return Family(
+        cell.name,
+        cell.type,
+        samples,
+        samples.count(b"\n"),
+        help=cell.help,
+        typed=cell.typed,
+        unit=cell.unit,
+        openmetrics=None if openmetrics is None else _leave_out(openmetrics, metrics, read),
+        quoted=cell.quoted,
+    )
+
+
+def _leave_out(text: bytes, metrics: Container[bytes], read: _MetricReader) -> bytes:
+    kept = [line for line in split_lines(text) if read(line)[0] not in metrics]
+    return b"\n".join((*kept, b""))

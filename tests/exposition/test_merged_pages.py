@@ -1,0 +1,210 @@
+"""Whatever apps send, the pages are right, and are those of a fresh index."""
+
+from hypothesis import given, note, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from exporter_proxy.exposition.merged.duplicates import Duplicates
+from exporter_proxy.exposition.merged.index import MergedIndex
+from exporter_proxy.exposition.merged.layout import Layout
+from exporter_proxy.exposition.merged.openmetrics_writer import OpenMetricsWriter
+from exporter_proxy.exposition.merged.text_writer import TextWriter
+from exporter_proxy.exposition.model import Family, FamilyType
+from tests.exposition.families import page, parse, run, series_of, text_of
+
+NAMES = st.sampled_from(
+    [
+        "a",
+        "a_total",
+        "a_created",
+        "a_info",
+        "a_count",
+        "a_bucket",
+        "a_gcount",
+        "a_bucket_total",
+        "a_total_created",
+        "a_count_created",
+        "b_total",
+        "b_created",
+        "b_info",
+    ]
+)
+TYPES: st.SearchStrategy[FamilyType] = st.sampled_from(
+    [
+        "counter",
+        "gauge",
+        "histogram",
+        "summary",
+        "untyped",
+        "gaugehistogram",
+        "info",
+        "stateset",
+    ]
+)
+VALUES = st.sampled_from(["0", "1", "1", "2", "3", "3", "-1", "NaN", "+Inf", "1.5", "-0.0"])
+LABELS = st.lists(st.sampled_from(["", 'x="1"', 'x="2"']), min_size=1, max_size=3, unique=True)
+
+
+def braced(*labels: str) -> str:
+    listed = ",".join(filter(None, labels))
+    return "{" + listed + "}" if listed else ""
+
+
+@st.composite
+def compound(draw: st.DrawFn, name: str, kind: FamilyType, label: str) -> list[str]:
+    """Draw a histogram's or summary's samples, more often right than not."""
+    if draw(st.booleans()):
+        mark, bounded = ("quantile", "") if kind == "summary" else ("le", "_bucket")
+        bounds = ["0.5", "1"] if kind == "summary" else ["0.5", "+Inf"]
+        total, count = ("_gsum", "_gcount") if kind == "gaugehistogram" else ("_sum", "_count")
+        return [
+            *(f'{name}{bounded}{braced(label, f"""{mark}="{bound}" """.strip())} 3' for bound in bounds),
+            f"{name}{total}{braced(label)} 4.5",
+            f"{name}{count}{braced(label)} 3",
+        ]
+    found = []
+    bounds = draw(st.lists(st.sampled_from(["0.5", "1", "+Inf", "-1", "inf", "2"]), unique=True))
+    for bound in bounds:
+        mark, suffix = ("quantile", "") if kind == "summary" else ("le", "_bucket")
+        found.append(f'{name}{suffix}{braced(label, f"""{mark}="{bound}" """.strip())} {draw(VALUES)}')
+    suffixes = ["_gsum", "_gcount"] if kind == "gaugehistogram" else ["_sum", "_count"]
+    # a misplaced sample, which readers let pass
+    suffixes.append("")
+    for suffix in draw(st.lists(st.sampled_from(suffixes), unique=True)):
+        found.append(f"{name}{suffix}{braced(label)} {draw(VALUES)}")
+    return found
+
+
+@st.composite
+def cells(draw: st.DrawFn, app: int) -> list[Family]:
+    """Draw what an app has."""
+    found = []
+    for name in draw(st.lists(NAMES, unique=True, max_size=5)):
+        kind = draw(TYPES)
+        samples: list[str] = []
+        for label in draw(LABELS):
+            own = ",".join(filter(None, (label, f'app="{app}"')))
+            if kind in {"histogram", "summary", "gaugehistogram"}:
+                samples += draw(compound(name, kind, own))
+            elif kind == "stateset" and draw(st.booleans()):
+                samples += [f'{name}{braced(own, f"""{name}="{n}" """.strip())} {n}' for n in (0, 1)]
+            else:
+                samples.append(f"{name}{braced(own)} {draw(VALUES)}")
+        if draw(st.booleans()):
+            samples = draw(st.permutations(samples))
+        text = "".join(line + "\n" for line in samples).encode()
+        stamped = None
+        if draw(st.integers(0, 9)) == 0 and text:
+            stamped = text.replace(b"\n", b" 1.5\n")
+            text = text.replace(b"\n", b" 1500\n")
+        found.append(
+            Family(
+                name.encode(),
+                kind,
+                text,
+                len(samples),
+                help=draw(st.sampled_from([None, b"H.", b'Say "h".'])),
+                typed=kind != "untyped" or draw(st.booleans()),
+                unit=draw(st.sampled_from([b"", b"a", b"info"])),
+                openmetrics=stamped,
+            )
+        )
+    return found
+
+
+APPS = st.integers(1, 4).flatmap(lambda count: st.tuples(*(cells(app) for app in range(count))))
+
+
+@given(APPS)
+@settings(max_examples=500, deadline=None)
+def test_any_families_make_a_page_that_is_read(apps: tuple[list[Family], ...]) -> None:
+    """No sample is another than on the text page, and what is missing has a finding."""
+    index = MergedIndex()
+    for app, families in enumerate(apps):
+        index.set_app(app, families)
+        for cell in families:
+            note(f"{app}: {cell.name!r} {cell.type} {cell.typed} {cell.unit!r} {cell.samples!r}")
+    writer = OpenMetricsWriter(index)
+    note(page(index, OpenMetricsWriter(index)).decode())
+    shown = parse(page(index, writer).decode())
+    text = TextWriter(index)
+    given = [series_of(cell.samples) for families in apps for cell in families]
+    for series, value in shown.items():
+        assert any(each.get(series) == value for each in given)
+    for app, families in enumerate(apps):
+        for cell in families:
+            family = index.families[cell.name]
+            on_text_page = text.parts(family) and family.fits(cell)
+            if on_text_page and set(writer.findings(family, app)) <= {"openmetrics_invalid"}:
+                for series, value in series_of(cell.samples).items():
+                    assert shown.get(series) == value
+
+
+class Updates(RuleBasedStateMachine):
+    """Apps come, change and go; pages are asked for now and then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.index = MergedIndex()
+        self.duplicates = Duplicates(self.index)
+        self.text = Layout(self.index, TextWriter(self.index))
+        self.writer = OpenMetricsWriter(self.index, self.duplicates.held)
+        self.openmetrics = Layout(self.index, self.writer)
+        self.apps: dict[int, list[Family]] = {}
+
+    @rule(data=st.data(), app=st.sampled_from([0, 1, 2, 17, 40]))
+    def set_app(self, data: st.DataObject, app: int) -> None:
+        self.apps[app] = data.draw(cells(app))
+        self.index.set_app(app, self.apps[app])
+
+    @rule(data=st.data(), app=st.sampled_from([0, 1, 2, 17, 40]))
+    def reorder(self, data: st.DataObject, app: int) -> None:
+        self.apps[app] = data.draw(st.permutations(self.apps.get(app, [])))
+        self.index.set_app(app, self.apps[app])
+
+    @rule(data=st.data(), to=st.sampled_from([0, 1, 2, 17, 40]))
+    def copy_app(self, data: st.DataObject, to: int) -> None:
+        """Another app has the same series."""
+        if self.apps:
+            app = data.draw(st.sampled_from(sorted(self.apps)))
+            self.apps[to] = [copy_of(cell) for cell in self.apps[app]]
+            self.index.set_app(to, self.apps[to])
+
+    @rule(data=st.data())
+    def drop_app(self, data: st.DataObject) -> None:
+        if self.apps:
+            app = data.draw(st.sampled_from(sorted(self.apps)))
+            del self.apps[app]
+            self.index.drop_app(app)
+
+    @invariant()
+    def pages_are_those_of_a_fresh_index(self) -> None:
+        run(self.duplicates.search())
+        fresh = MergedIndex()
+        for app, families in sorted(self.apps.items()):
+            fresh.set_app(app, [copy_of(cell) for cell in families])
+        duplicates = Duplicates(fresh)
+        run(duplicates.search())
+        written = text_of(self.openmetrics)
+
+        assert text_of(self.text) == page(fresh, TextWriter(fresh))
+        assert written == page(fresh, OpenMetricsWriter(fresh, duplicates.held))
+        parse(written.decode())
+
+
+def copy_of(cell: Family) -> Family:
+    """Return an equal cell that no writer has seen."""
+    return Family(
+        cell.name,
+        cell.type,
+        cell.samples,
+        cell.count,
+        help=cell.help,
+        typed=cell.typed,
+        unit=cell.unit,
+        openmetrics=cell.openmetrics,
+    )
+
+
+TestUpdates = Updates.TestCase
+TestUpdates.settings = settings(max_examples=60, stateful_step_count=15, deadline=None)
