@@ -1,5 +1,6 @@
 """The configuration: ``config.toml`` as typed, frozen values."""
 
+from exporter_proxy.config.apps import AppConfig
 from exporter_proxy.config.endpoints import BasicAuth, EndpointConfig, ScrapeSettings
 from exporter_proxy.config.loading import find_file, load, read, warnings
 from exporter_proxy.config.sections import Config, ExporterConfig, PollConfig, ReceiverConfig
@@ -7,6 +8,7 @@ from exporter_proxy.config.values import Address, Secret
 
 __all__ = [
     "Address",
+    "AppConfig",
     "BasicAuth",
     "Config",
     "EndpointConfig",

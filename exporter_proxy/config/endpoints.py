@@ -15,14 +15,14 @@ from exporter_proxy.config.kinds import (
     UnfitError,
     type_name,
 )
-from exporter_proxy.config.tables import ListOf, Section, TableOf, read_all
+from exporter_proxy.config.labels import LABELS, PATTERNS
+from exporter_proxy.config.tables import Section, TableOf, read_all
 from exporter_proxy.config.texts import Choice, Path, SecretText, String
 from exporter_proxy.config.urls import EndpointUrl, hide_user_info, split_url
 from exporter_proxy.config.values import Secret
 from exporter_proxy.errors import ConfigError, PayloadError, quote
 from exporter_proxy.payload.names import MAX_NAME_CHARACTERS, check_name
 
-_LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}")
 
 
@@ -51,30 +51,6 @@ def _check_app(text: str) -> str:
         raise UnfitError from None
 
 
-def _check_pattern(text: str) -> str:
-    import re2  # noqa: PLC0415 - only a configuration with patterns needs it
-
-    options = re2.Options()
-    options.log_errors = False
-    try:
-        re2.compile(text, options)
-    except re2.error as exc:
-        raise UnfitError(f"must be a regular expression (RE2): {_re2_message(exc)}") from None
-    return text
-
-
-def _re2_message(exc: Exception) -> str:
-    message = exc.args[0] if exc.args else ""
-    return quote(message.decode(errors="replace") if isinstance(message, bytes) else str(message))
-
-
-def _check_label_name(name: str) -> None:
-    if not _LABEL_NAME.fullmatch(name):
-        raise UnfitError("must be a label name: letters, digits and _, no digit first")
-    if name == "__name__":
-        raise UnfitError("must be another label name: this one is the metric's own name")
-
-
 def _check_header_name(name: str) -> None:
     if not _HEADER_NAME.fullmatch(name):
         raise UnfitError("must be the name of an HTTP header, such as X-Scope-OrgID")
@@ -82,19 +58,10 @@ def _check_header_name(name: str) -> None:
 
 APP = String("an app's name: 1 to 256 characters, none of them a control character", _check_app)
 AUTH = 'a table, such as { username = "prometheus", password_file = "/etc/password" }'
-PATTERNS = ListOf(
-    String("a regular expression (RE2)", _check_pattern),
-    'a list of regular expressions, such as ["node_.*"]',
-)
 HEADERS = TableOf(
     SecretText("a header's value, without line breaks", one_line=True),
     'a table of headers, such as { X-Scope-OrgID = "team" }',
     _check_header_name,
-)
-LABELS = TableOf(
-    String("a string"),
-    'a table of labels, such as { job = "node" }',
-    _check_label_name,
 )
 
 
@@ -142,6 +109,9 @@ class EndpointConfig(ScrapeSettings):
         url: Without user info, which is in ``basic_auth``.
         name: The app that its metrics belong to.
         source: As ``/apps`` shows it.
+        labels: Labels for every sample.
+        override_labels: Whether ours replace those that a sample has; None:
+            ``exporter.override_labels``.
         keep: Patterns of the metric families to keep; none: all.
         drop: Patterns of the metric families to leave out.
         honor_timestamps: Whether timestamps of samples are kept.
@@ -155,6 +125,7 @@ class EndpointConfig(ScrapeSettings):
     bearer_token_file: Annotated[str | None, Path()] = None
     ca_file: Annotated[str | None, Path()] = None
     labels: Annotated[dict[str, str], LABELS] = field(default_factory=dict)
+    override_labels: Annotated[bool | None, Boolean()] = None
     keep: Annotated[tuple[str, ...], PATTERNS] = ()
     drop: Annotated[tuple[str, ...], PATTERNS] = ()
     honor_timestamps: Annotated[bool, Boolean()] = True

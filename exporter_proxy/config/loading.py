@@ -76,6 +76,35 @@ def warnings(config: Config) -> list[str]:
         for endpoint in poll.other_scrape_endpoints
         if endpoint.ca_file is not None and endpoint.allow_invalid_certs
     ]
+    found += _without_effect(config)
+    return found
+
+
+def _without_effect(config: Config) -> list[str]:
+    """Say which keys the page that is served has no use for."""
+    exporter, found = config.exporter, []
+    if exporter.app_label and exporter.app_label in exporter.extra_labels:
+        found.append(
+            f"exporter.extra_labels.{exporter.app_label}: takes the place of app_label, which has "
+            "the same name"
+        )
+    if exporter.exposition != "verbatim":
+        return found
+    set_keys = {
+        "exporter.app_label": exporter.app_label,
+        "exporter.extra_labels": exporter.extra_labels,
+        "exporter.invalid_metrics": exporter.invalid_metrics != "quarantine",
+        "[[app]]": config.apps,
+        "labels, keep, drop and honor_timestamps of endpoints": any(
+            endpoint.labels or endpoint.keep or endpoint.drop or not endpoint.honor_timestamps
+            for endpoint in config.poll_external.other_scrape_endpoints
+        ),
+    }
+    named = ", ".join(key for key, is_set in set_keys.items() if is_set)
+    if named:
+        found.append(
+            f'{named}: without effect while exporter.exposition is "verbatim": set it to "merged"'
+        )
     return found
 
 
@@ -96,11 +125,18 @@ def _parse(path: Path) -> dict[str, object]:
 
 def _read_section(name: str, value: object) -> tuple[str, Any]:
     kinds = kinds_of(Config)
+    # Each of several sections is called by the singular.
+    kinds["app"] = kinds.pop("apps")
     kind = kinds.get(name)
     if kind is not None:
-        return name, kind.read(value, name)
+        return "apps" if name == "app" else name, kind.read(value, name)
     key = join("", name)
-    if isinstance(value, dict):
+    if isinstance(value, dict) or _is_sections(value):
         raise ConfigError([f"{key}: unknown section{suggest(name, kinds)}"])
-    places = ", ".join(f"[{section}]" for section in kinds)
+    places = ", ".join("[[app]]" if name == "app" else f"[{name}]" for name in kinds)
     raise ConfigError([f"{key}: unknown key: keys stand in the sections {places}"])
+
+
+def _is_sections(value: object) -> bool:
+    """Tell whether TOML may have written ``value`` as ``[[name]]``."""
+    return isinstance(value, list) and any(isinstance(item, dict) for item in value)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
+from exporter_proxy.config.apps import APPS, AppConfig
 from exporter_proxy.config.endpoints import EndpointConfig, EndpointList, ScrapeSettings
 from exporter_proxy.config.kinds import (
     NEVER,
@@ -17,6 +18,7 @@ from exporter_proxy.config.kinds import (
     Size,
     UnfitError,
 )
+from exporter_proxy.config.labels import APP_LABEL, LABELS
 from exporter_proxy.config.tables import Section, kinds_of
 from exporter_proxy.config.texts import Choice, FileMode, ListenAddress, SocketPath, String
 from exporter_proxy.config.values import Address
@@ -46,6 +48,11 @@ class ExporterConfig:
         max_apps: How many apps the table takes.
         expire_after: Seconds after which an app that sent nothing is dropped; infinite: never.
         exposition: How payloads become a page.
+        invalid_metrics: What becomes of metric families that can't be read.
+        app_label: Name of a label with the app's name for every sample; empty: none.
+        extra_labels: Labels for every sample of every app.
+        override_labels: Whether labels that are given to samples replace those that they have.
+        scrape_timeout: Seconds that a reader of a page may take.
         self_metrics: Whether the proxy's own metrics are exposed.
         self_metrics_interval: Seconds for which a rendering of them is served.
     """
@@ -55,7 +62,14 @@ class ExporterConfig:
     scrape_expose_endpoint: Annotated[Address, ListenAddress()] = SCRAPE_ADDRESS
     max_apps: Annotated[int, Integer(1, 100_000_000)] = 100_000
     expire_after: Annotated[float, Age()] = NEVER
-    exposition: Annotated[Literal["verbatim"], Choice("verbatim")] = "verbatim"
+    exposition: Annotated[Literal["verbatim", "merged"], Choice("verbatim", "merged")] = "verbatim"
+    invalid_metrics: Annotated[
+        Literal["quarantine", "expose", "reject"], Choice("quarantine", "expose", "reject")
+    ] = "quarantine"
+    app_label: Annotated[str, APP_LABEL] = ""
+    extra_labels: Annotated[dict[str, str], LABELS] = field(default_factory=dict)
+    override_labels: Annotated[bool, Boolean()] = False
+    scrape_timeout: Annotated[float, Duration(0.001, '30 or "1m"')] = 30.0
     self_metrics: Annotated[bool, Boolean()] = True
     self_metrics_interval: Annotated[float, Duration(0, '5 or "1m"')] = 5.0
 
@@ -136,7 +150,11 @@ class PollSection(Section[PollConfig]):
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The whole configuration."""
+    """The whole configuration.
+
+    Attributes:
+        apps: The ``[[app]]`` sections, in their order.
+    """
 
     exporter: Annotated[
         ExporterConfig, Section(ExporterConfig, expected="a section, written [exporter]")
@@ -147,3 +165,4 @@ class Config:
     poll_external: Annotated[
         PollConfig, PollSection(PollConfig, expected="a section, written [poll_external]")
     ] = field(default_factory=PollConfig)
+    apps: Annotated[tuple[AppConfig, ...], APPS] = ()

@@ -9,6 +9,8 @@ URL = 'must be an HTTP or HTTPS URL, such as "http://127.0.0.1:9100/metrics"'
 AGE = 'must be a duration of at least 0 seconds, such as 300 or "5m", or "never"'
 IDLE = 'must be a duration of at least 0.001 seconds, such as 300 or "5m"'
 SIZE = 'must be a size of at least 1 byte, such as 1048576 or "64MiB"'
+PART = "must be another label name: this one tells parts of a metric apart"
+RESERVED = "must be another label name: Prometheus keeps those with __ to itself"
 E_ACUTE = r"\xe9"
 MODE = 'must be permissions in octal, such as "0660" or 0o660'
 
@@ -21,7 +23,7 @@ def endpoint(text: str) -> str:
 BAD = [
     # names
     ("fromat = 1", ("fromat: unknown key: keys stand in the sections [exporter], [receiver], "
-     "[poll_external]")),
+     "[poll_external], [[app]]")),
     ("[recevier]", 'recevier: unknown section (did you mean "receiver"?)'),
     ("[xyz]", "xyz: unknown section"),
     (RECEIVER + 'fromat = "json"', 'receiver.fromat: unknown key (did you mean "format"?)'),
@@ -74,7 +76,7 @@ BAD = [
     (RECEIVER + 'format = "xml"', 'receiver.format: "xml": must be "json", "capnp" or "auto"'),
     (RECEIVER + 'format = ["json"]', 'receiver.format: a list: must be "json", "capnp" or "auto"'),
     (EXPORTER + 'exposition = "concat"',
-     'exporter.exposition: "concat": must be "verbatim"'),
+     'exporter.exposition: "concat": must be "verbatim" or "merged"'),
     # addresses
     *[
         (EXPORTER + f'scrape_expose_endpoint = "{text}"',
@@ -144,7 +146,33 @@ BAD = [
     (endpoint('{ url = "http://h/", labels = { a-b = "x" } }'),
      f"{ENDPOINT}.labels.a-b: must be a label name: letters, digits and _, no digit first"),
     (endpoint('{ url = "http://h/", labels = { a = 1 } }'),
-     f"{ENDPOINT}.labels.a: 1: must be a string"),
+     f"{ENDPOINT}.labels.a: 1: must be a string without control characters"),
+    (endpoint('{ url = "http://h/", labels = { a = "x\\u0000" } }'),
+     f'{ENDPOINT}.labels.a: "x\\x00": must be a string without control characters'),
+    # labels and apps
+    (EXPORTER + "extra_labels = { le = '1' }", f"exporter.extra_labels.le: {PART}"),
+    (EXPORTER + "extra_labels = { __a = '1' }", f"exporter.extra_labels.__a: {RESERVED}"),
+    (EXPORTER + 'app_label = "quantile"', f'exporter.app_label: "quantile": {PART}'),
+    (EXPORTER + 'app_label = "__address__"', f'exporter.app_label: "__address__": {RESERVED}'),
+    (EXPORTER + 'app_label = "a.b"', ('exporter.app_label: "a.b": must be a label name: letters, '
+     "digits and _, no digit first")),
+    (EXPORTER + "app_label = false",
+     'exporter.app_label: false: must be a label name, such as "app", or ""'),
+    (EXPORTER + "scrape_timeout = 0", ("exporter.scrape_timeout: 0: must be a duration of at least "
+     '0.001 seconds, such as 30 or "1m"')),
+    (EXPORTER + 'invalid_metrics = "drop"', ('exporter.invalid_metrics: "drop": must be '
+     '"quarantine", "expose" or "reject"')),
+    ("[app]", "app: a table: must be sections, each written [[app]]"),
+    ("app = [1]", "app[0]: an integer: must be a section, written [[app]]"),
+    ("[[apps]]", 'apps: unknown section (did you mean "app"?)'),
+    ("[[app]]", "app[0].match: missing: must be a regular expression (RE2)"),
+    ('[[app]]\nmatch = "a"\n[[app]]\nmatch = "(a"',
+     'app[1].match: "(a": must be a regular expression (RE2): "missing ): (a"'),
+    ('[[app]]\nmatch = "a"\nname = "a"', "app[0].name: unknown key"),
+    ('[[app]]\nmatch = "a"\nkeep = "b"', ('app[0].keep: "b": must be a list of regular '
+     'expressions, such as ["node_.*"]')),
+    ('[[app]]\nmatch = "a"\nlabels = { quantile = "1" }', f"app[0].labels.quantile: {PART}"),
+    # more endpoints
     (endpoint('{ url = "http://h/", keep = "node_.*" }'),
      f'{ENDPOINT}.keep: "node_.*": must be a list of regular expressions, such as ["node_.*"]'),
     (endpoint('{ url = "http://h/", drop = ["ok", "(a"] }'),

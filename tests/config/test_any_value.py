@@ -75,6 +75,20 @@ def test_endpoint_key_loads_or_is_named(key, value):
     check({"poll_external": {"other_scrape_endpoints": [endpoint]}}, f"{ENDPOINT}.{key}")
 
 
+@given(st.sampled_from([key for key in kinds_of(config.AppConfig) if key != "match"]), VALUES)
+def test_app_key_loads_or_is_named(key, value):
+    """The section's index and the key are in the message."""
+    check({"app": [{"match": "x", key: value}]}, f"app[0].{key}")
+
+
+@given(VALUES)
+def test_app_loads_or_is_named(value):
+    """As all sections, as one of them, and as its pattern."""
+    check({"app": value}, "app")
+    check({"app": [value]}, "app[0]")
+    check({"app": [{"match": value}]}, "app[0].match")
+
+
 @given(VALUES)
 def test_endpoint_loads_or_is_named(value):
     """As an item of the list, and as its URL."""
@@ -85,7 +99,8 @@ def test_endpoint_loads_or_is_named(value):
 @given(TEXT, VALUES)
 def test_unknown_names_are_refused(name, value):
     """At the top, in a section and in an endpoint."""
-    if name in kinds_of(config.Config) or name in kinds_of(config.EndpointConfig):
+    known = {"app", *kinds_of(config.Config), *kinds_of(config.EndpointConfig)}
+    if name in known:
         return
     for document in (
         {name: value},

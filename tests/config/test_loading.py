@@ -191,6 +191,28 @@ def test_usual_places():
             id="verifies-nothing",
         ),
         pytest.param(
+            {"exporter": {"exposition": "verbatim", "app_label": "a", "extra_labels": {"b": "c"},
+                          "invalid_metrics": "reject"},
+             "app": [{"match": "x"}],
+             "poll_external": {"other_scrape_endpoints": [
+                {"url": "http://h/", "honor_timestamps": False}]}},
+            [("exporter.app_label, exporter.extra_labels, exporter.invalid_metrics, [[app]], "
+              "labels, keep, drop and honor_timestamps of endpoints: without effect while "
+              'exporter.exposition is "verbatim": set it to "merged"')],
+            id="verbatim-changes-nothing",
+        ),
+        pytest.param(
+            {"exporter": {"exposition": "merged", "app_label": "a", "invalid_metrics": "reject"},
+             "app": [{"match": "x"}]},
+            [],
+            id="merged-does",
+        ),
+        pytest.param(
+            {"exporter": {"exposition": "merged", "app_label": "a", "extra_labels": {"a": "c"}}},
+            ["exporter.extra_labels.a: takes the place of app_label, which has the same name"],
+            id="one-label-twice",
+        ),
+        pytest.param(
             {"receiver": {"receive_on_tcp_socket": False}}, [], id="one-receiver-is-enough"
         ),
     ],

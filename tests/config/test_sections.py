@@ -185,3 +185,29 @@ def test_one_address_may_be_polled_twice_under_two_names():
 
     assert (first.name, second.name) == ("external_poll: h:80/", "again")
     assert first.source == second.source
+
+
+def test_apps_are_read_in_their_order():
+    """Each with the defaults of what it leaves out."""
+    first, second = config.read(
+        {
+            "app": [
+                {"match": "a.*"},
+                {
+                    "match": "b",
+                    "labels": {"team": "é"},
+                    "override_labels": False,
+                    "keep": ["x_.*"],
+                    "drop": ["y"],
+                    "honor_timestamps": False,
+                },
+            ]
+        }
+    ).apps
+
+    assert first == config.AppConfig(match="a.*")
+    assert (first.labels, first.keep, first.drop) == ({}, (), ())
+    assert first.override_labels is None
+    assert first.honor_timestamps
+    assert (second.match, second.labels, second.override_labels) == ("b", {"team": "é"}, False)
+    assert (second.keep, second.drop, second.honor_timestamps) == (("x_.*",), ("y",), False)
