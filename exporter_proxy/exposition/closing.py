@@ -7,9 +7,7 @@ from exporter_proxy.exposition.drafts import (
     Book,
     Chunk,
     Draft,
-    FastFamily,
-    fast_family,
-    fast_raw,
+    Place,
 )
 from exporter_proxy.exposition.grammar import shown
 from exporter_proxy.exposition.model import Family, FamilyType, Quarantined
@@ -32,16 +30,13 @@ class _Place(NamedTuple):
     line: int
     number: int
     family: Family
-    owner: Draft | FastFamily
+    owner: Draft | Place
 
 
 def close(book: Book) -> Generator[None, None, tuple[list[Family], list[Quarantined]]]:
     """Return all families that can be shown, by their first line, and those that can't."""
-    if not book.drafts and not book.may_clash:
-        return [family for entry in book.fast.values() for family in _families(entry)], []
     places: list[_Place] = []
-    bad: list[Quarantined] = []
-    bad_lines: list[int] = []
+    bad: list[tuple[int, Quarantined]] = []
     for number, draft in enumerate(book.drafts.values()):
         if number % _STEP == 0:
             yield
@@ -49,28 +44,77 @@ def close(book: Book) -> Generator[None, None, tuple[list[Family], list[Quaranti
         if draft.failure is None:
             places += _complete(book, draft)
         else:
-            bad.append(_quarantine(draft))
-            bad_lines.append(draft.line)
-    for number, entry in enumerate(book.fast.values()):
+            bad.append((draft.line, _quarantine(draft)))
+    places.sort(key=_by_line)
+    families = yield from _merged(book, places)
+    if (yield from _may_clash(book, families, places)):
+        places += _fast_places(book)
+        places.sort(key=_by_line)
+        clashes = yield from _clashes(places)
+        held_back = {id(place.owner) for place, _, _ in clashes}
+        bad += [(place.line, _clashing(place, name, other)) for place, name, other in clashes]
+        families = [place.family for place in places if id(place.owner) not in held_back]
+    bad.sort(key=lambda entry: entry[0])
+    return families, _bounded([entry for _, entry in bad])
+
+
+def _by_line(place: _Place) -> tuple[int, int]:
+    return place.line, place.number
+
+
+def _merged(book: Book, places: list[_Place]) -> Generator[None, None, list[Family]]:
+    """Return all families by their first line; fast ones, nearly all, are so already."""
+    if not places and not book.births:
+        return list(book.fast.values())
+    families: list[Family] = []
+    waiting = iter(places)
+    place = next(waiting, None)
+    for number, entry in enumerate(book.places):
         if number % _STEP == 0:
             yield
-        fast = fast_family(entry)
-        places += [_Place(fast.line, n, family, fast) for n, family in enumerate(fast.families)]
-    places.sort(key=lambda place: place[:2])
-    yield
-    clashes = yield from _clashes(places)
-    held_back = {id(place.owner) for place, _, _ in clashes}
-    for place, name, other in clashes:
-        bad.append(_clashing(place, name, other))
-        bad_lines.append(place.line)
-    yield
-    order = sorted(range(len(bad)), key=bad_lines.__getitem__)
-    families = [place.family for place in places if id(place.owner) not in held_back]
-    return families, _bounded([bad[index] for index in order])
+        name = entry[0]
+        if name not in book.fast:
+            continue
+        while place is not None and place.line < entry[1]:
+            families.append(place.family)
+            place = next(waiting, None)
+        families.append(book.fast[name])
+        if name in book.births:
+            families.append(book.births[name])
+    if place is not None:
+        families.append(place.family)
+        families += [place.family for place in waiting]
+    return families
 
 
-def _families(entry: tuple[object, ...]) -> tuple[Family, ...]:
-    return fast_family(entry).families
+def _fast_places(book: Book) -> list[_Place]:
+    places = []
+    for entry in book.places:
+        owner = Place._make(entry)
+        if owner.name in book.fast:
+            places.append(_Place(owner.line, 0, book.fast[owner.name], owner))
+            if owner.name in book.births:
+                places.append(_Place(owner.line, 1, book.births[owner.name], owner))
+    return places
+
+
+def _may_clash(
+    book: Book, families: list[Family], places: list[_Place]
+) -> Generator[None, None, bool]:
+    """Tell whether a name is there twice, or is one that a histogram or summary has taken."""
+    if not book.dialect.seconds and not book.special and not places:
+        return False
+    names = {family.name for family in families}
+    yield
+    if len(names) != len(families):
+        return True
+    special = [place.family for place in places]
+    special += [book.fast[name] for name in book.special if name in book.fast]
+    return any(
+        family.name + suffix in names
+        for family in special
+        for suffix in _TAKEN.get(family.type, ())
+    )
 
 
 def _complete(book: Book, draft: Draft) -> list[_Place]:
@@ -169,8 +213,8 @@ def _other(family: Family, taken: dict[bytes, Family]) -> bytes | None:
     return None
 
 
-def _raw(owner: Draft | FastFamily) -> bytes:
-    lines = owner.raw if isinstance(owner, Draft) else fast_raw(owner)
+def _raw(owner: Draft | Place) -> bytes:
+    lines = owner.raw if isinstance(owner, Draft) else owner.raw()
     return b"".join([text for _, text in sorted(lines, key=lambda entry: entry[0])])
 
 

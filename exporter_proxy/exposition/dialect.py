@@ -32,15 +32,6 @@ _OPENMETRICS_SUFFIXES: dict[FamilyType, tuple[bytes, ...]] = {
     "info": (b"_info",),
 }
 
-_FAST_TEXT: dict[FamilyType, tuple[bytes, ...]] = {"histogram": (), "summary": ()}
-_FAST_OPENMETRICS: dict[FamilyType, tuple[bytes, ...]] = {
-    "counter": (b"_total", b"_created"),
-    "histogram": (b"_created",),
-    "summary": (b"_created",),
-    "gaugehistogram": (),
-    "info": (b"_info",),
-}
-
 _SUFFIXED: dict[FamilyType, bytes] = {"counter": b"_total", "info": b"_info"}
 
 # Seconds from which a timestamp must be milliseconds: the year 5138, or 3 March 1973.
@@ -75,17 +66,9 @@ class Dialect:
             return sample
         return family
 
-    def fast_suffixes(self, kind: FamilyType) -> tuple[bytes, ...]:
-        """Return what names may have in a usual block, beside a type's special ones."""
-        if not self.seconds:
-            return _FAST_TEXT.get(kind, (b"",))
-        return _FAST_OPENMETRICS.get(kind, (b"",))
-
-    def usual_name(self, family: bytes, kind: FamilyType) -> bytes:
-        """Return the name in the text format of a family whose samples have its usual names."""
-        if self.seconds and kind in _SUFFIXED:
-            return family + _SUFFIXED[kind]
-        return family
+    def usual_suffix(self, kind: FamilyType) -> bytes:
+        """Return what a family's name has in the text format that it has not here."""
+        return _SUFFIXED.get(kind, b"") if self.seconds else b""
 
     def empty_name(self, family: bytes, kind: FamilyType) -> bytes:
         """Return the name in the text format of a family that has no samples."""

@@ -10,18 +10,18 @@ from exporter_proxy.exposition.grammar import shown
 from exporter_proxy.exposition.model import Family, FamilyType
 
 
-class FastFamily(NamedTuple):
-    """A family that is complete as it stands; kept as positions so that it costs little.
+class Place(NamedTuple):
+    """Where a family was read that is complete as it stands.
 
     Attributes:
-        families: The family, and for OpenMetrics that of its ``_created``, if there are any.
+        name: As HELP and TYPE have it.
         line: Of HELP or TYPE, whichever is first.
         samples_line: Of the first sample.
         ordinal: Of its block among all blocks of the payload; -1: it has no samples.
         text: Where it was read, with the positions of its first line, first sample, and end.
     """
 
-    families: tuple[Family, ...]
+    name: bytes
     line: int
     samples_line: int
     ordinal: int
@@ -29,6 +29,17 @@ class FastFamily(NamedTuple):
     start: int
     body: int
     end: int
+
+    def raw(self) -> list[tuple[int, bytes]]:
+        """Return the family's lines as they came, with the numbers of the first ones."""
+        raw = [(self.line, self.text[self.start : self.body])]
+        if self.end > self.body:
+            raw.append((self.samples_line, self.text[self.body : self.end]))
+        return raw
+
+
+PlaceTuple = tuple[bytes, int, int, int, bytes, int, int, int]
+"""The same as a plain tuple, which is made in a fraction of the time."""
 
 
 class Chunk(NamedTuple):
@@ -142,21 +153,27 @@ class Book:
     def __init__(self, dialect: Dialect, tally: Tally) -> None:
         self.dialect = dialect
         self.tally = tally
-        # as plain tuples, which are made in a fraction of the time
-        self.fast: dict[bytes, tuple[object, ...]] = {}
+        # Families that are complete as they stand, for OpenMetrics those of their `_created`, and
+        # where they were read, also for those that turned out not to be complete. One object a
+        # family is seen by the garbage collector; it would be busy with three.
+        self.fast: dict[bytes, Family] = {}
+        self.births: dict[bytes, Family] = {}
+        self.places: list[PlaceTuple] = []
+        self._by_name: dict[bytes, int] = {}
         self.drafts: dict[bytes, Draft] = {}
         self.deferred: list[Deferred] = []
-        # whether a fast family could clash with another
-        self.may_clash = dialect.seconds
-        self._ordinal = 0
+        # names of families whose samples have suffixes, with which others may clash
+        self.special: list[bytes] = []
+        # number of the next block of samples
+        self.ordinal = 0
         # for blocks that were read line by line: how many runs they have
         self._runs: dict[int, int] = {}
         self._empty: list[int] = []
 
     def next_ordinal(self) -> int:
         """Return a number for the next block of samples."""
-        self._ordinal += 1
-        return self._ordinal
+        self.ordinal += 1
+        return self.ordinal - 1
 
     def set_runs(self, ordinal: int, runs: int) -> None:
         """Say how many runs a block has that was read line by line, in the order of blocks."""
@@ -172,7 +189,7 @@ class Book:
         """Return the type that a family was given, or None."""
         fast = self.fast.get(name)
         if fast is not None:
-            return fast_family(fast).families[0].type
+            return fast.type
         draft = self.drafts.get(name)
         return None if draft is None else draft.type
 
@@ -183,8 +200,14 @@ class Book:
             draft = self.drafts[name] = Draft(name)
             fast = self.fast.pop(name, None)
             if fast is not None:
-                _reopen(draft, fast_family(fast))
+                _reopen(draft, self.place(name), fast, self.births.pop(name, None))
         return draft
+
+    def place(self, name: bytes) -> Place:
+        """Return where a family was read that is or was complete."""
+        for number in range(len(self._by_name), len(self.places)):
+            self._by_name[self.places[number][0]] = number
+        return Place._make(self.places[self._by_name[name]])
 
     def defer(self, line: int, text: bytes, context: bytes) -> None:
         """Set lines aside."""
@@ -243,31 +266,16 @@ class Book:
         return between == empty
 
 
-def fast_family(entry: tuple[object, ...]) -> FastFamily:
-    """Give the fields of a fast family their names."""
-    return FastFamily._make(entry)
-
-
-def fast_raw(fast: FastFamily) -> list[tuple[int, bytes]]:
-    """Return the lines of a fast family as they came."""
-    raw = [(fast.line, fast.text[fast.start : fast.body])]
-    if fast.end > fast.body:
-        raw.append((fast.samples_line, fast.text[fast.body : fast.end]))
-    return raw
-
-
-def _reopen(draft: Draft, fast: FastFamily) -> None:
-    family = fast.families[0]
+def _reopen(draft: Draft, place: Place, family: Family, births: Family | None) -> None:
     draft.type = family.type
-    draft.type_line = fast.line
+    draft.type_line = place.line
     draft.help = family.help
-    draft.help_line = fast.line if family.help is not None else 0
-    draft.unit = family.unit
-    draft.unit_line = fast.line if family.unit else 0
-    draft.raw = fast_raw(fast)
-    if fast.ordinal >= 0:
-        draft.runs = [Run(fast.ordinal, 0, fast.samples_line)]
+    draft.help_line = place.line if family.help is not None else 0
+    draft.raw = place.raw()
+    if place.ordinal >= 0:
+        draft.runs = [Run(place.ordinal, 0, place.samples_line)]
         draft.chunks = [
-            Chunk(fast.samples_line, part.name, part.samples, part.openmetrics, part.count)
-            for part in fast.families
+            Chunk(place.samples_line, part.name, part.samples, part.openmetrics, part.count)
+            for part in (family, births)
+            if part is not None
         ]

@@ -1,57 +1,72 @@
 """The fast path: families as client libraries write them, a block at a time.
 
-A block is what follows a TYPE line up to the next line with ``#``. If all its lines are samples of
-that family and need no change, its bytes are the family's samples. Whatever is not like that is
-left to :mod:`slow_text`.
+A block is what follows a TYPE line up to the next line that begins with ``#``. If all its lines
+are samples of that family and need no change, its bytes are the family's samples. Whatever is not
+like that is left to :mod:`slow_text`.
 """
 
 import re
 from collections.abc import Generator
 
+from exporter_proxy.exposition.blocks import SHAPES, Block, Part, read_block
 from exporter_proxy.exposition.drafts import Book, Chunk, Run
 from exporter_proxy.exposition.grammar import (
     LONGEST_LINE,
     NAME,
     NAME_ALONE,
     OPENMETRICS_TYPES,
+    SPECIAL,
     TYPES,
 )
 from exporter_proxy.exposition.metadata import MetadataReader
 from exporter_proxy.exposition.model import Family, FamilyType
-from exporter_proxy.exposition.shapes import count_block
+from exporter_proxy.exposition.shapes import ANCHORED
 
 STEP = 262_144
 """Bytes read between two points at which others may be served: about a millisecond."""
+_FAMILIES_A_STEP = 256
 
-_WORDS = b"|".join(TYPES)
-# HELP and TYPE, or TYPE and HELP, or TYPE alone, or with UNIT, laid out as everyone does.
-_HEAD = re.compile(
-    rb"# (?:HELP ("
-    + NAME
-    + rb") (?![ \t])([^\n\\]*+)\n# )?+TYPE ("
-    + NAME
-    + rb") ("
-    + _WORDS
-    + rb")\n(?:# HELP ("
-    + NAME
-    + rb") (?![ \t])([^\n\\]*+)\n)?+"
-)
-_COUNTED = {"histogram", "summary"}
+_WORDS = b"|".join(sorted(TYPES))
+_HELP = rb"# HELP (" + NAME + rb") (?![ \t])([^\n\\]*+)\n"
+_TYPE = rb"# TYPE (" + NAME + rb") (" + _WORDS + rb")\n"
+# HELP and TYPE, or TYPE alone, laid out as everyone does; and TYPE and HELP.
+_HEAD = re.compile(rb"(?:" + _HELP + rb")?+" + _TYPE)
+_LATE_HELP = re.compile(_HELP)
 _HASH, _NEWLINE = 0x23, 0x0A
 
 
 class FastReader:
-    """Cuts text into blocks and takes those into a book that are as they ought to be."""
+    """Cuts text into blocks and takes those into a book that are as they ought to be.
 
-    def __init__(self, book: Book, metadata: MetadataReader, *, fast: bool = True) -> None:
+    Attributes:
+        line: Number of the next line.
+    """
+
+    def __init__(
+        self, book: Book, metadata: MetadataReader, *, oldest: int | None, fast: bool = True
+    ) -> None:
+        self.line = 1
         self._book = book
         self._metadata = metadata
+        self._oldest = oldest
         self._fast = fast
-        self.line = 1
-        """Number of the next line to be read."""
         # the family that HELP or TYPE named last
         self._context = b""
+        # whether the piece is UTF-8 without NUL
         self._clean = False
+        # Types whose samples have one name, the same in both formats or with a suffix; the suffix.
+        dialect = book.dialect
+        self._plain: dict[bytes, tuple[FamilyType, bytes]] = {
+            word: (kind, dialect.usual_suffix(kind))
+            for word, kind in TYPES.items()
+            if kind not in SPECIAL and self._is_native(word)
+        }
+
+    def _is_native(self, word: bytes) -> bool:
+        """Tell whether a type's name is of the format that is read."""
+        if self._book.dialect.seconds:
+            return word != b"untyped"
+        return word != b"unknown" and word not in OPENMETRICS_TYPES
 
     def read(self, text: bytes) -> Generator[None, None, None]:
         """Read the next piece; it begins and ends where a line does.
@@ -60,40 +75,84 @@ class FastReader:
             Nothing, now and then, so that others may be served.
         """
         self._clean = b"\0" not in text and (text.isascii() or _is_utf8(text))
-        position, size, pause = 0, len(text), STEP
+        position, size = 0, len(text)
         while position < size:
-            if position >= pause:
-                pause = position + STEP
-                yield
+            yield
+            if self._fast and self._clean:
+                position = self._usual(text, position, min(position + STEP, size))
+                if position >= size:
+                    break
             if text[position] == _HASH:
                 position = self._head(text, position, size)
             else:
-                end = _next_head(text, position, size)
+                end = text.find(b"\n#", position) + 1 or size
                 yield from self._blocks(text, position, end)
                 position = end
 
-    def _head(self, text: bytes, start: int, size: int) -> int:
-        """Read HELP, TYPE or a comment; and the samples of the family, if they are as usual."""
-        match = _HEAD.match(text, start) if self._fast else None
-        if match is not None:
-            help_name, help_text, name, word, late_name, late_text = match.groups()
-            book = self._book
+    def _usual(self, text: bytes, position: int, limit: int) -> int:
+        """Read families as long as they are as usual, of types without special labels.
+
+        All that is done for a family is done here: each call of a function would cost as much as
+        one of the native checks.
+
+        Returns:
+            Where the first line is that was not read.
+        """
+        fast, drafts, plain = self._book.fast, self._book.drafts, self._plain
+        places = self._book.places
+        head, find, count = _HEAD.match, text.find, text.count
+        line, ordinal = self.line, self._book.ordinal
+        while position < limit:
+            match = head(text, position)
+            if match is None:
+                break
+            help_name, help_text, name, word = match.groups()
+            if word not in plain or name in fast or name in drafts:
+                break
+            body = match.end()
+            end = find(b"#", body)
+            # The end is nearly always there, and a mark within a line is nearly never.
+            if end <= body or text[end - 1] != _NEWLINE or end - position > STEP:
+                break
+            kind, suffix = plain[word]
+            pieces = text[body : find(b"\n", body)].split(b'"')
+            if len(pieces) > 1:
+                labels = pieces[0][len(name) + len(suffix) :] + b"".join(pieces[2:-1:2])
+                mark = b"\n" + name + suffix + b"{"
+            else:
+                labels = b""
+                mark = b"\n" + name + suffix + b" "
+            matcher = SHAPES.plain.get(labels)
+            samples = count(mark, body - 1, end)
             if (
-                (help_name is None or help_name == name)
-                and name not in book.fast
-                and name not in book.drafts
+                matcher is None
+                or samples != count(b"\n", body, end)
+                or matcher(ANCHORED, text, body, end)[0][0] < 0
+                or (help_name is not None and help_name != name)
             ):
-                body = match.end()
-                lines = 1 if help_name is None else 2
-                if late_name is not None:
-                    if late_name == name and help_name is None:
-                        help_text = late_text
-                        lines = 2
-                    else:
-                        body = match.start(5) - 7  # "# HELP "
-                end = self._family(text, start, body, size, lines, name, word, help_text)
-                if end:
-                    return end
+                break
+            family = Family(name + suffix, kind, text[body:end], samples, help=help_text)
+            first = line + 1 if help_name is None else line + 2
+            fast[name] = family
+            places.append((name, line, first, ordinal, text, position, body, end))
+            ordinal += 1
+            line = first + samples
+            position = end
+            self._context = name
+        self.line, self._book.ordinal = line, ordinal
+        return position
+
+    def _head(self, text: bytes, start: int, size: int) -> int:
+        """Read HELP, TYPE or a comment; and the samples of the family, if they are as usual.
+
+        Returns:
+            Where the next line is.
+        """
+        match = _HEAD.match(text, start) if self._fast and self._clean else None
+        if match is not None:
+            end = self._family(text, match, size)
+            if end:
+                return end
         end = text.find(b"\n", start)
         name = self._metadata.read(text[start:end], self.line)
         if name is not None:
@@ -101,106 +160,56 @@ class FastReader:
         self.line += 1
         return end + 1
 
-    def _family(
-        self,
-        text: bytes,
-        start: int,
-        body: int,
-        size: int,
-        lines: int,
-        name: bytes,
-        word: bytes,
-        help_text: bytes | None,
-    ) -> int:
+    def _family(self, text: bytes, match: re.Match[bytes], size: int) -> int:
         """Take in a family with all its samples; return where it ends, or 0 if that can't be."""
+        help_name, help_text, name, word = match.groups()
         book = self._book
-        dialect = book.dialect
+        if book.knows(name) or not self._is_native(word) or help_name not in {None, name}:
+            return 0
+        start, body = match.span()
+        lines = 1 if help_name is None else 2
+        if lines == 1 and (late := _LATE_HELP.match(text, body)) and late[1] == name:
+            help_text = late[2]
+            lines = 2
+            body = late.end()
+        end = _next_head(text, body, size)
+        if end - start > STEP:
+            return 0
         kind = TYPES[word]
-        if not self._clean or (word == b"unknown") != (dialect.seconds and kind == "untyped"):
-            return 0
-        if (word in OPENMETRICS_TYPES and not dialect.seconds) or body - start > LONGEST_LINE:
-            return 0
-        end = text.find(b"#", body)
-        while end > 0 and text[end - 1] != _NEWLINE:
-            end = text.find(b"\n#", end) + 1
-        if end <= 0:
-            end = size
-        if end - body > STEP:
-            return 0
-        line = self.line
-        if end == body:
-            empty = Family(dialect.empty_name(name, kind), kind, b"", 0, help=help_text)
-            book.fast[name] = ((empty,), line, 0, -1, text, start, body, end)
-            self.line = line + lines
+        first = self.line + lines
+        last = _without_blank_lines(text, body, end)
+        if last == body:
+            usual = book.dialect.empty_name(name, kind)
+            book.fast[name] = Family(usual, kind, b"", 0, help=help_text)
+            ordinal = -1
+            self.line = first
         else:
-            last = end
-            while text[last - 2] == _NEWLINE and last > body + 1:
-                last -= 1
-            families_count = self._samples(text, body, last, name, kind, help_text)
-            if families_count is None:
+            block = read_block(text, body, last, name, kind, book.dialect)
+            if block is None:
                 return 0
-            families, samples = families_count
-            entry = (families, line, line + lines, book.next_ordinal(), text, start, body, last)
-            book.fast[name] = entry
-            self.line = line = line + lines + samples
-            if last != end:
-                book.tally.add("blank_lines", line, end - last)
-                self.line += end - last
+            book.fast[name] = _family(block.parts[0], kind, help_text)
+            if len(block.parts) > 1:
+                book.births[name] = _family(block.parts[1], "gauge", help_text)
+            ordinal = book.next_ordinal()
+            self._count(block, first)
+            self.line = first + block.samples
+        if last != end:
+            book.tally.add("blank_lines", self.line, end - last)
+            self.line += end - last
+        if kind in SPECIAL:
+            book.special.append(name)
+        book.places.append((name, first - lines, first, ordinal, text, start, body, last))
         self._context = name
-        if kind in _COUNTED:
-            book.may_clash = True
         return end
 
-    def _samples(
-        self,
-        text: bytes,
-        start: int,
-        end: int,
-        name: bytes,
-        kind: FamilyType,
-        help_text: bytes | None,
-    ) -> tuple[tuple[Family, ...], int] | None:
-        """Return the families that a block of samples makes, and its lines; None: not usual."""
-        parts = self._checked(text, start, end, name, kind)
-        if parts is None:
-            return None
-        families = tuple(
-            Family(
-                part_name,
-                "gauge" if place else kind,
-                samples,
-                count,
-                help=help_text,
-            )
-            for place, (part_name, samples, count) in enumerate(parts)
-        )
-        return families, sum(part[2] for part in parts)
-
-    def _checked(
-        self, text: bytes, start: int, end: int, name: bytes, kind: FamilyType
-    ) -> list[tuple[bytes, bytes, int]] | None:
-        """Return name, samples and count of what a block holds, if it is as it ought to be."""
-        dialect = self._book.dialect
-        counted = count_block(text, start, end, name, kind, dialect.fast_suffixes(kind))
-        if counted is None:
-            return None
-        samples, created, comma = counted
-        body = text[start:end]
-        if comma:
-            return None
-        text_name = dialect.usual_name(name, kind)
-        if not created:
-            return [(text_name, body, samples)]
-        prefix = name + b"_created"
-        lines = body.splitlines(keepends=True)
-        births = [line for line in lines if line.startswith(prefix)]
-        others = [line for line in lines if not line.startswith(prefix)]
-        if not others:
-            return None
-        return [
-            (text_name, b"".join(others), samples - created),
-            (prefix, b"".join(births), created),
-        ]
+    def _count(self, block: Block, first: int) -> None:
+        """Count what is to be said of a block, whose first line has the number ``first``."""
+        tally = self._book.tally
+        if block.comma:
+            tally.add("trailing_comma", first, block.samples)
+        if self._oldest is not None and block.stamps and min(block.stamps) < self._oldest:
+            old = [place for place, stamp in enumerate(block.stamps) if stamp < self._oldest]
+            tally.add("old_timestamp", first + old[0], len(old))
 
     def _blocks(self, text: bytes, start: int, end: int) -> Generator[None, None, None]:
         """Read samples that do not stand right below their TYPE, or are very many."""
@@ -215,25 +224,24 @@ class FastReader:
             yield
 
     def _block(self, text: bytes, start: int, end: int) -> None:
-        book = self._book
-        name = self._context
-        parts = None
-        kind = book.kind(name) if self._fast and self._clean else None
+        book, name = self._book, self._context
+        block = None
+        kind = book.kind(name) if self._fast and self._clean and start else None
         if kind is not None and NAME_ALONE.fullmatch(name) and end - start <= LONGEST_LINE:
-            parts = self._checked(text, start, end, name, kind)
-        if parts is None:
-            body = text[start:end]
+            block = read_block(text, start, end, name, kind, book.dialect)
+        body = text[start:end]
+        if block is None:
             book.defer(self.line, body, name)
             self._odd_metadata(body)
             self.line += body.count(b"\n")
             return
         draft = book.draft(name)
-        raw = text[start:end]
-        draft.raw.append((self.line, raw))
-        for part_name, samples, count in parts:
-            draft.chunks.append(Chunk(self.line, part_name, samples, None, count))
+        draft.raw.append((self.line, body))
+        for part in block.parts:
+            draft.chunks.append(Chunk(self.line, *part))
         draft.runs.append(Run(book.next_ordinal(), 0, self.line))
-        self.line += sum(count for _, _, count in parts)
+        self._count(block, self.line)
+        self.line += block.samples
 
     def _odd_metadata(self, body: bytes) -> None:
         """Read the HELP and TYPE lines that begin with blanks: types must be known in time."""
@@ -252,10 +260,28 @@ class FastReader:
 _ODD = re.compile(rb"\n([ \t]++#[^\n]*+)")
 
 
+def _family(part: Part, kind: FamilyType, help_text: bytes | None) -> Family:
+    return Family(
+        part.name, kind, part.text, part.samples, help=help_text, openmetrics=part.openmetrics
+    )
+
+
 def _next_head(text: bytes, start: int, size: int) -> int:
     """Return where the next line that begins with ``#`` is, or the end."""
-    found = text.find(b"\n#", start) + 1
-    return found or size
+    if text.startswith(b"#", start):
+        return start
+    # A single byte is looked for many times as fast as two.
+    found = text.find(b"#", start)
+    if found > 0 and text[found - 1] != _NEWLINE:
+        found = text.find(b"\n#", found) + 1
+    return found if found > 0 else size
+
+
+def _without_blank_lines(text: bytes, start: int, end: int) -> int:
+    """Return where the last line ends that is not blank, or ``start``; a newline is before it."""
+    while end > start and text[end - 2] == _NEWLINE:
+        end -= 1
+    return end
 
 
 def _is_utf8(text: bytes) -> bool:

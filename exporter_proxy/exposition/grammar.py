@@ -41,6 +41,12 @@ TYPES: Final[dict[bytes, FamilyType]] = {
     b"info": "info",
     b"stateset": "stateset",
 }
+SPECIAL: Final[dict[FamilyType, bytes]] = {
+    "histogram": b"le",
+    "gaugehistogram": b"le",
+    "summary": b"quantile",
+}
+"""The label that tells the samples of a histogram's or summary's series apart."""
 OPENMETRICS_TYPES: Final = frozenset({b"gaugehistogram", b"info", b"stateset"})
 
 

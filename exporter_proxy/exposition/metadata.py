@@ -137,8 +137,6 @@ class MetadataReader:
             return
         draft.type_line = number
         draft.type = kind
-        if kind in {"histogram", "summary"}:
-            self._book.may_clash = True
 
     def _unit(self, draft: Draft, text: bytes, number: int) -> None:
         if not self._openmetrics:

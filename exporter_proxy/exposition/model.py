@@ -55,7 +55,7 @@ class Family:
 
     written: Any
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # a record's fields
         self,
         name: bytes,
         type: FamilyType,  # noqa: A002  # the field's own word

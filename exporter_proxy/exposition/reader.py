@@ -17,6 +17,8 @@ from exporter_proxy.exposition.metadata import MetadataReader, OpenMetricsSignEr
 from exporter_proxy.exposition.model import Exposition, Finding, Format
 from exporter_proxy.exposition.slow_text import SlowReader
 
+OLD_MILLISECONDS = 300_000
+"""Prometheus' lookback: a sample with an older timestamp is not the current value of its series."""
 _MARK = b"\xef\xbb\xbf"
 # the end of a payload, from its last line on
 _TAIL = 64
@@ -83,7 +85,9 @@ def _read(
 ) -> Generator[None, None, Exposition]:
     tally = Tally()
     book = Book(dialect, tally)
-    reader = FastReader(book, MetadataReader(book, sniff=sniff), fast=fast)
+    oldest = None if now_ms is None else now_ms - OLD_MILLISECONDS
+    metadata = MetadataReader(book, sniff=sniff)
+    reader = FastReader(book, metadata, oldest=oldest, fast=fast)
     for number, piece in enumerate(payload):
         last = number == len(payload) - 1
         text = _normalised(piece, tally, reader.line, first=not number, last=last)
@@ -91,7 +95,7 @@ def _read(
             text = text[: end.start(1)]
         yield
         yield from reader.read(text)
-    yield from SlowReader(book, now_ms=now_ms, sniff=sniff).read()
+    yield from SlowReader(book, oldest=oldest, sniff=sniff).read()
     families, quarantined = yield from close(book)
     return Exposition(
         dialect.format,

@@ -10,6 +10,7 @@ from exporter_proxy.exposition.grammar import (
     LONGEST_LINE,
     NAME,
     SAFE_VALUE,
+    SPECIAL,
     LineError,
     is_go_float,
     shown,
@@ -17,8 +18,6 @@ from exporter_proxy.exposition.grammar import (
 from exporter_proxy.exposition.line_reader import Sample, guess_name, read_sample
 from exporter_proxy.exposition.metadata import OpenMetricsSignError, metadata_name
 
-OLD_MILLISECONDS = 300_000
-"""Prometheus' lookback: a sample with an older timestamp is not the current value of its series."""
 _STEP = 400
 
 _LABEL_PAIR = rb'="(?:[^"\\\n]++|\\[\\n"])*+"'
@@ -60,13 +59,22 @@ class Owner(NamedTuple):
     exemplars: bool
 
 
+class _SameName(NamedTuple):
+    """Lines with one name that need no change, from ``start`` on."""
+
+    name: bytes
+    owner: Owner
+    start: int
+    line: int
+
+
 class SlowReader:
     """Reads the blocks that were set aside in a book."""
 
-    def __init__(self, book: Book, *, now_ms: int | None, sniff: bool) -> None:
+    def __init__(self, book: Book, *, oldest: int | None, sniff: bool) -> None:
         self._book = book
         self._tally = book.tally
-        self._oldest = None if now_ms is None else now_ms - OLD_MILLISECONDS
+        self._oldest = oldest
         self._sniff = sniff
         self._owners: dict[bytes, Owner] = {}
         self._label_sets: dict[tuple[bytes, ...], LineError | None] = {}
@@ -98,43 +106,36 @@ class SlowReader:
         # blocks are short unless they have a single line that is long
         usable = self._clean and len(text) <= LONGEST_LINE
         number = block.line - 1
-        # Lines from `start` on, the first of them `first`, are samples of `owner` and need no
-        # change; `name` is theirs.
-        name: bytes | None = None
-        owner: Owner | None = None
-        start = first = 0
+        run: _SameName | None = None
         for match in _LINE.finditer(text):
             number += 1
             if number % _STEP == 0:
                 yield
+            problem = None
             if match.lastindex != 3 and usable:
-                if match[1] != name or owner is None:
-                    if owner is not None:
-                        self._take(owner, first, number, text[start : match.start()])
-                    name = match[1]
-                    owner = self._owner(name, number)
-                    start, first = match.start(), number
-                problem = self._check(match[2], owner, number)
+                if run is None or match[1] != run.name:
+                    self._take(run, text, match.start(), number)
+                    owner = self._owner(match[1], number)
+                    run = _SameName(match[1], owner, match.start(), number)
+                problem = self._check(match[2], run.owner, number)
                 if problem is None:
                     continue
-            else:
-                problem = None
-            if owner is not None:
-                if start < match.start():
-                    self._take(owner, first, number, text[start : match.start()])
-                owner = None
-            line = text[match.start() : match.end()]
+            self._take(run, text, match.start(), number)
+            run = None
             if problem is None:
-                self._line(line, number)
+                self._line(match[0], number)
             else:
-                self._fail(line, number, problem, match[1])
-        if owner is not None:
-            self._take(owner, first, number + 1, text[start:])
+                self._fail(match[0], number, problem, match[1])
+        self._take(run, text, len(text), number + 1)
 
-    def _take(self, owner: Owner, first: int, after: int, lines: bytes) -> None:
-        """Add samples that need no change; the line after them has the number ``after``."""
-        self._enter(owner.draft, first)
-        owner.draft.add(Chunk(first, owner.name, lines, None, after - first))
+    def _take(self, run: _SameName | None, text: bytes, end: int, number: int) -> None:
+        """Add samples that need no change; ``number`` is that of the line at ``end``."""
+        if run is None or run.start == end:
+            return
+        draft = run.owner.draft
+        self._enter(draft, run.line)
+        chunk = Chunk(run.line, run.owner.name, text[run.start : end], None, number - run.line)
+        draft.add(chunk)
 
     def _enter(self, draft: Draft, number: int) -> None:
         if draft is not self._last:
@@ -249,7 +250,7 @@ class SlowReader:
     def _make_owner(self, draft: Draft, sample: bytes) -> Owner:
         kind = draft.type or "untyped"
         suffix = sample[len(draft.name) :]
-        special = _SPECIAL.get(kind, b"")
+        special = SPECIAL.get(kind, b"")
         needed = (special == b"le" and suffix == b"_bucket") or (
             special == b"quantile" and not suffix
         )
@@ -257,9 +258,6 @@ class SlowReader:
         exemplars = suffix == b"_bucket" or (kind == "counter" and suffix == b"_total")
         name = self._book.dialect.text_name(draft.name, kind, sample)
         return Owner(draft, name, special, needed, odd, exemplars)
-
-
-_SPECIAL = {"histogram": b"le", "gaugehistogram": b"le", "summary": b"quantile"}
 
 
 def _label_problem(names: tuple[bytes, ...]) -> LineError | None:

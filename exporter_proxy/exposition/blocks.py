@@ -1,0 +1,187 @@
+"""Blocks of samples of one family, checked and rewritten by a handful of native calls."""
+
+from typing import NamedTuple
+
+from exporter_proxy.exposition.dialect import Dialect, in_seconds, openmetrics_timestamp
+from exporter_proxy.exposition.grammar import SPECIAL
+from exporter_proxy.exposition.model import FamilyType
+from exporter_proxy.exposition.shapes import ANCHORED, Shape, Shapes, label_names
+
+SHAPES = Shapes()
+"""Shared by all readers, as applications send the same families over and over."""
+
+# Of types that have a special label: suffixes of the names of samples with it, and without.
+_WITH: dict[FamilyType, bytes] = {
+    "histogram": b"_bucket",
+    "gaugehistogram": b"_bucket",
+    "summary": b"",
+}
+_WITHOUT: dict[FamilyType, tuple[bytes, ...]] = {
+    "histogram": (b"_sum", b"_count"),
+    "gaugehistogram": (b"_gsum", b"_gcount"),
+    "summary": (b"_sum", b"_count"),
+}
+_CREATED = b"_created"
+
+
+class Part(NamedTuple):
+    """The samples of a block that make one family of the text format."""
+
+    name: bytes
+    text: bytes
+    openmetrics: bytes | None
+    samples: int
+
+
+class Block(NamedTuple):
+    """A block that is as it ought to be.
+
+    Attributes:
+        parts: The family's samples; in OpenMetrics also those of its ``_created``.
+        samples: Of all parts.
+        comma: Whether a comma followed each last label.
+        stamps: In milliseconds, if samples have timestamps.
+    """
+
+    parts: tuple[Part, ...]
+    samples: int
+    comma: bool
+    stamps: list[int]
+
+
+def read_block(
+    text: bytes, start: int, end: int, name: bytes, kind: FamilyType, dialect: Dialect
+) -> Block | None:
+    """Check the lines of ``text`` from ``start`` to ``end``, which must be samples of one family.
+
+    Args:
+        text: Exposition text; what is looked at must be UTF-8 without NUL.
+        start: Where the first sample begins; a newline is before it.
+        end: Where the last one ended, after its newline.
+        name: The family's name as TYPE has it.
+        kind: Its type.
+        dialect: The format.
+
+    Returns:
+        What it holds; None: it must be read line by line.
+    """
+    shape = _shape(text[start : text.find(b"\n", start, end)], name, kind, dialect)
+    samples = text.count(b"\n", start, end)
+    match = SHAPES.matcher(shape, samples)
+    if match is None or match(ANCHORED, text, start, end)[0][0] < 0:
+        return None
+    named, created = _count_names(text, start, end, name, kind, dialect, shape)
+    if named != samples:
+        return None
+    body = text[start:end]
+    if shape.comma:
+        # Each line has one after its labels. If there is none in a label's value, which the sum
+        # tells, they can be replaced blindly.
+        if body.count(b'",} ') != samples:
+            return None
+        body = body.replace(b'",} ', b'"} ')
+    return _make(body, name, kind, dialect, samples, created, shape)
+
+
+def _shape(line: bytes, name: bytes, kind: FamilyType, dialect: Dialect) -> Shape:
+    pieces = line.split(b'"')
+    special = SPECIAL.get(kind, b"")
+    labels = pieces[0][len(name) :]
+    last = pieces[-1]
+    if len(pieces) == 1:
+        labels, _, last = labels.partition(b" ")
+        last = b" " + last
+    else:
+        labels += b"".join(pieces[2:-1:2])
+    if not special:
+        # the name is counted later, with its suffix
+        labels = labels[labels.find(b"{") :] if len(pieces) > 1 else b""
+    stamp = dialect.format if last.count(b" ") > 1 else ""
+    return Shape(labels, special, last.startswith(b","), stamp)
+
+
+def _count_names(
+    text: bytes,
+    start: int,
+    end: int,
+    name: bytes,
+    kind: FamilyType,
+    dialect: Dialect,
+    shape: Shape,
+) -> tuple[int, int]:
+    """Count the lines that begin with the family's names; and those with ``_created``."""
+    before = start - 1
+    line = b"\n" + name
+    created = 0
+    if not shape.special:
+        after = b"{" if shape.labels else b" "
+        named = text.count(line + dialect.usual_suffix(kind) + after, before, end)
+    else:
+        others = [label for label in label_names(shape.labels) if label != shape.special]
+        after = b"{" if others else b" "
+        named = text.count(line + _WITH[kind] + b"{", before, end)
+        for suffix in _WITHOUT[kind]:
+            named += text.count(line + suffix + after, before, end)
+    if _CREATED in dialect.suffixes.get(kind, ()):
+        created = text.count(line + _CREATED + after, before, end)
+    return named + created, created
+
+
+def _make(
+    body: bytes,
+    name: bytes,
+    kind: FamilyType,
+    dialect: Dialect,
+    samples: int,
+    created: int,
+    shape: Shape,
+) -> Block | None:
+    usual = name + dialect.usual_suffix(kind)
+    if not created and not shape.stamp:
+        return Block((Part(usual, body, None, samples),), samples, shape.comma, [])
+    lines = body.splitlines(keepends=True) if b"\r" not in body else _lines(body)
+    stamps: list[int] = []
+    written = lines
+    if shape.stamp:
+        stamps, lines, written = _restamp(lines, dialect)
+    parts: tuple[Part, ...]
+    if not created:
+        parts = (_part(usual, lines, written),)
+    else:
+        births = name + _CREATED
+        chosen = [line.startswith(births) for line in lines]
+        if all(chosen):
+            return None
+        parts = (
+            _part(usual, _choose(lines, chosen, False), _choose(written, chosen, False)),
+            _part(births, _choose(lines, chosen, True), _choose(written, chosen, True)),
+        )
+    return Block(parts, samples, shape.comma, stamps)
+
+
+def _lines(body: bytes) -> list[bytes]:
+    return [line + b"\n" for line in body.split(b"\n")[:-1]]
+
+
+def _choose(lines: list[bytes], chosen: list[bool], wanted: bool) -> list[bytes]:  # noqa: FBT001
+    return [line for line, flag in zip(lines, chosen, strict=True) if flag is wanted]
+
+
+def _part(name: bytes, text: list[bytes], openmetrics: list[bytes]) -> Part:
+    joined, written = b"".join(text), b"".join(openmetrics)
+    return Part(name, joined, None if joined == written else written, len(text))
+
+
+def _restamp(lines: list[bytes], dialect: Dialect) -> tuple[list[int], list[bytes], list[bytes]]:
+    """Return timestamps in milliseconds, and the lines of the text format and of OpenMetrics."""
+    cut = [line[:-1].rpartition(b" ") for line in lines]
+    if dialect.seconds:
+        stamps = [openmetrics_timestamp(token)[0] for _, _, token in cut]
+        text = [b"%b %d\n" % (head, ms) for (head, _, _), ms in zip(cut, stamps, strict=True)]
+        return stamps, text, lines
+    stamps = [int(token) for _, _, token in cut]
+    written = [
+        b"%b %b\n" % (head, in_seconds(ms)) for (head, _, _), ms in zip(cut, stamps, strict=True)
+    ]
+    text = [b"%b %d\n" % (head, ms) for (head, _, _), ms in zip(cut, stamps, strict=True)]
+    return stamps, text, written
