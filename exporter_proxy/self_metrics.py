@@ -3,8 +3,7 @@
 import logging
 import platform
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import get_args
 
 from prometheus_client.core import (
@@ -21,17 +20,9 @@ from exporter_proxy import __version__
 from exporter_proxy.errors import RejectReason
 from exporter_proxy.exposition.series import family, sample
 from exporter_proxy.sources.base import Source, TargetStatus
-from exporter_proxy.table import Row, Snapshot, Table
+from exporter_proxy.table import Table
 
 logger = logging.getLogger(__name__)
-
-ROWS_A_STEP = 1000
-"""Apps whose series are rendered before the event loop is served: about a millisecond."""
-
-_LAST_UPDATE = "exporter_proxy_app_last_update_timestamp_seconds"
-_LAST_UPDATE_FAMILY = family(
-    _LAST_UPDATE, "gauge", "When the app's metrics were last replaced, in Unix time."
-)
 
 
 class ScrapeStats:
@@ -81,8 +72,6 @@ class SelfMetrics:
         ProcessCollector(namespace="exporter_proxy", registry=self._registry)
         self._rendered = b""
         self._render_at = float("-inf")
-        # the app series of one generation of the table
-        self._app_series: tuple[int, tuple[bytes, ...]] = (-1, ())
 
     def render(self) -> bytes:
         """Return all self-metrics but those of apps; the same object until ``interval`` passed."""
@@ -95,34 +84,6 @@ class SelfMetrics:
                 # The last ones stay: our own metrics must never cost the apps theirs.
                 logger.exception("rendering the self-metrics failed")
         return self._rendered
-
-    def app_series(self, snapshot: Snapshot) -> Generator[None, None, tuple[bytes, ...]]:
-        """Render what has one series an app, in steps; the value of the generator is the text.
-
-        A row's line is rendered once and kept with the row.
-        """
-        if self._app_series[0] == snapshot.generation:
-            return self._app_series[1]
-        parts = [_LAST_UPDATE_FAMILY] if snapshot.rows else []
-        rows = iter(snapshot.rows)
-        while some := list(islice(rows, ROWS_A_STEP)):
-            parts.append(b"".join(map(_last_update, some)))
-            yield
-        self._app_series = (snapshot.generation, tuple(parts))
-        return self._app_series[1]
-
-
-def _last_update(row: Row) -> bytes:
-    derived = row.derived
-    if derived is None:
-        derived = row.derived = {}
-    line = derived.get(_LAST_UPDATE)
-    if isinstance(line, bytes):
-        return line
-    # Integers, as a float doesn't hold all nanoseconds: their quotient is rounded only once.
-    seconds = row.updated_ns / 1_000_000_000
-    derived[_LAST_UPDATE] = line = sample(_LAST_UPDATE, [("app", row.app)], seconds)
-    return line
 
 
 def _render_targets(targets: Iterable[TargetStatus]) -> bytes:

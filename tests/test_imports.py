@@ -19,6 +19,8 @@ ALLOWED = {
     "exposition": {"errors"},
     "payload": {"errors"},
     "table": {"errors", "exposition"},
+    "app_series": {"exposition"},
+    "catalog": {"app_series", "exposition", "table"},
     "sources": {"config", "errors", "exposition", "payload", "table"},
     "sinks": {"config", "errors", "exposition", "payload", "table"},
 }

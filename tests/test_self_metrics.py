@@ -4,30 +4,20 @@ import logging
 import platform
 import re
 from collections import Counter
-from collections.abc import Generator
 from pathlib import Path
-from typing import Never, TypeVar, get_args
+from typing import Never, get_args
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter_proxy import __version__
+from exporter_proxy.app_series import app_series
 from exporter_proxy.errors import PollReason, RejectReason
+from exporter_proxy.exposition.model import Family
 from exporter_proxy.self_metrics import SelfMetrics
 from exporter_proxy.sources.base import TargetStatus
 from exporter_proxy.table import Table
 from tests.views.conftest import Clock, FakeSource
-
-T = TypeVar("T")
-
-
-def finish(steps: Generator[None, None, T]) -> T:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            value: T = end.value
-            return value
 
 
 class Fixture:
@@ -44,10 +34,6 @@ class Fixture:
         """Return the lines of a new rendering."""
         self.clock.now += 5.0
         return self.metrics.render().decode().splitlines()
-
-    def app_series(self) -> bytes:
-        """Return what there is of each app."""
-        return b"".join(finish(self.metrics.app_series(self.table.snapshot())))
 
 
 @pytest.fixture
@@ -129,43 +115,6 @@ def test_a_target_given_twice_is_shown_once(own: Fixture) -> None:
     ]
 
 
-def test_app_series_follow_the_table(own: Fixture) -> None:
-    own.table.update('a"', (b"a 1\n",), source="x")
-    own.table.update("b", (b"b 1\n",), source="x")
-
-    assert own.app_series() == (
-        b"# HELP exporter_proxy_app_last_update_timestamp_seconds "
-        b"When the app's metrics were last replaced, in Unix time.\n"
-        b"# TYPE exporter_proxy_app_last_update_timestamp_seconds gauge\n"
-        b'exporter_proxy_app_last_update_timestamp_seconds{app="a\\""} 1500000000.25\n'
-        b'exporter_proxy_app_last_update_timestamp_seconds{app="b"} 1500000000.25\n'
-    )
-
-    own.table.drop("b")
-
-    assert b'app="b"' not in own.app_series()
-
-
-def test_no_app_no_series(own: Fixture) -> None:
-    assert own.app_series() == b""
-
-
-def test_app_series_are_rendered_once(own: Fixture) -> None:
-    """A row's line is kept with the row, and all lines as long as the table is as it was."""
-    row = own.table.update("a", (b"a 1\n",), source="x")
-    own.table.update("b", (b"b 1\n",), source="x")
-    parts = finish(own.metrics.app_series(own.table.snapshot()))
-
-    assert finish(own.metrics.app_series(own.table.snapshot())) is parts
-
-    assert row.derived is not None
-    (name,) = row.derived
-    row.derived[name] = b"kept\n"
-    own.table.update("b", (b"b 2\n",), source="x")
-
-    assert b"kept\n" in own.app_series()
-
-
 def test_renders_at_most_once_an_interval(own: Fixture) -> None:
     own.lines()
     rendered = own.metrics.render()
@@ -210,11 +159,16 @@ def test_process_metrics_have_our_prefix(own: Fixture) -> None:
     assert all(name.startswith("exporter_proxy_") for name in names)
 
 
+def _shown(family: Family) -> str:
+    header = f"# HELP {family.name.decode()} {(family.help or b'').decode()}\n"
+    return f"{header}# TYPE {family.name.decode()} {family.type}\n{family.samples.decode()}"
+
+
 def exposed(own: Fixture) -> dict[str, tuple[str, str]]:
     """Return type and HELP of every family, with everything in them that there can be."""
     own.targets = [TargetStatus("t", "a", up=True, polls=1, failures=Counter(other=1))]
-    own.table.update("a", (b"a 1\n",), source="x")
-    page = "\n".join(own.lines()) + "\n" + own.app_series().decode()
+    series = app_series("a", up=True, updated_ns=1, samples=1, findings={"quoted_name": 1})
+    page = "\n".join(own.lines()) + "\n" + "".join(map(_shown, series))
     # The parser's names of counters lack the suffix that they are exposed with.
     return {
         family.name + "_total" * (family.type == "counter"): (family.type, family.documentation)

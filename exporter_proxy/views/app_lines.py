@@ -4,6 +4,7 @@ import time
 from collections.abc import Generator, Mapping
 from typing import NamedTuple
 
+from exporter_proxy.catalog import AppReading
 from exporter_proxy.exposition.samples import count_samples
 from exporter_proxy.table import Problem, Row, Snapshot
 
@@ -45,18 +46,24 @@ class AppLine(NamedTuple):
 
 
 def read_lines(
-    snapshot: Snapshot, problems: Mapping[str, Problem]
+    snapshot: Snapshot, problems: Mapping[str, Problem], readings: Mapping[str, AppReading]
 ) -> Generator[None, None, list[AppLine]]:
     """Return the lines of all rows, then those of apps that have a problem and no row.
 
-    A generator that yields after each step, as counting samples may take long.
+    A generator that yields after each step, as counting samples may take long; where payloads are
+    read they are counted already.
     """
     lines: list[AppLine] = []
     apps = set()
     for number, row in enumerate(snapshot.rows):
         problem = problems.get(row.app)
-        state = OK if problem is None else problem.text
-        samples = yield from _samples(row)
+        reading = readings.get(row.app)
+        if reading is None:
+            state, samples = OK, (yield from _samples(row))
+        else:
+            state, samples = reading.state, reading.exposition.samples
+        if problem is not None:
+            state = problem.text
         lines.append(
             AppLine(row.app, row.updated_ns, row.source, samples, row.size, row.updates, state)
         )

@@ -10,6 +10,7 @@ from exporter_proxy.errors import quote
 from exporter_proxy.table import Table
 from exporter_proxy.views.app_lines import AppLine, read_lines
 from exporter_proxy.views.negotiation import FORMATS, Format, choose_format
+from exporter_proxy.views.pages import Pages
 from exporter_proxy.views.responses import COMMON_HEADERS, html_headers, send, text
 from exporter_proxy.views.slices import Flight, in_slices
 from exporter_proxy.workers import Workers
@@ -34,12 +35,16 @@ class AppsView:
 
     Args:
         table: What is drawn.
+        pages: Have the table read, and know what was read.
         workers: Import what draws.
         wall_ns: The clock for the current time, in nanoseconds since the epoch.
     """
 
-    def __init__(self, table: Table, workers: Workers, wall_ns: Callable[[], int]) -> None:
+    def __init__(
+        self, table: Table, pages: Pages, workers: Workers, wall_ns: Callable[[], int]
+    ) -> None:
         self._table = table
+        self._pages = pages
         self._workers = workers
         self._drawers: dict[Format, Draw] = {}
         self._wall_ns = wall_ns
@@ -71,8 +76,11 @@ class AppsView:
                 # In a thread, as importing rich would hold the event loop for 30 ms or more.
                 module = await self._workers.run(import_module, _DRAWN_BY[shown])
                 draw = self._drawers[shown] = module.draw
+            readings = await self._pages.readings()
             now_ns = self._wall_ns()
-            lines = await in_slices(read_lines(self._table.snapshot(), dict(self._table.problems)))
+            lines = await in_slices(
+                read_lines(self._table.snapshot(), dict(self._table.problems), readings)
+            )
             chunks = await in_slices(draw(lines, now_ns))
             short = sum(map(len, chunks)) <= LONGEST_IN_ONE
             return [b"".join(chunks)] if short else chunks

@@ -7,7 +7,7 @@ from aiohttp import hdrs, web
 
 from exporter_proxy.self_metrics import SelfMetrics
 from exporter_proxy.views.negotiation import accepts_gzip
-from exporter_proxy.views.page_cache import PageCache
+from exporter_proxy.views.pages import Kind, Pages
 from exporter_proxy.views.responses import COMMON_HEADERS, send, text
 from exporter_proxy.workers import Workers
 
@@ -25,19 +25,23 @@ class MetricsView:
     """Answers scrapes from a page cache.
 
     Args:
-        pages: Has the page.
+        pages: Have the page.
         self_metrics: Where scrapes are counted; None: nowhere.
         workers: Compress long pages.
+        only_self: Whether it is the page of the proxy's own metrics.
         clock: Measures how long a page takes.
     """
 
     def __init__(
         self,
-        pages: PageCache,
+        pages: Pages,
         self_metrics: SelfMetrics | None,
         workers: Workers,
+        *,
+        only_self: bool = False,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
+        self._kind = Kind(only_self=only_self)
         self._pages = pages
         self._stats = None if self_metrics is None else self_metrics.scrapes
         self._workers = workers
@@ -49,7 +53,7 @@ class MetricsView:
         try:
             # No gzip unless a header asks for it, though without one any coding may be sent.
             packed = accepts_gzip(",".join(request.headers.getall(hdrs.ACCEPT_ENCODING, ())))
-            page = self._pages.fresh() or await self._pages.current()
+            page = self._pages.fresh(self._kind) or await self._pages.current(self._kind)
             chunks = await page.pack(self._workers) if packed else None
         except Exception:
             if self._stats is not None:

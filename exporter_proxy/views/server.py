@@ -5,13 +5,15 @@ from collections.abc import Callable
 
 from aiohttp import web
 
+from exporter_proxy.catalog import Catalog
 from exporter_proxy.errors import quote
+from exporter_proxy.exposition.rules import Rules
 from exporter_proxy.self_metrics import SelfMetrics
 from exporter_proxy.table import Table
 from exporter_proxy.views.apps import AppsView
 from exporter_proxy.views.home import HealthView, HomeView
 from exporter_proxy.views.metrics import MetricsView, turned_off
-from exporter_proxy.views.page_cache import PageCache
+from exporter_proxy.views.pages import Pages
 from exporter_proxy.views.responses import Handler, guarded, text
 from exporter_proxy.workers import Workers
 
@@ -32,6 +34,8 @@ def build_app(
     ready: Callable[[], bool],
     workers: Workers,
     wall_ns: Callable[[], int] = time.time_ns,
+    rules: Callable[[str], Rules] | None = None,
+    expose: bool = False,
 ) -> web.Application:
     """Return the application that answers on the scrape port.
 
@@ -43,18 +47,21 @@ def build_app(
         ready: Whether the proxy takes metrics.
         workers: Threads for what would hold the event loop.
         wall_ns: The clock for the current time on ``/apps``, in nanoseconds since the epoch.
+        rules: What is done to an app's families; None: payloads are shown verbatim.
+        expose: Whether scrapers get what they can't read, too.
     """
     health = HealthView(ready)
-    metrics = MetricsView(PageCache(table, self_metrics), self_metrics, workers)
+    catalog = Catalog(table, rules=rules, wall_ns=wall_ns)
+    pages = Pages(table, catalog, self_metrics, merged=rules is not None, expose=expose)
+    metrics = MetricsView(pages, self_metrics, workers)
     own: Handler = turned_off
     if self_metrics is not None:
-        pages = PageCache(table, self_metrics, only_self=True)
-        own = MetricsView(pages, self_metrics, workers).handle
+        own = MetricsView(pages, self_metrics, workers, only_self=True).handle
     handlers: dict[str, Handler] = {
         "/": HomeView(PAGES).handle,
         "/metrics": metrics.handle,
         "/metrics/self": own,
-        "/apps": AppsView(table, workers, wall_ns).handle,
+        "/apps": AppsView(table, pages, workers, wall_ns).handle,
         "/-/healthy": health.healthy,
         "/-/ready": health.ready,
     }

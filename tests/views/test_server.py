@@ -72,7 +72,7 @@ async def test_an_error_of_ours_costs_one_request(
         raise RuntimeError("out of order")
 
     with monkeypatch.context() as patch, caplog.at_level(logging.ERROR):
-        patch.setattr("exporter_proxy.views.page_cache.lay_out", fail)
+        patch.setattr("exporter_proxy.views.pages.Pages._lay_out", fail)
         status, _, body = await port.get("/metrics")
 
     assert (status, body) == (500, b"error: internal error, see the log of exporter-proxy\n")
@@ -94,6 +94,6 @@ async def test_an_error_in_the_middle_of_a_page_cuts_it(
         yield b"a 1\n"
         raise RuntimeError("out of order")
 
-    monkeypatch.setattr("exporter_proxy.views.page_cache.Page.chunks", chunks)
+    monkeypatch.setattr("exporter_proxy.views.pages.Page.chunks", chunks)
     with pytest.raises(ClientPayloadError):
         await bare_port.get("/metrics")

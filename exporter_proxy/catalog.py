@@ -1,0 +1,204 @@
+"""The table, read: payloads become families, families an index, of which pages are laid out.
+
+Nothing is read at an update. A refresh reads what has changed since the one before; an update that
+was overwritten meanwhile is never read.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Generator, Mapping, Sequence
+
+from exporter_proxy.app_series import app_series
+from exporter_proxy.exposition.merged import SELF, MergedIndex
+from exporter_proxy.exposition.model import Exposition, Family, Quarantined
+from exporter_proxy.exposition.reader import read_in_steps
+from exporter_proxy.exposition.rules import Applied, Rules, apply_in_steps
+from exporter_proxy.table import Row, Table
+
+logger = logging.getLogger(__name__)
+
+# How much of a payload is read at a time when there are many: the loop is served between.
+_APPS_A_STEP = 20
+
+
+class AppReading:
+    """What was read of one app.
+
+    Attributes:
+        row: The row that was read.
+        exposition: What the reader made of it.
+        quarantined: Families that are held back from scrapers.
+        findings: ``{reason: how often}``: repairs, warnings, quarantines.
+    """
+
+    __slots__ = ("exposition", "findings", "quarantined", "row")
+
+    def __init__(self, row: Row, exposition: Exposition, applied: Applied) -> None:
+        self.row = row
+        self.exposition = exposition
+        self.quarantined = (*exposition.quarantined, *applied.quarantined)
+        self.findings: Counter[str] = Counter()
+        for finding in (*exposition.findings, *applied.findings):
+            self.findings[finding.reason] += finding.times
+        for quarantined in self.quarantined:
+            self.findings[quarantined.reason] += 1
+
+    @property
+    def state(self) -> str:
+        """What ``/apps`` shows."""
+        if self.quarantined:
+            first = min(self.quarantined, key=lambda each: each.line)
+            place = f"line {first.line}: " if first.line else ""
+            others = len(self.quarantined) - 1
+            more = f" (and {others} more)" if others else ""
+            return f"quarantined: {place}{first.message}{more}"
+        if self.findings:
+            return "repaired: " + ", ".join(
+                reason if times == 1 else f"{reason} ({times})"
+                for reason, times in sorted(self.findings.items())
+            )
+        return "ok"
+
+
+class Catalog:
+    """Follows a table.
+
+    Args:
+        table: Is read.
+        rules: What is done to an app's families, by the app's name; None: payloads are not read at
+            all, because the page is a verbatim one.
+        wall_ns: The clock that says which timestamps are old.
+
+    Attributes:
+        index: All families, those that the proxy tells of itself included.
+        own: Those alone.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        *,
+        rules: Callable[[str], Rules] | None,
+        wall_ns: Callable[[], int],
+    ) -> None:
+        self.index = MergedIndex()
+        self.own = MergedIndex()
+        self._table = table
+        self._rules = rules
+        self._wall_ns = wall_ns
+        self._changed = table.feed()
+        self._readings: dict[str, AppReading] = {}
+        # Under which number an app is in the index.
+        self._numbers: dict[str, int] = {}
+        # For apps that never were in the table: polled ones that have not answered yet.
+        self._next_number = -1
+        # What the log knows of an app: why some of it is in quarantine.
+        self._told: dict[str, tuple[str, ...]] = {}
+
+    @property
+    def readings(self) -> Mapping[str, AppReading]:
+        """What was read of each app, as of the last refresh."""
+        return self._readings
+
+    @property
+    def stale(self) -> bool:
+        """Whether the table has changed since the last refresh."""
+        return bool(self._changed)
+
+    def set_self(self, families: Sequence[Family]) -> None:
+        """Put what the proxy tells of itself, but for what it tells of each app."""
+        self.own.set_app(SELF, families)
+        if self._rules is not None:
+            self.index.set_app(SELF, families)
+
+    def refresh(self) -> Generator[None, None, None]:
+        """Read what has changed until now, in steps. Only one refresh may run at a time."""
+        changed = list(self._changed)
+        for count, app in enumerate(changed, 1):
+            # Taken out before it is read: a change from now on is the next refresh's.
+            self._changed.pop(app, None)
+            row = self._table.get(app)
+            if row is None:
+                self._readings.pop(app, None)
+                self._told.pop(app, None)
+                self._place(app, None, (), None)
+            elif self._rules is None:
+                self._place(app, row, (), None)
+            else:
+                yield from self._read(app, row, self._rules(app))
+            if count % _APPS_A_STEP == 0:
+                yield
+
+    def _read(self, app: str, row: Row, rules: Rules) -> Generator[None, None, None]:
+        known = self._readings.get(app)
+        if known is not None and known.row.payload is row.payload:
+            exposition = known.exposition
+        else:
+            exposition = yield from read_in_steps(row.payload, now_ms=self._wall_ns() // 1_000_000)
+        applied = yield from apply_in_steps(exposition.families, rules)
+        reading = self._readings[app] = AppReading(row, exposition, applied)
+        self._tell(app, reading.quarantined)
+        self._place(app, row, applied.families, reading)
+
+    def _place(
+        self, app: str, row: Row | None, families: Sequence[Family], reading: AppReading | None
+    ) -> None:
+        """Put an app's families and its own series into the index."""
+        problem = self._table.problems.get(app)
+        ghost = self._table.ghosts.get(app)
+        previous = self._numbers.get(app)
+        if row is None and ghost is None and problem is None:
+            if previous is not None:
+                del self._numbers[app]
+                self._drop(previous)
+            return
+        if row is not None:
+            number, updated_ns = row.number, row.updated_ns
+        elif ghost is not None:
+            number, updated_ns = ghost.number, ghost.updated_ns
+        else:
+            number, updated_ns = self._number_of_unseen(previous), None
+        if previous is not None and previous != number:
+            self._drop(previous)
+        self._numbers[app] = number
+        own = list(
+            app_series(
+                app,
+                up=row is not None and problem is None,
+                updated_ns=updated_ns,
+                samples=None if reading is None else sum(each.count for each in families),
+                findings=None if reading is None else reading.findings,
+            )
+        )
+        self.own.set_app(number, own)
+        if self._rules is not None:
+            self.index.set_app(number, [*families, *own])
+
+    def _number_of_unseen(self, previous: int | None) -> int:
+        if previous is not None and previous < 0:
+            return previous
+        self._next_number -= 1
+        return self._next_number
+
+    def _drop(self, number: int) -> None:
+        self.own.drop_app(number)
+        self.index.drop_app(number)
+
+    def _tell(self, app: str, quarantined: Sequence[Quarantined]) -> None:
+        """Log an app's quarantines when they are others than before."""
+        reasons = tuple(sorted({each.reason for each in quarantined}))
+        if reasons == self._told.get(app, ()):
+            return
+        if not reasons:
+            del self._told[app]
+            logger.info("all metric families can be read again: app=%s", app)
+            return
+        self._told[app] = reasons
+        first = min(quarantined, key=lambda each: each.line)
+        logger.warning(
+            "metric families are held back: app=%s families=%d: line %d: %s",
+            app,
+            len(quarantined),
+            first.line,
+            first.message,
+        )

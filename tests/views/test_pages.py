@@ -1,0 +1,181 @@
+"""A page is made once for a state of the table, and handled in pieces."""
+
+import asyncio
+import gzip
+from collections.abc import Iterator
+
+import pytest
+
+from exporter_proxy.catalog import Catalog
+from exporter_proxy.exposition.page import LONGEST_PIECE
+from exporter_proxy.exposition.rules import Rules
+from exporter_proxy.self_metrics import SelfMetrics
+from exporter_proxy.table import Table
+from exporter_proxy.views.pages import Kind, Pages
+from exporter_proxy.workers import Workers
+from tests.views.conftest import Clock
+
+TEXT = Kind()
+
+
+def pages_of(table: Table, own: SelfMetrics | None = None, *, merged: bool = False) -> Pages:
+    rules = Rules()
+    catalog = Catalog(table, rules=(lambda _: rules) if merged else None, wall_ns=Clock())
+    return Pages(table, catalog, own, merged=merged)
+
+
+def text(page: object) -> bytes:
+    return b"".join(page.chunks())  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def workers() -> Iterator[Workers]:
+    workers = Workers()
+    yield workers
+    workers.close()
+
+
+@pytest.fixture
+def long_table() -> Table:
+    """20 MB of 20 apps."""
+    table = Table()
+    for app in range(20):
+        table.update(f"app{app}", (b'metric{app="%2d"} 1\n' % app * 50_000,), source="test")
+    return table
+
+
+@pytest.mark.parametrize("merged", [True, False])
+async def test_an_unchanged_page_is_the_same_object(workers: Workers, *, merged: bool) -> None:
+    """Compressed bytes included."""
+    table = Table()
+    table.update("a", (b"# TYPE a gauge\na 1\n",), source="test")
+    pages = pages_of(table, merged=merged)
+    page = await pages.current(TEXT)
+    packed = await page.pack(workers)
+
+    assert pages.fresh(TEXT) is page
+    assert await pages.current(TEXT) is page
+    assert await page.pack(workers) is packed
+    assert page.plain is not None
+    assert page.plain.startswith(b"# TYPE a gauge\na 1\n")
+
+    table.update("a", (b"a 1\n",), source="test")
+
+    assert pages.fresh(TEXT) is None
+
+
+async def test_a_long_page_is_never_joined(long_table: Table, workers: Workers) -> None:
+    """No piece is longer than a megabyte, and neither is what is compressed at a time."""
+    page = await pages_of(long_table).current(TEXT)
+    packed = await page.pack(workers)
+    whole = b"".join(row.payload[0] for row in long_table)
+
+    assert page.plain is None
+    assert max(map(len, page.chunks())) <= LONGEST_PIECE
+    assert len(packed) == len(page.pieces) + 2
+    assert text(page) == gzip.decompress(b"".join(packed)) == whole
+
+
+async def test_a_change_leaves_other_pieces_as_they_are(
+    long_table: Table, workers: Workers
+) -> None:
+    pages = pages_of(long_table)
+    before = await pages.current(TEXT)
+    await before.pack(workers)
+    long_table.update("app7", (b"app7 1\n" * 100_000,), source="test")
+    after = await pages.current(TEXT)
+
+    changed = [piece for piece in after.pieces if not piece.is_deflated]
+    assert 1 <= len(changed) <= 2
+    assert len(after.pieces) >= len(before.pieces) - 2
+
+
+@pytest.mark.parametrize("merged", [True, False])
+async def test_shows_the_table_at_one_moment(
+    monkeypatch: pytest.MonkeyPatch, *, merged: bool
+) -> None:
+    """An update that comes while the page is made is on the next page, maybe on this: not half.
+
+    Payloads that are not read are all those of one moment.
+    """
+    monkeypatch.setattr("exporter_proxy.views.slices.HOLD_SECONDS", 0)
+    table = Table()
+    for app in range(3_000):
+        table.update(f"app{app}", (b'a{app="%d"} 1\n' % app,), source="test")
+    pages = pages_of(table, merged=merged)
+    scrape = asyncio.create_task(pages.current(TEXT))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    for app in range(3_000):
+        table.update(f"app{app}", (b'a{app="%d"} 2\n' % app,), source="test")
+    later = asyncio.create_task(pages.current(TEXT))
+
+    assert text(await later).count(b"} 2\n") == 3_000
+    first = text(await scrape)
+    assert first.count(b"\na{") + first.startswith(b"a{") == 3_000
+    if not merged:
+        assert first.count(b"} 1\n") in (0, 3_000)
+
+
+async def test_pages_that_come_together_are_one(long_table: Table, workers: Workers) -> None:
+    pages = pages_of(long_table)
+    first, *others = await asyncio.gather(*(pages.current(TEXT) for _ in range(10)))
+
+    assert all(page is first for page in others)
+
+    packed, *again = await asyncio.gather(*(first.pack(workers) for _ in range(10)))
+
+    assert all(chunks is packed for chunks in again)
+
+
+async def test_a_page_never_is_older_than_its_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Although others began one before."""
+    monkeypatch.setattr("exporter_proxy.views.slices.HOLD_SECONDS", 0)
+    table = Table()
+    for app in range(200):
+        table.update(f"app{app}", (b'a{app="%d"} 1\n' % app,), source="test")
+    pages = pages_of(table, merged=True)
+    early = asyncio.create_task(pages.current(TEXT))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    table.update("late", (b"late 1\n",), source="test")
+
+    assert b"\nlate 1\n" in text(await pages.current(TEXT))
+    await early
+
+
+async def test_a_reader_who_leaves_loses_no_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At whatever moment: the page that was begun for it is finished for the next one."""
+    monkeypatch.setattr("exporter_proxy.views.slices.HOLD_SECONDS", 0)
+    table = Table()
+    pages = pages_of(table, merged=True)
+    for moment in range(1, 12):
+        for app in range(100):
+            payload = b'a{app="%d"} %d\n' % (app, moment)
+            table.update(f"app{app}", (payload,), source="test")
+        task = asyncio.create_task(pages.current(TEXT))
+        for _ in range(moment):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+        assert text(await pages.current(TEXT)).count(b"} %d\n" % moment) >= 100
+
+
+async def test_the_loop_is_served_while_a_page_is_laid_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("exporter_proxy.views.slices.HOLD_SECONDS", 0)
+    table = Table()
+    for app in range(10_000):
+        table.update(f"app{app}", (b"a 1\n",), source="test")
+    pages = pages_of(table, SelfMetrics(table, [], list, 5.0))
+    task = asyncio.create_task(pages.current(TEXT))
+    turns = 0
+    while not task.done():
+        turns += 1
+        await asyncio.sleep(0)
+
+    # at least 5 of payloads and one for each twenty apps that are looked at
+    assert turns > 500
