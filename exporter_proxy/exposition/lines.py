@@ -15,7 +15,7 @@ _SERIES = rb'[^{ "\n]*+(?:\{(?:[^"}\n]|' + _STRING + rb")*+\})?+"
 
 HEAD = re.compile(rb'(?m)^([^{ "\n]*+)(?:\{((?:[^"}\n]|' + _STRING + rb")*+)\})?+")
 """A line up to the value: the name (empty: it stands in quotes) and what is in braces."""
-ITEM = re.compile(rb"(" + _STRING + rb'|[^=,"\n]++)(=' + _STRING + rb")?+,?+")
+ITEM = re.compile(rb"(" + _STRING + rb'|[^=,"\n]++)(=' + _STRING + rb")?+")
 """What is in braces, one by one: a label's name and the rest of it; no rest: the metric's name."""
 
 # Two words without a quote in them at the end of a line are a value and a timestamp: before the

@@ -30,7 +30,7 @@ class Labels:
             those win, empty ones too.
     """
 
-    __slots__ = ("_bare", "_braced", "_growth", "_names", "_override", "_own", "_texts")
+    __slots__ = ("_bare", "_braced", "_growth", "_has", "_names", "_override", "_own", "_texts")
 
     def __init__(self, labels: Mapping[str, str], *, override: bool) -> None:
         self._override = override
@@ -43,6 +43,10 @@ class Labels:
         self._own = [
             (re.compile(name + b'="').search, (b"{" + name + b'="', b"," + name + b'="'))
             for name in self._names
+        ]
+        self._has = [
+            (text, re.compile(b"(?:%s,)*?%s=" % (ITEM.pattern, name)).match)
+            for name, text in self._texts.items()
         ]
         joined = b",".join(self._texts.values())
         self._braced = b"{" + joined + b","
@@ -59,6 +63,11 @@ class Labels:
             if search(block) and any(form in block for form in forms):
                 return True
         return False
+
+    def may_clash(self, block: bytes) -> bool:
+        """Tell whether two series of ``block`` may become one."""
+        # Where theirs win, one must have what another is given.
+        return self._override or any(text in block for text in self._texts.values())
 
     def add(self, block: bytes, name: bytes, lines: int, *, quoted: bool) -> bytes:
         """Return ``block``, none of whose samples has one of the labels, with them.
@@ -132,7 +141,7 @@ class Labels:
             lines -= times
             if not lines:
                 return changed
-        return self.add_exactly(block, Seen())
+        return self.add_exactly(block, Seen(follow=False))
 
     def add_exactly(self, block: bytes, seen: "Seen") -> bytes:
         """Return ``block`` with the labels, line by line.
@@ -141,9 +150,13 @@ class Labels:
             block: Lines, each of them ending in a newline.
             seen: Takes note of the series before and after.
         """
+        if not self._names:
+            return block
 
         def change(found: re.Match[bytes]) -> bytes:
             name, braces = found.groups()
+            if name and not (seen.follows or self._override):
+                return self._add_missing(name, braces, seen)
             if not name and braces is None:
                 return b""  # where the last line ends
             metric, before = [], {}
@@ -161,24 +174,38 @@ class Labels:
                 ours = {own: text for own, text in self._texts.items() if own not in before}
                 after = ours | before
                 seen.own += len(ours) < len(self._texts)
-            seen.add(name or b"".join(metric), before, after)
+            if seen.follows:
+                seen.add(name or b"".join(metric), before, after)
             items = b",".join([*metric, *after.values()])
             return b"%s{%s}" % (name, items) if items else name
 
         return HEAD.sub(change, block)
 
+    def _add_missing(self, name: bytes, braces: bytes | None, seen: "Seen") -> bytes:
+        """Return the beginning of a line with those labels that it has not."""
+        if braces is None:
+            return name + self._bare
+        missing = [text for text, has in self._has if not has(braces)]
+        seen.own += len(missing) < len(self._has)
+        return b"%s{%s}" % (name, b",".join([*missing, braces]))
+
 
 class Seen:
     """The series of a family, before and after labels were added.
 
+    Args:
+        follow: Whether to look for clashes; it is known beforehand whether there can be any.
+
     Attributes:
+        follows: As ``follow``.
         clash: The name of a metric two of whose series became one; None: there is none.
         own: How many samples kept a label of their own.
     """
 
-    __slots__ = ("_after", "_before", "clash", "own")
+    __slots__ = ("_after", "_before", "clash", "follows", "own")
 
-    def __init__(self) -> None:
+    def __init__(self, *, follow: bool = True) -> None:
+        self.follows = follow
         self._before: set[bytes] = set()
         self._after: set[bytes] = set()
         self.clash: bytes | None = None

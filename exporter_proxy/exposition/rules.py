@@ -10,6 +10,10 @@ from exporter_proxy.exposition.model import Family, Finding, Quarantined
 from exporter_proxy.exposition.name_pattern import NamePattern
 from exporter_proxy.exposition.relabel import Labels, Seen
 
+# A family takes as long as so many bytes, however few it has.
+_FAMILY_BYTES = 256
+_FAMILIES_A_STEP = 1000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
@@ -75,11 +79,16 @@ def apply(families: Sequence[Family], rules: Rules) -> Applied:
 
 
 def apply_in_steps(families: Sequence[Family], rules: Rules) -> Generator[None, None, Applied]:
-    """Do what :func:`apply` does, and yield whenever about a MiB is done; return the result."""
+    """Do what :func:`apply` does, and yield after some milliseconds; return the result."""
     if not rules:
         return Applied(families)
     if rules.keep is not None or rules.drop is not None:
-        families = [family for family in families if rules.wants(family.name)]
+        kept: list[Family] = []
+        for start in range(0, len(families), _FAMILIES_A_STEP):
+            some = families[start : start + _FAMILIES_A_STEP]
+            kept += [family for family in some if rules.wants(family.name)]
+            yield
+        families = kept
     if rules.honor_timestamps and not rules.labels:
         return Applied(families)
     return (yield from _Change(rules).run(families))
@@ -94,12 +103,12 @@ class _Change:
         self._repeated = 0
 
     def run(self, families: Sequence[Family]) -> Generator[None, None, Applied]:
-        """Change all; yield whenever about a MiB is done."""
+        """Change all; yield after some milliseconds."""
         changed: list[Family] = []
         quarantined: list[Quarantined] = []
         done = 0
         for family in families:
-            done += len(family.samples)
+            done += len(family.samples) + _FAMILY_BYTES
             if done > WINDOW:
                 yield
                 done = 0
@@ -141,13 +150,13 @@ class _Change:
                     openmetrics = None
         relabel = self._rules.relabel
         if relabel is not None:
-            seen = Seen()
+            seen = Seen(follow=relabel.may_clash(samples))
             samples = yield from _relabel(samples, family, relabel, seen)
             if seen.clash is not None:
                 return _clash(family, seen.clash, self._rules)
             self._own += seen.own
             if openmetrics is not None:
-                openmetrics = yield from _relabel(openmetrics, family, relabel, Seen())
+                openmetrics = yield from _relabel(openmetrics, family, relabel, Seen(follow=False))
         return _with_samples(family, samples, count, openmetrics)
 
 
@@ -160,7 +169,7 @@ def _strip(block: bytes) -> Generator[None, None, tuple[bytes, int]]:
         The lines, the same object if none has a timestamp, and how many were left out.
     """
     parts: list[bytes] = []
-    for window in windows(block):
+    for window in windows(block, WINDOW // 4):
         parts.append(without_timestamps(window))
         yield
     stripped = b"".join(parts)

@@ -20,7 +20,7 @@ def add(block: bytes, labels: dict[str, str], *, override: bool = False, **kind:
     """Add labels in the way that the block asks for."""
     ours = Labels(labels, override=override)
     if ours.in_use(block):
-        return ours.add_exactly(block, Seen())
+        return ours.add_exactly(block, Seen(follow=ours.may_clash(block)))
     name = str(kind.get("name", "m")).encode()
     return ours.add(block, name, block.count(b"\n"), quoted=bool(kind.get("quoted")))
 
@@ -129,13 +129,16 @@ def test_empty_value_is_no_label():
 )
 def test_sees_series_become_one(block, override, clash):
     seen = Seen()
-    Labels({"a": "x"}, override=override).add_exactly(block, seen)
+    ours = Labels({"a": "x"}, override=override)
+    ours.add_exactly(block, seen)
 
     assert seen.clash == clash
+    assert ours.may_clash(block) >= (clash is not None)
 
 
-def test_counts_samples_that_keep_their_own():
-    seen = Seen()
+@pytest.mark.parametrize("follow", [False, True])
+def test_counts_samples_that_keep_their_own(follow):
+    seen = Seen(follow=follow)
     Labels({"a": "x", "b": "y"}, override=False).add_exactly(
         b'm{a="1"} 1\nm{c="1"} 2\nm{b="1",a="2"} 2\n', seen
     )
@@ -175,12 +178,13 @@ def test_adds_as_a_slow_reader_would(override, family: Family, labels: dict[str,
             assert dict(new.labels) == expected
 
 
-@given(families(), OURS)
-def test_exact_way_is_the_fast_way(family: Family, labels: dict[str, str]):
+@pytest.mark.parametrize("follow", [False, True])
+@given(family=families(), labels=OURS)
+def test_exact_way_is_the_fast_way(follow, family: Family, labels: dict[str, str]):
     """Where no sample has one of the labels, both ways give the same bytes."""
     ours = Labels(labels, override=False)
     if ours.in_use(family.samples):
         return
     fast = ours.add(family.samples, family.name, family.count, quoted=family.quoted)
 
-    assert ours.add_exactly(family.samples, Seen()) == fast
+    assert ours.add_exactly(family.samples, Seen(follow=follow)) == fast

@@ -2,11 +2,13 @@
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from exporter_proxy.exposition import lines
 from exporter_proxy.exposition.lines import without_timestamps
 from exporter_proxy.exposition.model import Family, Finding, Quarantined
 from exporter_proxy.exposition.name_pattern import NamePattern
+from exporter_proxy.exposition.reader import read as read_payload
 from exporter_proxy.exposition.rules import Rules, apply, apply_in_steps
 from tests.exposition.sample_lines import families, read
 
@@ -190,10 +192,12 @@ def test_large_families_are_changed_in_steps(size, own):
 
 
 def test_many_small_families_are_changed_in_steps():
-    family = gauge("m", 'm{b="1"} 1\n' * 1000)
-    times = lines.WINDOW // len(family.samples) + 1
+    family = gauge("m", 'm{b="1"} 1\n')
+    rules = Rules(labels={"a": "x"}, drop=NamePattern(["n"]))
+    taken = sum(1 for _ in apply_in_steps([family] * 10_000, rules))
 
-    assert sum(1 for _ in apply_in_steps([family] * (2 * times), Rules(labels={"a": "x"}))) == 2
+    assert taken >= 12
+    assert len(apply([family] * 10_000, rules).families) == 10_000
 
 
 @given(families())
@@ -205,3 +209,46 @@ def test_strips_as_a_slow_reader_would(family: Family):
             exemplar = more[more.index("#") :] if "#" in more else []
 
             assert new == old._replace(rest=" ".join([value, *exemplar]))
+
+
+LINES = [
+    "# TYPE m histogram",
+    "# TYPE x counter",
+    "# TYPE x info",
+    "# EOF",
+    "m 1",
+    "m{} 1 5",
+    'm{b="{",c="\\"} ",} 1',
+    'm{app="1"} 1',
+    'm{myapp=",app="} 1',
+    'm{"l.x"="1"} 5',
+    '{"m.x"} 1',
+    '{"m.x", app="1"} 2 5',
+    'm_bucket{le="1"} 1',
+    "m_sum 1",
+    'm_count{"app"="2"} 1',
+    'x_total{app="1"} 1',
+    'x_total{b="1"} 1 1.5 # {app="b"} 1 2',
+    "x_total 1 # {} 1 2",
+    "x_created 5",
+    'x_info{b="1"} 1',
+]
+
+
+@pytest.mark.parametrize("override", [False, True])
+@given(payload=st.lists(st.sampled_from(LINES), max_size=9, unique=True).map("\n".join))
+def test_labels_what_readers_give(override, payload: str):
+    """Each sample has the label once, whatever was pushed."""
+    rules = Rules(labels={"app": "z"}, override_labels=override)
+    for family in read_payload((payload.encode(),)).families:
+        applied = apply([family], rules)
+        for changed in applied.families:
+            before, after = read(family.samples), read(changed.samples)
+
+            assert len(after) == changed.count == family.count
+            for old, new in zip(before, after, strict=True):
+                given_labels = {"app": "z"} if override else {}
+                assert dict(new.labels) == {"app": "z"} | dict(old.labels) | given_labels
+                assert len(new.labels) == len(dict(new.labels))
+                assert (new.name, new.rest) == (old.name, old.rest)
+        assert applied.families or applied.quarantined
