@@ -92,6 +92,11 @@ class Duplicates:
         return other
 
 
+def series_of(samples: bytes) -> list[bytes]:
+    """Return name and labels of each sample, in their order."""
+    return _VALUES.sub(b"", samples).split(b"\n")[:-1]
+
+
 def _search_family(
     family: MergedFamily,
 ) -> Generator[None, None, tuple[list[Duplicate], dict[int, frozenset[bytes]]]]:
@@ -101,8 +106,7 @@ def _search_family(
     for count, app in enumerate(sorted(family.cells), 1):
         cell = family.cells.get(app)
         if cell is not None:
-            series = dict.fromkeys(_VALUES.sub(b"", cell.samples).split(b"\n"), app)
-            del series[b""]
+            series = dict.fromkeys(series_of(cell.samples), app)
             both = seen.keys() & series.keys()
             if both:
                 held[app] = frozenset(both)

@@ -138,6 +138,8 @@ class MergedIndex:
             del self.families[name]
             self._own.discard(name)
             for other in self._clashes.pop(name, ()):
+                for changes in self._watchers:
+                    changes.metadata[other] = None
                 self._clashes[other].discard(name)
                 if not self._clashes[other]:
                     del self._clashes[other]

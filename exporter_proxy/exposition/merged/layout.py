@@ -142,12 +142,23 @@ class Layout:
             each.touch(apps, family)
 
     def _lay_out_bucket(self, bucket: int) -> Generator[None, None, None]:
+        if self._apps.get(bucket):
+            pieces = yield from self._pieces(bucket)
+            if bucket not in self._buckets:
+                self._order = sorted((*self._order, bucket))
+            self._buckets[bucket] = pieces
+        else:
+            self._apps.pop(bucket, None)
+            if self._buckets.pop(bucket, None) is not None:
+                self._order.remove(bucket)
+
+    def _pieces(self, bucket: int) -> Generator[None, None, list[Piece]]:
         index = self._index
         previous = {piece.key: piece for piece in self._buckets.get(bucket, ())}
         pieces: list[Piece] = []
         lines: list[bytes] = []
         yielded = 0
-        for app in sorted(self._apps.get(bucket, ())):
+        for app in sorted(self._apps[bucket]):
             for name in index.section(app):
                 family = index.families[name]
                 blocks = self._blocks.get(name)
@@ -168,14 +179,7 @@ class Layout:
                         pieces += more
                     yield
         pieces += lay_out(lines, previous)
-        if self._apps.get(bucket):
-            if bucket not in self._buckets:
-                self._order = sorted((*self._order, bucket))
-            self._buckets[bucket] = pieces
-        else:
-            self._apps.pop(bucket, None)
-            if self._buckets.pop(bucket, None) is not None:
-                self._order.remove(bucket)
+        return pieces
 
 
 class _Blocks:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from exporter_proxy.exposition.merged.cells import (
     SAMPLE,
+    SERIES,
     openmetrics_lines,
     split_lines,
     without_exemplars,
@@ -25,8 +26,8 @@ class _Shape(NamedTuple):
 
     bounded: bytes
     label: bytes
-    sum: bytes
-    count: bytes
+    total: bytes
+    counted: bytes
 
 
 _SHAPES: dict[FamilyType, _Shape] = {
@@ -36,8 +37,8 @@ _SHAPES: dict[FamilyType, _Shape] = {
 }
 
 
-# A sample of a histogram or summary: its metric, suffix, bound (if it is a bucket or quantile), value
-# and timestamp. No named tuple: there is one for each line.
+# A sample of a histogram or summary: its metric, suffix, bound (of a bucket or quantile), value and
+# timestamp. No named tuple: there is one for each line.
 _Line = tuple[bytes, bytes, bytes, bytes, bytes | None]
 _Reader = Callable[[bytes], _Line | None]
 _MetricReader = Callable[[bytes], tuple[bytes, bytes | None]]
@@ -48,7 +49,7 @@ def _reader(name: bytes, shape: _Shape, *, plain: bool) -> _Reader:
     head = name + shape.bounded + b"{"
     start, bounded = len(head), shape.bounded
     label, skip = shape.label, len(shape.label)
-    roles = {name + shape.sum: shape.sum, name + shape.count: shape.count}
+    roles = {name + shape.total: shape.total, name + shape.counted: shape.counted}
 
     def read(line: bytes) -> _Line | None:
         if plain:
@@ -206,7 +207,7 @@ def _check(
             if role == shape.bounded:
                 good = take(_bound(bound), number)
             else:
-                good = metric.add(number, is_count=role == shape.count)
+                good = metric.add(number, is_count=role == shape.counted)
             if not good:
                 return None
         yield
@@ -222,8 +223,8 @@ def _bound(text: bytes) -> float:
     return number if number != float("inf") or text == b"+Inf" else float("nan")
 
 
-def fold(cell: Family, text: bytes, created: Family) -> tuple[bytes, int]:
-    """Put each ``_created`` sample behind the metric that it belongs to.
+def fold(cell: Family, text: bytes, created: Family) -> Generator[None, None, tuple[bytes, int]]:
+    """Put each ``_created`` sample behind the metric that it belongs to, in steps.
 
     Args:
         cell: A counter, histogram or summary.
@@ -231,33 +232,42 @@ def fold(cell: Family, text: bytes, created: Family) -> tuple[bytes, int]:
         created: The gauge of the same app that has the times at which the metrics were created.
 
     Returns:
-        The samples, and how many of ``created`` belong to none of the metrics.
+        The samples, the same object if there was nothing to put between them, and how many of
+        ``created`` belong to none of the metrics.
     """
-    times: dict[bytes, tuple[bytes, bytes | None]] = {}
-    count = 0
-    for line in split_lines(openmetrics_lines(created)):
-        sample = SAMPLE.fullmatch(line)
-        assert sample is not None  # readers write nothing else
-        count += 1
-        short = line if sample[5] is None else line[: sample.start(5) - 1]
-        times.setdefault(sample[2] or b"", (short, sample[4]))
-    total = count
+    times = yield from _times(created)
+    left = created.samples.count(b"\n")
     read = _metric_reader(cell)
     written: list[bytes] = []
     current: bytes | None = None
     time: bytes | None = None
-    for line in (*split_lines(text), None):
-        key, its_time = (None, None) if line is None else read(line)
-        if key != current and current is not None:
-            entry = times.get(current)
-            if entry is not None and entry[1] == time:
-                written.append(entry[0])
-                del times[current]
-                count -= 1
-        current, time = key, its_time
-        if line is not None:
-            written.append(line)
-    return (text if count == total else b"\n".join((*written, b""))), count
+    for count, line in enumerate(split_lines(text), 1):
+        key, its_time = read(line)
+        if key != current:
+            if current is not None and (current, time) in times:
+                written.append(times.pop((current, time)))
+            current, time = key, its_time
+        written.append(line)
+        if not count % _STEP:
+            yield
+    if current is not None and (current, time) in times:
+        written.append(times.pop((current, time)))
+    folded = len(written) - text.count(b"\n")
+    return (b"\n".join((*written, b"")) if folded else text), left - folded
+
+
+def _times(
+    created: Family,
+) -> Generator[None, None, dict[tuple[bytes, bytes | None], bytes]]:
+    """Return the lines of a ``_created`` family by metric and timestamp, without exemplars."""
+    times: dict[tuple[bytes, bytes | None], bytes] = {}
+    for count, line in enumerate(split_lines(without_exemplars(openmetrics_lines(created))), 1):
+        sample = SAMPLE.fullmatch(line)
+        assert sample is not None  # readers write nothing else
+        times.setdefault((sample[2] or b"", sample[4]), line)
+        if not count % _STEP:
+            yield
+    return times
 
 
 def _metric_reader(cell: Family, *, plain: bool | None = None) -> _MetricReader:
@@ -270,8 +280,12 @@ def _metric_reader(cell: Family, *, plain: bool | None = None) -> _MetricReader:
 
         def metric(line: bytes) -> tuple[bytes, bytes | None]:
             sample = read(line)
-            # What is none of its type's samples is a metric of its own.
-            return (line, None) if sample is None else (sample[0], sample[4])
+            if sample is None:
+                # None of its type's samples: a metric of its own, as no labels look like it.
+                series = SERIES.match(line)
+                assert series is not None  # readers write nothing else
+                return series[0], None
+            return sample[0], sample[4]
 
         return metric
     start = len(cell.name) + 1

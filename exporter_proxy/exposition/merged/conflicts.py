@@ -1,0 +1,279 @@
+"""What stands between an app's families and those of other apps; nothing is written.
+
+That of two apps counts which comes first, by their numbers, as it does in the index.
+"""
+
+from collections.abc import Collection, Generator, Sequence
+from typing import Literal, NamedTuple
+
+from exporter_proxy.exposition.lines import windows
+from exporter_proxy.exposition.merged.duplicates import series_of
+from exporter_proxy.exposition.merged.family import COMPOUND, MergedFamily, fits
+from exporter_proxy.exposition.merged.index import SELF, MergedIndex
+from exporter_proxy.exposition.model import Family, FamilyType
+
+ConflictReason = Literal["type_conflict", "help_conflict", "suffix_clash", "same_series"]
+
+# Of the samples of compound families; and of what stands last on the page: as in the index.
+_SUFFIXES = (b"_bucket", b"_sum", b"_count")
+_SELF_PREFIX = b"exporter_proxy_"
+# Cells or families looked at, and bytes searched for series, before the event loop is served.
+_STEP = 1000
+_STEP_BYTES = 131_072
+
+
+class Conflict(NamedTuple):
+    """One family against what another app has.
+
+    Attributes:
+        family: Its name.
+        reason: ``type_conflict`` and ``help_conflict``: TYPE or HELP is another. ``suffix_clash``:
+            its name is that of a series of a histogram or summary, or the other way round.
+            ``same_series``: name and labels are the same.
+        app: The number of the other app; of several, the first.
+        other: What that app has: its type, its HELP, its family, or the series that both have.
+        wins: Whether what counts is this family's: its app comes first.
+        held_back: Whose samples some scraper doesn't get for it; empty: nobody's.
+        times: How many apps it is that have another TYPE or HELP, or how many series; else 1.
+    """
+
+    family: bytes
+    reason: ConflictReason
+    app: int
+    other: bytes
+    wins: bool
+    held_back: Literal["", "this", "other"]
+    times: int = 1
+
+
+def conflicts_with(index: MergedIndex, families: Sequence[Family], app: int) -> list[Conflict]:
+    """Do at once what :func:`conflicts_in_steps` does."""
+    steps = conflicts_in_steps(index, families, app)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: list[Conflict] = end.value
+            return found
+
+
+def conflicts_in_steps(
+    index: MergedIndex, families: Sequence[Family], app: int
+) -> Generator[None, None, list[Conflict]]:
+    """Return what would be in the way if ``app`` had ``families`` and nothing else.
+
+    Every cell that other apps have of the same families is looked at. The index may change between
+    the steps; what changed is then seen or not.
+
+    Args:
+        index: All apps; what ``app`` has in it doesn't count.
+        families: No name twice.
+        app: Its number, or the one that it would get.
+
+    Yields:
+        Nothing, after some milliseconds of work at most.
+    """
+    found: list[Conflict] = []
+    own = {family.name: place for place, family in enumerate(families)}
+    for number, family in enumerate(families, 1):
+        others = yield from _others(index.families.get(family.name), app)
+        if others is not None:
+            found += yield from _in_family(family, others, app)
+        found += yield from _shadowed(index, family, own, families, app)
+        if number % _STEP == 0:
+            yield
+    return found
+
+
+class _Others(NamedTuple):
+    """What other apps have of a family.
+
+    Attributes:
+        cells: ``{number of the app: what it has}``, the first app first.
+        typed: The first app that gives a type; None: none does.
+    """
+
+    cells: dict[int, Family]
+    typed: int | None
+
+    @property
+    def first(self) -> int:
+        """The first app that carries the family."""
+        return next(iter(self.cells))
+
+    def type(self, family: Family | None, app: int) -> FamilyType:
+        """Return the type that counts when ``app`` has ``family`` too, or nothing of it."""
+        if family is not None and family.typed and (self.typed is None or app < self.typed):
+            return family.type
+        return "untyped" if self.typed is None else self.cells[self.typed].type
+
+
+def _others(merged: MergedFamily | None, app: int) -> Generator[None, None, _Others | None]:
+    if merged is None:
+        return None
+    cells: dict[int, Family] = {}
+    typed: int | None = None
+    for count, number in enumerate(sorted(merged.cells), 1):
+        cell = merged.cells.get(number)
+        if number != app and cell is not None:
+            cells[number] = cell
+            if typed is None and cell.typed:
+                typed = number
+        if count % _STEP == 0:
+            yield
+    return _Others(cells, typed) if cells else None
+
+
+def _in_family(family: Family, others: _Others, app: int) -> Generator[None, None, list[Conflict]]:
+    found: list[Conflict] = []
+    types = yield from _type(family, others, app)
+    if types is not None:
+        found.append(types)
+    helps = yield from _help(family, others, app)
+    if helps is not None:
+        found.append(helps)
+    if types is None or not types.held_back:
+        same = yield from _series(family, others, app)
+        if same is not None:
+            found.append(same)
+    return found
+
+
+def _type(family: Family, others: _Others, app: int) -> Generator[None, None, Conflict | None]:
+    kind = others.type(family, app)
+    wins = family.typed and (others.typed is None or app < others.typed)
+    if not wins:
+        if others.typed is None or not (_says(family, kind) or not fits(family, kind)):
+            return None
+        held_back: Literal["", "this"] = "" if fits(family, kind) else "this"
+        other = kind.encode()
+        return Conflict(family.name, "type_conflict", others.typed, other, False, held_back)
+    first: int | None = None
+    times = 0
+    some_held = False
+    for count, (number, cell) in enumerate(others.cells.items(), 1):
+        held = not fits(cell, kind)
+        if held or _says(cell, kind):
+            times += 1
+            if first is None or (held and not some_held):
+                first = number
+            some_held = some_held or held
+        if count % _STEP == 0:
+            yield
+    if first is None:
+        return None
+    other = others.cells[first].type.encode()
+    effect: Literal["", "other"] = "other" if some_held else ""
+    return Conflict(family.name, "type_conflict", first, other, True, effect, times)
+
+
+def _says(cell: Family, kind: FamilyType) -> bool:
+    """Tell whether a cell gives a type, and another."""
+    return cell.typed and cell.type != kind
+
+
+def _help(family: Family, others: _Others, app: int) -> Generator[None, None, Conflict | None]:
+    if family.help is None:
+        return None
+    helped: int | None = None
+    first: int | None = None
+    times = 0
+    for count, (number, cell) in enumerate(others.cells.items(), 1):
+        if cell.help is not None:
+            if helped is None:
+                helped = number
+            if cell.help != family.help:
+                times += 1
+                first = number if first is None else first
+        if count % _STEP == 0:
+            yield
+    if helped is None or first is None:
+        return None
+    wins = app < helped
+    if not wins:
+        # Only the first one's counts: what the apps after it say changes nothing.
+        if others.cells[helped].help == family.help:
+            return None
+        first, times = helped, 1
+    other = others.cells[first].help or b""
+    return Conflict(family.name, "help_conflict", first, other, wins, "", times)
+
+
+def _series(family: Family, others: _Others, app: int) -> Generator[None, None, Conflict | None]:
+    own: set[bytes] = set()
+    for window in windows(family.samples, _STEP_BYTES):
+        own.update(series_of(window))
+        yield
+    first: int | None = None
+    one = b""
+    shared: set[bytes] = set()
+    done = 0
+    for number, cell in others.cells.items():
+        for window in windows(cell.samples, _STEP_BYTES):
+            both = own.intersection(series_of(window))
+            if both:
+                if first is None or (first == number and min(both) < one):
+                    first, one = number, min(both)
+                shared |= both
+            done += len(window)
+            if done >= _STEP_BYTES:
+                done = 0
+                yield
+    if first is None:
+        return None
+    # Readers of the OpenMetrics page get the first app's alone.
+    held_back: Literal["this", "other"] = "other" if app < first else "this"
+    return Conflict(family.name, "same_series", first, one, app < first, held_back, len(shared))
+
+
+def _shadowed(
+    index: MergedIndex,
+    family: Family,
+    own: dict[bytes, int],
+    families: Sequence[Family],
+    app: int,
+) -> Generator[None, None, list[Conflict]]:
+    """Find what :meth:`MergedIndex.is_shadowed` would, both ways.
+
+    A compound family holds back families that come after it and have the names of its samples.
+    """
+    found: list[Conflict] = []
+    for name, is_base in _related(family.name):
+        others = yield from _others(index.families.get(name), app)
+        if others is None:
+            continue
+        mine = yield from _others(index.families.get(family.name), app)
+        # What the app has itself of the other family may be what comes first, or sets its type.
+        here = families[own[name]] if name in own else None
+        base_type = (
+            others.type(here, app)
+            if is_base
+            else (family.type if mine is None else mine.type(family, app))
+        )
+        if base_type not in COMPOUND:
+            continue
+        own_place = _place(index, family.name, mine, app, own)
+        other_place = _place(index, name, others, app, own)
+        if is_base and other_place < own_place:
+            found.append(Conflict(family.name, "suffix_clash", others.first, name, False, "this"))
+        elif not is_base and own_place < other_place:
+            found.append(Conflict(family.name, "suffix_clash", others.first, name, True, "other"))
+    return found
+
+
+def _related(name: bytes) -> Collection[tuple[bytes, bool]]:
+    """Return names that may clash with ``name``, and whether each is what it is a suffix of."""
+    related = [(name + suffix, False) for suffix in _SUFFIXES]
+    related += [(name[: -len(suffix)], True) for suffix in _SUFFIXES if name.endswith(suffix)]
+    return related
+
+
+def _place(
+    index: MergedIndex, name: bytes, others: _Others | None, app: int, own: dict[bytes, int]
+) -> tuple[int, int, bytes]:
+    """Return where a family would stand on the page, as :meth:`MergedIndex.page_order` does."""
+    if name.startswith(_SELF_PREFIX):
+        return SELF, 0, name
+    if others is None or (name in own and app < others.first):
+        return app, own[name], name
+    return others.first, index.apps.get(others.first, {}).get(name, 0), name
