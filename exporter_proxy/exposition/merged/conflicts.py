@@ -238,26 +238,29 @@ def _shadowed(
     A compound family holds back families that come after it and have the names of its samples.
     """
     found: list[Conflict] = []
-    for name, is_base in _related(family.name):
-        others = yield from _others(index.families.get(name), app)
+    name = family.name
+    mine = yield from _others(index.families.get(name), app)
+    for other, is_base in _related(name):
+        others = yield from _others(index.families.get(other), app)
         if others is None:
             continue
-        mine = yield from _others(index.families.get(family.name), app)
-        # What the app has itself of the other family may be what comes first, or sets its type.
-        here = families[own[name]] if name in own else None
-        base_type = (
-            others.type(here, app)
-            if is_base
-            else (family.type if mine is None else mine.type(family, app))
-        )
-        if base_type not in COMPOUND:
+        place = _place(index, other, others, app, own)
+        mine_place = _place(index, name, mine, app, own)
+        if is_base:
+            # What the app has itself of it may be what sets its type.
+            kind = others.type(families[own[other]] if other in own else None, app)
+            if kind in COMPOUND and place < mine_place:
+                found.append(Conflict(name, "suffix_clash", others.first, other, False, "this"))
             continue
-        own_place = _place(index, family.name, mine, app, own)
-        other_place = _place(index, name, others, app, own)
-        if is_base and other_place < own_place:
-            found.append(Conflict(family.name, "suffix_clash", others.first, name, False, "this"))
-        elif not is_base and own_place < other_place:
-            found.append(Conflict(family.name, "suffix_clash", others.first, name, True, "other"))
+        kind = family.type if mine is None else mine.type(family, app)
+        if kind not in COMPOUND or place < mine_place:
+            continue
+        if mine is not None and mine.type(None, app) in COMPOUND:
+            without = _place(index, name, mine, app, {})
+            if without < _place(index, other, others, app, {}):
+                # It is so already.
+                continue
+        found.append(Conflict(name, "suffix_clash", others.first, other, True, "other"))
     return found
 
 
