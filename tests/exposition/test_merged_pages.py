@@ -58,7 +58,10 @@ def compound(draw: st.DrawFn, name: str, kind: FamilyType, label: str) -> list[s
         bounds = ["0.5", "1"] if kind == "summary" else ["0.5", "+Inf"]
         total, count = ("_gsum", "_gcount") if kind == "gaugehistogram" else ("_sum", "_count")
         return [
-            *(f'{name}{bounded}{braced(label, f"""{mark}="{bound}" """.strip())} 3' for bound in bounds),
+            *(
+                f'{name}{bounded}{braced(label, f"""{mark}="{bound}" """.strip())} 3'
+                for bound in bounds
+            ),
             f"{name}{total}{braced(label)} 4.5",
             f"{name}{count}{braced(label)} 3",
         ]
@@ -66,13 +69,14 @@ def compound(draw: st.DrawFn, name: str, kind: FamilyType, label: str) -> list[s
     bounds = draw(st.lists(st.sampled_from(["0.5", "1", "+Inf", "-1", "inf", "2"]), unique=True))
     for bound in bounds:
         mark, suffix = ("quantile", "") if kind == "summary" else ("le", "_bucket")
-        found.append(f'{name}{suffix}{braced(label, f"""{mark}="{bound}" """.strip())} {draw(VALUES)}')
+        found.append(
+            f'{name}{suffix}{braced(label, f"""{mark}="{bound}" """.strip())} {draw(VALUES)}'
+        )
     suffixes = ["_gsum", "_gcount"] if kind == "gaugehistogram" else ["_sum", "_count"]
     # a misplaced sample, which readers let pass
     suffixes.append("")
-    for suffix in draw(st.lists(st.sampled_from(suffixes), unique=True)):
-        found.append(f"{name}{suffix}{braced(label)} {draw(VALUES)}")
-    return found
+    more = draw(st.lists(st.sampled_from(suffixes), unique=True))
+    return found + [f"{name}{suffix}{braced(label)} {draw(VALUES)}" for suffix in more]
 
 
 @st.composite
@@ -87,7 +91,9 @@ def cells(draw: st.DrawFn, app: int) -> list[Family]:
             if kind in {"histogram", "summary", "gaugehistogram"}:
                 samples += draw(compound(name, kind, own))
             elif kind == "stateset" and draw(st.booleans()):
-                samples += [f'{name}{braced(own, f"""{name}="{n}" """.strip())} {n}' for n in (0, 1)]
+                samples += [
+                    f'{name}{braced(own, f"""{name}="{n}" """.strip())} {n}' for n in (0, 1)
+                ]
             else:
                 samples.append(f"{name}{braced(own)} {draw(VALUES)}")
         if draw(st.booleans()):
@@ -154,11 +160,13 @@ class Updates(RuleBasedStateMachine):
 
     @rule(data=st.data(), app=st.sampled_from([0, 1, 2, 17, 40]))
     def set_app(self, data: st.DataObject, app: int) -> None:
+        """An app comes, or sends something else."""
         self.apps[app] = data.draw(cells(app))
         self.index.set_app(app, self.apps[app])
 
     @rule(data=st.data(), app=st.sampled_from([0, 1, 2, 17, 40]))
     def reorder(self, data: st.DataObject, app: int) -> None:
+        """An app sends the same in another order."""
         self.apps[app] = data.draw(st.permutations(self.apps.get(app, [])))
         self.index.set_app(app, self.apps[app])
 
@@ -172,6 +180,7 @@ class Updates(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def drop_app(self, data: st.DataObject) -> None:
+        """An app goes."""
         if self.apps:
             app = data.draw(st.sampled_from(sorted(self.apps)))
             del self.apps[app]
@@ -179,6 +188,7 @@ class Updates(RuleBasedStateMachine):
 
     @invariant()
     def pages_are_those_of_a_fresh_index(self) -> None:
+        """And they are read, whatever went before."""
         run(self.duplicates.search())
         fresh = MergedIndex()
         for app, families in sorted(self.apps.items()):

@@ -1,0 +1,64 @@
+"""What tests with other people's programs share."""
+
+import json
+import subprocess
+import urllib.parse
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.proxy_process import free_port, http_get
+
+Query = Callable[[str], list[dict[str, Any]]]
+
+CONFIG = """\
+global:
+  scrape_interval: 1s
+  scrape_timeout: 1s
+scrape_configs:
+  - job_name: exporter-proxy
+    static_configs:
+      - targets: ["127.0.0.1:{port}"]
+"""
+
+
+@pytest.fixture
+def prometheus(tool, tmp_path: Path) -> Iterator[Callable[[int], Query]]:
+    """Start Prometheus on a proxy's port; gives a function that asks it."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(target_port: int) -> Query:
+        port = free_port()
+        config = tmp_path / "prometheus.yml"
+        config.write_text(CONFIG.format(port=target_port))
+        with (tmp_path / "prometheus.log").open("wb") as log:
+            started.append(
+                subprocess.Popen(
+                    [
+                        tool("prometheus"),
+                        f"--config.file={config}",
+                        f"--storage.tsdb.path={tmp_path / 'data'}",
+                        f"--web.listen-address=127.0.0.1:{port}",
+                    ],
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                )
+            )
+
+        def query(expression: str) -> list[dict[str, Any]]:
+            answer = http_get(
+                port, "/api/v1/query?" + urllib.parse.urlencode({"query": expression})
+            )
+            document = json.loads(answer.body) if answer.status == 200 else {}
+            result: list[dict[str, Any]] = document.get("data", {}).get("result", [])
+            return result
+
+        return query
+
+    yield start
+    for process in started:
+        process.terminate()
+        process.wait(20)
+    print((tmp_path / "prometheus.log").read_text())  # noqa: T201 - shown where a test failed
