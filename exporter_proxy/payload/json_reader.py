@@ -128,4 +128,6 @@ def _push(app: str, metrics: str | list[str] | _Options) -> Push:
         metrics = metrics.metrics
     if isinstance(metrics, list):
         metrics = "\n".join(metrics)
+        if metrics and metrics[-1] != "\n":
+            metrics += "\n"
     return Push(app, whole_text(app, metrics.encode()), ttl)

@@ -259,6 +259,7 @@ class JsonStream:
             self._step = self._line
         else:
             self._expect(b"]", '"," or "]"')
+            self._text.end_line()
             self._end_text()
         return True
 

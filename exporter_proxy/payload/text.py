@@ -49,6 +49,12 @@ class TextBuilder:
                 return
         self._pending += part
 
+    def end_line(self) -> None:
+        """Add the newline that the last line lacks; nothing to an empty text."""
+        # What is pending is what came after the last piece, which ends with a line.
+        if self._pending and self._pending[-1] != 0x0A:
+            self.add(b"\n")
+
     @property
     def has_nul(self) -> bool:
         """Whether a NUL was added: the payload is to be refused."""

@@ -93,8 +93,10 @@ def _ttl(value: Any) -> str | float | None:
 def _lines(value: Any) -> bytes:
     if isinstance(value, _Object) or not isinstance(value, str | list):
         raise _Refused(value)
-    lines = [value] if isinstance(value, str) else value
-    return "\n".join(map(_text, lines)).encode()
+    if isinstance(value, str):
+        return _text(value).encode()
+    text = "\n".join(map(_text, value)).encode()
+    return text if not text or text.endswith(b"\n") else text + b"\n"
 
 
 def _text(value: Any) -> str:

@@ -19,15 +19,20 @@ ACCEPTED = [
     pytest.param(b'{"a":"x 1"}', [[Given("a", b"x 1", None)]], id="no_newline_is_added_here"),
     pytest.param(b'{"a":""}', [[Given("a", b"", None)]], id="empty_text"),
     pytest.param(b'{"a":[]}', [[Given("a", b"", None)]], id="no_lines"),
-    pytest.param(b'{"a":["x 1"]}', [[Given("a", b"x 1", None)]], id="one_line"),
+    pytest.param(b'{"a":["x 1"]}', [[Given("a", b"x 1\n", None)]], id="one_line"),
     pytest.param(
-        b'{"a":["# TYPE x gauge","x 1"]}', [[Given("a", b"# TYPE x gauge\nx 1", None)]], id="lines"
+        b'{"a":["# TYPE x gauge","x 1"]}', [[Given("a", b"# TYPE x gauge\nx 1\n", None)]], id="lines"
     ),
     pytest.param(b'{"a":["x 1",""]}', [[Given("a", b"x 1\n", None)]], id="last_line_empty"),
+    pytest.param(b'{"a":["x 1\\n"]}', [[Given("a", b"x 1\n", None)]], id="line_with_its_newline"),
+    pytest.param(b'{"a":[""]}', [[Given("a", b"", None)]], id="one_empty_line"),
+    pytest.param(
+        b'{"a":{"metrics":["x 1","y 2"]}}', [[Given("a", b"x 1\ny 2\n", None)]], id="lines_option"
+    ),
     pytest.param(b'{"a":["","",""]}', [[Given("a", b"\n\n", None)]], id="empty_lines"),
     pytest.param(
         b'{"a":"x 1","b":["y 1"]}',
-        [[Given("a", b"x 1", None), Given("b", b"y 1", None)]],
+        [[Given("a", b"x 1", None), Given("b", b"y 1\n", None)]],
         id="several_apps",
     ),
     pytest.param(
@@ -43,12 +48,12 @@ ACCEPTED = [
     pytest.param(b'\xef\xbb\xbf \n{"a":"x 1"}', [[Given("a", b"x 1", None)]], id="byte_order_mark"),
     pytest.param(
         b'{\n  "a" : [\r\n\t"x 1" ,\n "x 2"\n ] ,\n "b" : { "metrics" : "y 1" } \n}\n',
-        [[Given("a", b"x 1\nx 2", None), Given("b", b"y 1", None)]],
+        [[Given("a", b"x 1\nx 2\n", None), Given("b", b"y 1", None)]],
         id="pretty_printed",
     ),
     pytest.param(
         b'{"a":{"metrics":"x 1","ttl":"30s"},"b":{"ttl":5,"metrics":["y 1"]}}',
-        [[Given("a", b"x 1", 30.0), Given("b", b"y 1", 5.0)]],
+        [[Given("a", b"x 1", 30.0), Given("b", b"y 1\n", 5.0)]],
         id="options",
     ),
     pytest.param(
@@ -93,7 +98,7 @@ ACCEPTED = [
         id="escapes",
     ),
     pytest.param(
-        '{"é€😀":["é","€","😀"]}'.encode(), [[Given("é€😀", "é\n€\n😀".encode(), None)]], id="utf8"
+        '{"é€😀":["é","€","😀"]}'.encode(), [[Given("é€😀", "é\n€\n😀\n".encode(), None)]], id="utf8"
     ),
     pytest.param(
         b'{"a":{"m\\u0065trics":"x","\\u0074tl":"\\u0035s"}}',
@@ -462,9 +467,9 @@ def test_large_document_in_pieces(ascii_only: bool):  # noqa: FBT001
     message = reader.next_message()
     assert message is not None
     [push] = message
-    assert b"".join(push.payload) == "\n".join(lines).encode()
+    assert b"".join(push.payload) == "\n".join([*lines, ""]).encode()
     assert len(push.payload) > 2
-    assert all(piece.endswith(b"\n") for piece in push.payload[:-1])
+    assert all(piece.endswith(b"\n") for piece in push.payload)
     assert max(map(len, push.payload)) < 2 * MIB
     assert reader.buffered == 0
 

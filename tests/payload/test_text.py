@@ -44,6 +44,27 @@ def test_long_text_is_cut_at_line_ends():
     assert all(piece.endswith(b"\n") for piece in pieces)
 
 
+@pytest.mark.parametrize(
+    ("parts", "text"),
+    [([], b""), ([b"x"], b"x\n"), ([b"x\n"], b"x\n"), ([b"\n"], b"\n"), ([b"x\ny"], b"x\ny\n")],
+)
+def test_end_of_the_last_line(parts: list[bytes], text: bytes):
+    """It is added where it is missing."""
+    builder = TextBuilder()
+    for part in parts:
+        builder.add(part)
+    builder.end_line()
+    assert b"".join(builder.finish()) == text
+
+
+def test_end_of_the_last_line_after_a_piece():
+    """A piece that is cut off already has its end."""
+    builder = TextBuilder()
+    builder.add(b"x" * PIECE_BYTES + b"\n")
+    builder.end_line()
+    assert b"".join(builder.finish()) == b"x" * PIECE_BYTES + b"\n"
+
+
 @given(st.lists(st.sampled_from([b"x", b"\n", b"xy\n", b"\nxy", b"x" * 9, b""]), max_size=40))
 @settings(max_examples=100, deadline=None)
 def test_any_parts(parts: list[bytes]):

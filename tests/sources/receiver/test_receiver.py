@@ -17,7 +17,7 @@ async def test_push_is_silent(bench: Bench, kind: str):
     receiver = await bench.receiver(kind, expire_after=30)
     assert await bench.push(receiver, b'{"a":["x 1","y 2"],"b":{"metrics":"z","ttl":5}}') == ""
     a, b = bench.table
-    assert (a.app, a.payload, a.source) == ("a", (b"x 1\ny 2",), receiver.name)
+    assert (a.app, a.payload, a.source) == ("a", (b"x 1\ny 2\n",), receiver.name)
     assert (b.app, b.payload, b.source) == ("b", (b"z",), receiver.name)
     assert a.expires_at == a.updated_at + 30
     assert b.expires_at == b.updated_at + 5
