@@ -19,9 +19,10 @@ _STEP = 500
 # Names that samples of a type have in the text format, beside the family's.
 _TAKEN: dict[FamilyType, tuple[bytes, ...]] = {
     "histogram": (b"_bucket", b"_sum", b"_count"),
+    "gaugehistogram": (b"_bucket", b"_gsum", b"_gcount"),
     "summary": (b"_sum", b"_count"),
 }
-_TAKEN_SUFFIXES = _TAKEN["histogram"]
+_TAKEN_SUFFIXES = (*_TAKEN["histogram"], b"_gsum", b"_gcount")
 
 
 class _Place(NamedTuple):
@@ -51,8 +52,10 @@ def close(book: Book) -> Generator[None, None, tuple[list[Family], list[Quaranti
         places += _fast_places(book)
         places.sort(key=_by_line)
         clashes = yield from _clashes(places)
-        held_back = {id(place.owner) for place, _, _ in clashes}
-        bad += [(place.line, _clashing(place, name, other)) for place, name, other in clashes]
+        held_back = {id(place.owner) for place, _ in clashes}
+        bad += [
+            (place.line, _clashing(place, other)) for place, other in clashes if place.family.count
+        ]
         families = [place.family for place in places if id(place.owner) not in held_back]
     bad.sort(key=lambda entry: entry[0])
     return families, _bounded([entry for _, entry in bad])
@@ -110,11 +113,12 @@ def _may_clash(
         return True
     special = [place.family for place in places]
     special += [book.fast[name] for name in book.special if name in book.fast]
-    return any(
-        family.name + suffix in names
-        for family in special
-        for suffix in _TAKEN.get(family.type, ())
-    )
+    for number, family in enumerate(special):
+        if number % _STEP == 0:
+            yield
+        if any(family.name + suffix in names for suffix in _TAKEN.get(family.type, ())):
+            return True
+    return False
 
 
 def _complete(book: Book, draft: Draft) -> list[_Place]:
@@ -177,12 +181,15 @@ def _family(draft: Draft, name: bytes, chunks: list[Chunk], *, births: bytes | N
 
 def _clashes(
     places: list[_Place],
-) -> Generator[None, None, list[tuple[_Place, bytes, bytes]]]:
-    """Return the families whose name an earlier one has taken, with both names."""
+) -> Generator[None, None, list[tuple[_Place, bytes]]]:
+    """Return the families whose name an earlier one has taken, with that one's name.
+
+    Families without samples give way to those that have some.
+    """
     taken: dict[bytes, Family] = {}
-    clashes: list[tuple[_Place, bytes, bytes]] = []
+    clashes: list[tuple[_Place, bytes]] = []
     gone: set[int] = set()
-    for number, place in enumerate(places):
+    for number, place in enumerate(sorted(places, key=lambda place: not place.family.count)):
         if number % _STEP == 0:
             yield
         if id(place.owner) in gone:
@@ -191,8 +198,8 @@ def _clashes(
         other = _other(family, taken)
         if other is None:
             taken[family.name] = family
-        elif not (family.name == other and not family.count):
-            clashes.append((place, family.name, other))
+        else:
+            clashes.append((place, other))
             gone.add(id(place.owner))
     return clashes
 
@@ -224,7 +231,8 @@ def _quarantine(draft: Draft) -> Quarantined:
     return Quarantined(draft.name, failure.line, failure.reason, failure.message, _raw(draft))
 
 
-def _clashing(place: _Place, name: bytes, other: bytes) -> Quarantined:
+def _clashing(place: _Place, other: bytes) -> Quarantined:
+    name = place.family.name
     message = (
         f"{shown(name)} comes twice"
         if name == other

@@ -22,9 +22,10 @@ from exporter_proxy.exposition.metadata import MetadataReader
 from exporter_proxy.exposition.model import Family, FamilyType
 from exporter_proxy.exposition.shapes import ANCHORED
 
-STEP = 262_144
-"""Bytes read between two points at which others may be served: about a millisecond."""
-_FAMILIES_A_STEP = 256
+STEP = 131_072
+"""Bytes, and families, read between two points at which others may be served: a millisecond or
+two."""
+_FAMILIES = 512
 
 _WORDS = b"|".join(sorted(TYPES))
 _HELP = rb"# HELP (" + NAME + rb") (?![ \t])([^\n\\]*+)\n"
@@ -102,7 +103,8 @@ class FastReader:
         places = self._book.places
         head, find, count = _HEAD.match, text.find, text.count
         line, ordinal = self.line, self._book.ordinal
-        while position < limit:
+        last = ordinal + _FAMILIES
+        while position < limit and ordinal < last:
             match = head(text, position)
             if match is None:
                 break

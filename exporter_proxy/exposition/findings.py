@@ -13,7 +13,9 @@ RepairReason = Literal[
     "exemplar_in_text",
     "late_metadata",
     "number_spelling",
+    "metadata_spacing",
     "openmetrics_in_text",
+    "outer_blanks",
     "repeated_help",
     "repeated_type",
     "repeated_unit",
@@ -113,9 +115,14 @@ FINDINGS: dict[str, Kind] = {
         "a value such as `inf` or `-nan` is spelled so that some readers refuse it; written as "
         "`+Inf`, `-Inf` or `NaN`"
     ),
+    "metadata_spacing": _repair(
+        "a HELP, TYPE or UNIT line has blanks before its `#`, none after it, or some after the "
+        "type; readers disagree on what it says"
+    ),
     "openmetrics_in_text": _repair(
         "a payload that is declared as text has a type or a UNIT line of OpenMetrics; it is used"
     ),
+    "outer_blanks": _repair("a sample has blanks before or after it; dropped"),
     "repeated_help": _repair("a family has more than one HELP line; the first counts"),
     "repeated_type": _repair("a family has more than one TYPE line; the first counts"),
     "repeated_unit": _repair("a family has more than one UNIT line; the first counts"),
@@ -144,7 +151,7 @@ FINDINGS: dict[str, Kind] = {
         "get them escaped"
     ),
     "samples_without_type": _note("samples of a family have no TYPE line; untyped"),
-    "spacing": _note("blanks at the start of a line, in a row or within braces; normalised"),
+    "spacing": _note("blanks in a row, tabs, blanks or nothing within braces; normalised"),
     "trailing_comma": _note("a comma after the last label; dropped"),
     "bad_bucket": _quarantine("a histogram's `le` is not a number that Go can read"),
     "bad_label_name": _quarantine("a label name has characters that need quotes, or is empty"),

@@ -11,6 +11,9 @@ from exporter_proxy.exposition.model import FamilyType
 
 NAME: Final = rb"[a-zA-Z_:][a-zA-Z0-9_:]*+"
 LABEL: Final = rb"[a-zA-Z_][a-zA-Z0-9_]*+"
+_PAIR = LABEL + rb'="(?:[^"\\\n]++|\\[\\n"])*+"'
+# Labels as every reader takes them; only names may still be doubled or reserved.
+LABEL_SET: Final = _PAIR + rb"(?:," + _PAIR + rb")*+"
 QUOTED: Final = rb'"((?:[^"\\]++|\\.)*+)"'
 # What every reader takes for a finite number, whatever its digits: at most 20 before the point and
 # two of exponent can't overflow.
@@ -18,6 +21,7 @@ SAFE_VALUE: Final = (
     rb"(?:[+-]?+[0-9]{1,20}+(?:\.[0-9]*+)?+(?:[eE][+-]?+[0-9]{1,2}+)?+|[+-]?+Inf|NaN)"
 )
 
+LABEL_PAIRS = re.compile(rb"(" + LABEL + rb')="((?:[^"\\]++|\\.)*+)"', re.DOTALL)
 NAME_ALONE = re.compile(NAME)
 LABEL_ALONE = re.compile(LABEL)
 DECIMAL = re.compile(rb"[+-]?+(?:[0-9]++(?:\.[0-9]*+)?+|\.[0-9]++)(?:[eE][+-]?+[0-9]++)?+")

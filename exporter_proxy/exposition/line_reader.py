@@ -13,8 +13,12 @@ from exporter_proxy.exposition.findings import FindingReason
 from exporter_proxy.exposition.grammar import (
     LABEL,
     LABEL_ALONE,
+    LABEL_PAIRS,
+    LABEL_SET,
+    NAME,
     NAME_ALONE,
     QUOTED,
+    SAFE_VALUE,
     LineError,
     check_value,
     escape,
@@ -39,6 +43,19 @@ _ITEM = re.compile(
     + _BLANKS
     + rb")?+([,}])",
     re.DOTALL,
+)
+# A line that needs no change, but for its timestamp and exemplar.
+_USUAL = re.compile(
+    rb"(("
+    + NAME
+    + rb")(?:\{("
+    + LABEL_SET
+    + rb")\})?+) ("
+    + SAFE_VALUE
+    + rb")(?: ([0-9][0-9.]*+))?+(?: (#.*+))?+"
+)
+_USUAL_EXEMPLAR = re.compile(
+    rb"# \{(" + LABEL_SET + rb")?+\} (" + SAFE_VALUE + rb")(?: ([0-9][0-9.]*+))?+"
 )
 _CLOSE = re.compile(_BLANKS + rb"\}")
 _BAD_LABEL = re.compile(_BLANKS + rb'([^="{},]*+)=' + _BLANKS + rb'"')
@@ -107,25 +124,23 @@ def read_sample(line: bytes, dialect: Dialect) -> Sample:
         LineError: With the reason for which its family can't be shown.
     """
     notes: list[FindingReason] = []
-    stripped = line.strip(b" \t\r")
-    name, labels, end = _name_and_labels(stripped, notes)
-    tail = _TAIL.fullmatch(stripped, end)
-    if tail is None and stripped[end:].strip(b" \t"):
-        raise LineError("trailing_text", f"{shown(stripped[end:])} is not a value and a timestamp")
-    if tail is None or tail[1].startswith(b"#"):
-        raise LineError("missing_value", "a sample has no value")
-    value = check_value(tail[1])
-    if value != tail[1]:
-        notes.append("number_spelling")
-    timestamp, text_tail, openmetrics_tail = _timestamp(tail[2], dialect, notes)
-    exemplar = _exemplar(tail[3], notes) if tail[3] else None
-    series, quoted = write_series(name, labels)
-    if quoted:
-        notes.append("quoted_names")
+    usual = _USUAL.fullmatch(line)
+    if usual is not None:
+        series, name, listed, value, stamp, tail = usual.groups()
+        labels = _usual_labels(listed)
+        quoted = False
+    else:
+        name, labels, value, stamp, tail = _tokens(line, notes)
+        series, quoted = write_series(name, labels)
+        if quoted:
+            notes.append("quoted_names")
+    timestamp, text_tail, openmetrics_tail = _timestamp(stamp, dialect, notes)
+    exemplar = _exemplar(tail, notes) if tail else None
     sample = series + b" " + value
-    as_read = sample + (openmetrics_tail if dialect.seconds else text_tail)
-    if not notes and as_read != (line if exemplar is None else line[: len(as_read)]):
-        notes.append("spacing")
+    if not notes:
+        as_read = sample + (openmetrics_tail if dialect.seconds else text_tail)
+        if as_read != (line if exemplar is None else line[: len(as_read)]):
+            notes.append("spacing")
     return Sample(
         name,
         labels,
@@ -136,6 +151,39 @@ def read_sample(line: bytes, dialect: Dialect) -> Sample:
         quoted,
         notes,
     )
+
+
+def _usual_labels(listed: bytes | None) -> dict[bytes, bytes]:
+    """Return the labels of a set that is well formed, values with their escapes."""
+    if listed is None:
+        return {}
+    pairs = LABEL_PAIRS.findall(listed)
+    labels: dict[bytes, bytes] = dict(pairs)
+    if len(labels) != len(pairs) or b"__" in listed:
+        known: dict[bytes, bytes] = {}
+        for name, value in pairs:
+            _check_label(name, known)
+            known[name] = value
+    return labels
+
+
+def _tokens(
+    line: bytes, notes: list[FindingReason]
+) -> tuple[bytes, dict[bytes, bytes], bytes, bytes | None, bytes | None]:
+    """Return name, labels, value, timestamp and what may be an exemplar."""
+    stripped = line.strip(b" \t\r")
+    if stripped != line:
+        notes.append("outer_blanks")
+    name, labels, end = _name_and_labels(stripped, notes)
+    tail = _TAIL.fullmatch(stripped, end)
+    if tail is None and stripped[end:].strip(b" \t"):
+        raise LineError("trailing_text", f"{shown(stripped[end:])} is not a value and a timestamp")
+    if tail is None or tail[1].startswith(b"#"):
+        raise LineError("missing_value", "a sample has no value")
+    value = check_value(tail[1])
+    if value != tail[1]:
+        notes.append("number_spelling")
+    return name, labels, value, tail[2], tail[3]
 
 
 def _name_and_labels(
@@ -246,19 +294,26 @@ def _exemplar(text: bytes, notes: list[FindingReason]) -> bytes | None:
 
 
 def _read_exemplar(text: bytes, position: int) -> bytes:
+    usual = _USUAL_EXEMPLAR.fullmatch(text)
+    if usual is not None and (usual[3] is None or not openmetrics_timestamp(usual[3])[1]):
+        _check_length(_usual_labels(usual[1]))
+        return text
     labels = read_labels(text, position, [])
     tail = _TAIL.fullmatch(text, labels.end)
     if tail is None or tail[3] or labels.metric is not None:
         raise LineError("trailing_text", "not the value and timestamp of an exemplar")
-    names = b"".join(labels.pairs)
-    values = b"".join([unescape(value) for value in labels.pairs.values()])
-    if len((names + values).decode(errors="replace")) > _EXEMPLAR_CHARACTERS:
-        raise LineError("bad_labels", "an exemplar's labels are too long")
+    _check_length(labels.pairs)
     written = b"# {" + b",".join(_write_labels(labels.pairs)[0]) + b"} " + check_value(tail[1])
     if tail[2] is None:
         return written
     timestamp, milliseconds = openmetrics_timestamp(tail[2])
     return written + b" " + (in_seconds(timestamp) if milliseconds else tail[2])
+
+
+def _check_length(labels: dict[bytes, bytes]) -> None:
+    written = b"".join([name + unescape(value) for name, value in labels.items()])
+    if len(written) > _EXEMPLAR_CHARACTERS and len(written.decode()) > _EXEMPLAR_CHARACTERS:
+        raise LineError("bad_labels", "an exemplar's labels are too long")
 
 
 def write_series(name: bytes, labels: dict[bytes, bytes]) -> tuple[bytes, bool]:

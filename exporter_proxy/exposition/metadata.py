@@ -63,6 +63,8 @@ class MetadataReader:
         if problem:
             draft.fail(number, problem, "a line of metadata can't be read", line)
             return name
+        if not line.startswith((b"# ", b"#\t")) or (keyword == b"TYPE" and line[-1:] in b" \t\r"):
+            self._tally.add("metadata_spacing", number)
         if not NAME_ALONE.fullmatch(name):
             draft.quoted = True
             self._tally.add("quoted_names", number)

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from exporter_proxy.exposition.drafts import Book, Chunk, Deferred, Draft, Run
 from exporter_proxy.exposition.grammar import (
-    LABEL,
+    LABEL_PAIRS,
+    LABEL_SET,
     LONGEST_LINE,
     NAME,
     SAFE_VALUE,
@@ -18,24 +19,12 @@ from exporter_proxy.exposition.grammar import (
 from exporter_proxy.exposition.line_reader import Sample, guess_name, read_sample
 from exporter_proxy.exposition.metadata import OpenMetricsSignError, metadata_name
 
-_STEP = 400
+_STEP = 200
 
-_LABEL_PAIR = rb'="(?:[^"\\\n]++|\\[\\n"])*+"'
 # A sample that needs no change (1: name, 2: labels), or any other line (3).
 _LINE = re.compile(
-    rb"("
-    + NAME
-    + rb")(?:\{("
-    + LABEL
-    + _LABEL_PAIR
-    + rb"(?:,"
-    + LABEL
-    + _LABEL_PAIR
-    + rb")*+)\})?+ "
-    + SAFE_VALUE
-    + rb"\n|([^\n]*+)\n"
+    rb"(" + NAME + rb")(?:\{(" + LABEL_SET + rb")\})?+ " + SAFE_VALUE + rb"\n|([^\n]*+)\n"
 )
-_LABELS = re.compile(rb"(" + LABEL + rb')="((?:[^"\\]++|\\.)*+)"', re.DOTALL)
 _MOST_LABEL_SETS = 4096
 
 
@@ -149,7 +138,7 @@ class SlowReader:
             if owner.needed or owner.odd:
                 self._tally.add("misplaced_sample", number)
             return None
-        pairs = _LABELS.findall(labels)
+        pairs = LABEL_PAIRS.findall(labels)
         names = tuple([name for name, _ in pairs])
         if names not in self._label_sets:
             if len(self._label_sets) >= _MOST_LABEL_SETS:
