@@ -4,12 +4,16 @@ Nothing here takes a step of Python for each sample but where samples have to be
 """
 
 import re
+from collections.abc import Generator
 from typing import Any
 
 import re2
 
 from exporter_proxy.exposition.grammar import LABEL_ALONE
 from exporter_proxy.exposition.model import Family
+
+# Lines looked at before the event loop is served.
+_STEP = 4096
 
 _NAME = rb"[a-zA-Z_:][a-zA-Z0-9_:]*+"
 _LABELS = rb'\{(?:[^"}]++|"(?:[^"\\]++|\\.)*+")*+\}'
@@ -53,14 +57,16 @@ def without_exemplars(text: bytes) -> bytes:
     return _EXEMPLAR.sub(rb"\1", text) if b" # {" in text else text
 
 
-def by_name(text: bytes) -> dict[bytes, bytes]:
-    """Sort samples by their name; of a series that is given twice, the first counts."""
+def by_name(text: bytes) -> Generator[None, None, dict[bytes, bytes]]:
+    """Sort samples by their name, in steps; of a series that is given twice, the first counts."""
     found: dict[bytes, dict[bytes, bytes]] = {}
-    for line in split_lines(without_exemplars(text)):
+    for count, line in enumerate(split_lines(without_exemplars(text)), 1):
         series = SERIES.match(line)
         assert series is not None  # readers write nothing else
         name, _, _ = series[0].partition(b"{")
         found.setdefault(name, {}).setdefault(series[0], line)
+        if not count % _STEP:
+            yield
     return {name: b"\n".join((*each.values(), b"")) for name, each in found.items()}
 
 

@@ -6,6 +6,7 @@ without braces, ``le`` and ``quantile`` left out.
 """
 
 from collections.abc import Callable, Collection, Container, Generator
+from itertools import chain
 from typing import NamedTuple
 
 from exporter_proxy.exposition.merged.cells import (
@@ -235,6 +236,9 @@ def fold(cell: Family, text: bytes, created: Family) -> Generator[None, None, tu
         The samples, the same object if there was nothing to put between them, and how many of
         ``created`` belong to none of the metrics.
     """
+    together = _interleave(cell, created)
+    if together is not None:
+        return together, 0
     times = yield from _times(created)
     left = created.samples.count(b"\n")
     read = _metric_reader(cell)
@@ -254,6 +258,24 @@ def fold(cell: Family, text: bytes, created: Family) -> Generator[None, None, tu
         written.append(times.pop((current, time)))
     folded = len(written) - text.count(b"\n")
     return (b"\n".join((*written, b"")) if folded else text), left - folded
+
+
+def _interleave(cell: Family, created: Family) -> bytes | None:
+    """Fold where a counter and its times have the same metrics in the same order, nearly always.
+
+    None: it is not so, or there are too many of them for one step.
+    """
+    count = cell.samples.count(b"\n")
+    plain = cell.type not in _SHAPES and cell.openmetrics is None and created.openmetrics is None
+    if not plain or count > _STEP or created.samples.count(b"\n") != count:
+        return None
+    counters, times = split_lines(cell.samples), split_lines(created.samples)
+    start = len(cell.name)
+    metrics = [line[start : line.rfind(b" ")] for line in counters]
+    start = len(created.name)
+    if metrics != [line[start : line.rfind(b" ")] for line in times]:
+        return None
+    return b"\n".join((*chain.from_iterable(zip(counters, times, strict=True)), b""))
 
 
 def _times(

@@ -1,6 +1,6 @@
 """Which names a family takes up on an OpenMetrics page, where none may be taken twice."""
 
-from collections.abc import Container, Iterator
+from collections.abc import Container
 from typing import NamedTuple
 
 _SUFFIXES = (b"_bucket", b"_sum", b"_count", b"_created", b"_gsum", b"_gcount")
@@ -79,14 +79,16 @@ def untyped(name: bytes, kind: str, more: Container[bytes], taken: Container[byt
     return Mode("unknown", name, parts) if parts else HELD
 
 
-def may_clash(name: bytes) -> Iterator[bytes]:
-    """Yield the names of all families that may take up one of the same names, whatever type."""
-    bases = {name, *(name.removesuffix(suffix) for suffix in _TYPE_SUFFIXES)}
-    related = set(bases)
+def may_clash(name: bytes) -> set[bytes]:
+    """Return the names of all families that may take up one of the same names, whatever type."""
+    bases = [name]
+    if name.endswith(_TYPE_SUFFIXES):
+        bases.append(name[:-6] if name.endswith(b"_total") else name[:-5])
+    related = {base + suffix for base in bases for suffix in _SUFFIXES}
+    related.update(bases)
     for base in bases:
-        for suffix in _SUFFIXES:
-            related.add(base + suffix)
-            related.add(base.removesuffix(suffix))
+        if base.endswith(_SUFFIXES):
+            related.add(base[: base.rindex(b"_")])
     related |= {base + suffix for base in related for suffix in _TYPE_SUFFIXES}
     related.discard(name)
-    yield from related
+    return related

@@ -1,7 +1,7 @@
 """How each family is written on an OpenMetrics page, so that none takes another's name."""
 
 import heapq
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 
 from exporter_proxy.exposition.grammar import NAME_ALONE
 from exporter_proxy.exposition.merged.family import MergedFamily
@@ -41,7 +41,7 @@ class Naming:
         if name in self._modes:
             return
         self._modes[name] = HELD
-        related = {other for other in may_clash(name) if other in self._modes}
+        related = self._modes.keys() & may_clash(name)
         if related:
             self._related[name] = related
             for other in related:
@@ -81,8 +81,19 @@ class Naming:
 
     def settle(self, unsettled: set[bytes], changes: Changes) -> Generator[None, None, None]:
         """Decide about families in the order of the page, and about those that this touches."""
-        families = self._index.families
-        heap = [(self._place(name), name) for name in unsettled if name in families]
+        heap: list[tuple[_Place, bytes]] = []
+        for count, name in enumerate(unsettled, 1):
+            if name in self._related:
+                heap.append((self._place(name), name))
+            elif name in self._modes:
+                self._write(name, self._choose(name, {}), changes)
+            if not count % _STEP:
+                yield
+        yield from self._settle_related(heap, changes)
+
+    def _settle_related(
+        self, heap: list[tuple[_Place, bytes]], changes: Changes
+    ) -> Generator[None, None, None]:
         heapq.heapify(heap)
         settled: set[bytes] = set()
         while heap:
@@ -90,19 +101,24 @@ class Naming:
             if name in settled:
                 continue
             settled.add(name)
-            if len(settled) % _STEP == 0:
+            if not len(settled) % _STEP:
                 yield
-            before = self._modes[name]
-            mode = self._choose(name, place)
-            if mode == before:
-                continue
-            self._modes[name] = mode
-            changes.anew.add(name)
-            changes.anew |= {each for each in (before.parent, mode.parent) if each is not None}
-            for other in self._related.get(name, ()):
-                other_place = self._place(other)
-                if other_place > place:
-                    heapq.heappush(heap, (other_place, other))
+            related = {other: self._place(other) for other in self._related[name]}
+            earlier = {other: self._modes[other] for other in related if related[other] < place}
+            if self._write(name, self._choose(name, earlier), changes):
+                for other, other_place in related.items():
+                    if other_place > place:
+                        heapq.heappush(heap, (other_place, other))
+
+    def _write(self, name: bytes, mode: Mode, changes: Changes) -> bool:
+        """Decide how a family is written; tell whether it is another way than before."""
+        before = self._modes[name]
+        if mode == before:
+            return False
+        self._modes[name] = mode
+        changes.anew.add(name)
+        changes.anew |= {each for each in (before.parent, mode.parent) if each is not None}
+        return True
 
     def created(self, name: bytes) -> MergedFamily | None:
         """Return the family that is folded into another."""
@@ -136,14 +152,10 @@ class Naming:
             if parent in self._index.families:
                 yield parent
 
-    def _choose(self, name: bytes, place: tuple[tuple[int, int, bytes], int, bytes]) -> Mode:
+    def _choose(self, name: bytes, earlier: Mapping[bytes, Mode]) -> Mode:
+        """Return how to write a family that comes after those that are given."""
         if not NAME_ALONE.fullmatch(name):
             return HELD
-        earlier = {
-            other: self._modes[other]
-            for other in self._related.get(name, ())
-            if self._place(other) < place
-        }
         if self._is_created(name):
             for parent in self._parents(name):
                 mode = earlier.get(parent, HELD)

@@ -22,6 +22,8 @@ from exporter_proxy.exposition.model import Family
 
 # Families looked at before the event loop is served.
 _STEP = 500
+# Of samples.
+_STEP_BYTES = 262_144
 
 
 class _Folded(NamedTuple):
@@ -126,9 +128,15 @@ class OpenMetricsWriter:
             created = None if family is None else self._naming.created(name)
             if family is None or created is None:
                 continue
+            looked_at = 0
             for app in family.cells if name in changes.anew else changes.cells[name]:
                 if app in family.cells and app in created.cells:
                     yield from self._fold_cell(family, created, app)
+                    looked_at += len(family.cells[app].samples)
+                    if looked_at > _STEP_BYTES:
+                        looked_at = 0
+                        yield
+            yield
 
     def _fold_cell(
         self, family: MergedFamily, created: MergedFamily, app: int

@@ -101,8 +101,16 @@ class Validity:
             self._unfit.pop(name, None)
             apps = list(family.cells)
         unfit = self._unfit.get(name, set())
+        simple = _CHECKS.get(kind)
         for done, app in enumerate(apps, 1):
-            if app in family.cells and not (yield from self._is_valid(family, app)):
+            cell = self.cell(family, app) if app in family.cells else None
+            if cell is None:
+                valid = True
+            elif simple is not None:
+                valid = simple(cell)
+            else:
+                valid = yield from _is_arranged(cell)
+            if not valid:
                 unfit.add(app)
                 # It may have samples of a name that its type does not have.
                 other = True
@@ -115,18 +123,6 @@ class Validity:
         else:
             self._unfit.pop(name, None)
         return other or bool(unfit) != before
-
-    def _is_valid(self, family: MergedFamily, app: int) -> Generator[None, None, bool]:
-        cell, kind = self.cell(family, app), family.type
-        if cell is None:
-            return True
-        if kind not in COMPOUND:
-            return _CHECKS[kind](cell)
-        written = written_of(cell)
-        if not written.is_arranged:
-            written.arranged = yield from arrange(cell)
-            written.is_arranged = True
-        return written.arranged is not None
 
     def cell(self, family: MergedFamily, app: int) -> Family | None:
         """Return what is shown of an app's cell; None if it can't be."""
@@ -148,6 +144,18 @@ class Validity:
                 yield from named(cell)
 
 
+def _is_arranged(cell: Family) -> Generator[None, None, bool]:
+    """Arrange a histogram or summary, once; tell whether it is valid."""
+    written = written_of(cell)
+    if not written.is_arranged:
+        written.arranged = yield from arrange(cell)
+        written.is_arranged = True
+    if written.arranged is None and written.named is None:
+        # It will be asked for, and may be long.
+        written.named = yield from by_name(openmetrics_lines(cell))
+    return written.arranged is not None
+
+
 def written_of(cell: Family) -> Written:
     """Return what is kept with a cell."""
     if cell.written is None:
@@ -160,5 +168,10 @@ def named(cell: Family) -> dict[bytes, bytes]:
     """Return a cell's samples by their name; sorted once."""
     written = written_of(cell)
     if written.named is None:
-        written.named = by_name(openmetrics_lines(cell))
+        steps = by_name(openmetrics_lines(cell))
+        while written.named is None:
+            try:
+                next(steps)
+            except StopIteration as stop:
+                written.named = stop.value
     return written.named
