@@ -124,7 +124,7 @@ def _push(app: str, metrics: str | list[str] | _Options) -> Push:
         return Push(app, whole_text(app, metrics.encode()), None)
     ttl = None
     if isinstance(metrics, _Options):
-        ttl = parse_ttl(metrics.ttl)
+        ttl = parse_ttl(app, metrics.ttl)
         metrics = metrics.metrics
     if isinstance(metrics, list):
         metrics = "\n".join(metrics)

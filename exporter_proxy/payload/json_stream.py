@@ -19,7 +19,7 @@ from exporter_proxy.errors import PayloadError, RejectReason, quote
 from exporter_proxy.payload.message import Message, Push, too_large
 from exporter_proxy.payload.names import MAX_NAME_CHARACTERS, check_name
 from exporter_proxy.payload.text import TextBuilder, nul_byte
-from exporter_proxy.payload.ttl import parse_ttl
+from exporter_proxy.payload.ttl import bad_ttl, parse_ttl
 
 # Key and option strings are read whole. A character takes at most 12 bytes (an escaped pair).
 _MAX_KEY_BYTES = MAX_NAME_CHARACTERS * 12 + 2
@@ -49,6 +49,7 @@ _CUT_ESCAPE = re.compile(
 )
 _LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]" + _HEX + rb"{2}")
 
+_TEXT_START = re.compile(rb"[A-Za-z_:#]")
 _CONTROL = re.compile(rb"[\x00-\x1f]")
 _KINDS = {
     "[": "an array",
@@ -59,6 +60,8 @@ _KINDS = {
     "-": "a number",
 }
 _KINDS |= dict.fromkeys("0123456789", "a number")
+# By their first character, for a number may hold some of the others.
+_NO_TTL = {ord(first): _KINDS[first] for first in "[{tf"}
 
 _decode_strings = msgspec.json.Decoder(list[str]).decode
 _decode_number = msgspec.json.Decoder(float | None).decode
@@ -94,6 +97,8 @@ class JsonStream:
         self._digits = bytearray()
         self._option = ""
         self._text: TextBuilder | None = None
+        # The line of an array that is being read, from 1; 0: not within an array.
+        self._line_number = 0
         self._metrics = TextBuilder()
 
     @property
@@ -153,7 +158,9 @@ class JsonStream:
         self._consumed -= self._at - start
         if not found:
             return False
-        self._expect(b"{", "a JSON object")
+        if self._input[self._at] != 0x7B:
+            raise self._no_object()
+        self._at += 1
         self._step = self._first_member
         return True
 
@@ -196,6 +203,7 @@ class JsonStream:
         elif character == 0x5B:
             self._at += 1
             self._text = TextBuilder()
+            self._line_number = 1
             self._step = self._first_line
         elif character == 0x7B and not self._in_options:
             self._at += 1
@@ -232,7 +240,9 @@ class JsonStream:
         end = _LINES.match(self._input, self._at).end()
         if end > self._at:
             run = self._input[self._at : end].rstrip()[:-1]
-            self._text.add("\n".join(self._decode(b"[" + run + b"]")).encode() + b"\n")
+            lines = self._decode(b"[" + run + b"]")
+            self._text.add("\n".join(lines).encode() + b"\n")
+            self._line_number += len(lines)
             self._at = end
         if not self._next_character():
             return False
@@ -256,6 +266,7 @@ class JsonStream:
         if self._input[self._at] == 0x2C:
             self._at += 1
             self._text.add(b"\n")
+            self._line_number += 1
             self._step = self._line
         else:
             self._expect(b"]", '"," or "]"')
@@ -292,6 +303,9 @@ class JsonStream:
                 return False
             self._ttl = text
         else:
+            kind = _NO_TTL.get(self._input[self._at])
+            if kind is not None:
+                raise bad_ttl(self._app, kind)
             number = self._number()
             if number is None:
                 return False
@@ -339,6 +353,7 @@ class JsonStream:
     def _end_text(self) -> None:
         assert self._text is not None
         self._metrics, self._text = self._text, None
+        self._line_number = 0
         if self._in_options:
             self._has_metrics = True
             self._step = self._option_end
@@ -452,6 +467,16 @@ class JsonStream:
             f"malformed JSON: expected {what}, found {found}", reason="malformed_json"
         )
 
+    def _no_object(self) -> PayloadError:
+        error = self._malformed("a JSON object")
+        if _TEXT_START.match(self._input, self._at):
+            # Exposition text begins like that, and so do the words that are tried first.
+            wrapped = '{"<app>": "<exposition text>"}'
+            return PayloadError(
+                f"{error}; exposition text has to be wrapped: {wrapped}", reason=error.reason
+            )
+        return error
+
     def _not_text(self, character: int) -> PayloadError:
         kind = _KINDS.get(chr(character))
         if kind is None:
@@ -462,6 +487,12 @@ class JsonStream:
                 "of lines",
                 reason="nested_too_deep",
             )
+        if self._line_number:
+            return PayloadError(
+                f"the metrics of {quote(self._app)}: line {self._line_number} is {kind}, "
+                "expected text",
+                reason="not_text",
+            )
         return PayloadError(
             f"the metrics of {quote(self._app)} are {kind}, expected text or an array of lines",
             reason="not_text",
@@ -469,7 +500,7 @@ class JsonStream:
 
 
 def _push(app: str, text: TextBuilder, ttl: str | float | None) -> Push:
-    seconds = parse_ttl(ttl)
+    seconds = parse_ttl(app, ttl)
     if text.has_nul:
         raise nul_byte(app)
     return Push(app, text.finish(), seconds)

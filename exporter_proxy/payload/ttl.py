@@ -20,10 +20,11 @@ _UNITS = ("y", "w", "d", "h", "m", "s", "ms")
 _NUMBER = re.compile(r"\d{1,12}(?:\.\d{1,9})?", re.ASCII)
 
 
-def parse_ttl(value: str | float | None) -> float | None:
+def parse_ttl(app: str, value: str | float | None) -> float | None:
     """Return a time to live in seconds.
 
     Args:
+        app: Whose, for the error.
         value: Seconds, or text: seconds, a duration in Prometheus's form (``"30s"``,
             ``"1h30m"``) or ``"never"``.
 
@@ -40,11 +41,18 @@ def parse_ttl(value: str | float | None) -> float | None:
     else:
         seconds = None if math.isnan(value) or value < 0 else float(value)
     if seconds is None or MAX_SECONDS < seconds < NEVER:
-        raise PayloadError(
-            f'ttl: {quote(value)}: expected seconds or a duration such as "30s", or "never"',
-            reason="bad_ttl",
-        )
+        # A number as it is usually written, no text in quotes.
+        raise bad_ttl(app, quote(value) if isinstance(value, str) else f"{value:.15g}")
     return seconds or None
+
+
+def bad_ttl(app: str, shown: str) -> PayloadError:
+    """Return the error for a time to live that is none, whatever it is shown as."""
+    return PayloadError(
+        f"the ttl of {quote(app)} is {shown}, "
+        'expected seconds or a duration such as "30s", or "never"',
+        reason="bad_ttl",
+    )
 
 
 def _from_text(text: str) -> float | None:

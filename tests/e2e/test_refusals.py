@@ -1,5 +1,6 @@
 """Bad input costs its sender one line and the connection, and nobody else anything."""
 
+import gzip
 import json
 import re
 import resource
@@ -35,7 +36,7 @@ BAD = [
     pytest.param(CAPNP[:-8], "truncated", id="truncated_capnp"),
     pytest.param(CAPNP[:6], "truncated", id="truncated_capnp_header"),
     pytest.param(struct.pack("<II", 0, 1 << 29), "message_too_large", id="header_of_4_GiB"),
-    pytest.param(struct.pack("<II", 10**9 - 1, 1), "malformed_json", id="header_of_1e9_segments"),
+    pytest.param(struct.pack("<II", 10**9 - 1, 1), "malformed_capnp", id="header_of_1e9_segments"),
     pytest.param(struct.pack("<II", 512, 1), "malformed_capnp", id="header_of_513_segments"),
     pytest.param(struct.pack("<IIQ", 0, 1, 0xFFFF_FFFF), "malformed_capnp", id="stray_pointer"),
     pytest.param(b'{"good":' + b"[" * 100_000, "nested_too_deep", id="nested_arrays"),
@@ -45,6 +46,8 @@ BAD = [
     pytest.param(b'{"good": ["good 1", 2]}', "not_text", id="number_among_lines"),
     pytest.param(b'{"good": {"up": 1}}', "not_text", id="object_of_another_form"),
     pytest.param(b'{"good": {"metrics": "g 1", "ttl": "soon"}}', "bad_ttl", id="ttl"),
+    pytest.param(b'{"good": {"metrics": "g 1", "ttl": -1}}', "bad_ttl", id="negative_ttl"),
+    pytest.param(b'{"good": {"metrics": "g 1", "ttl": true}}', "bad_ttl", id="ttl_true"),
     pytest.param(b"{}", "empty_message", id="empty_object"),
     pytest.param(b'{"": "good 1"}', "bad_name", id="empty_name"),
     pytest.param(b'{"%s": "good 1"}' % (b"x" * 257), "bad_name", id="long_name"),
@@ -56,6 +59,11 @@ BAD = [
     pytest.param(b'{"\\ud800": "good 1"}', "invalid_utf8", id="lone_surrogate_in_name"),
     pytest.param(b'{"good": "\\ud800 1"}', "invalid_utf8", id="lone_surrogate"),
     pytest.param(b'{"good": "good 1",}', "malformed_json", id="malformed_json"),
+    pytest.param(b"good 1\n", "malformed_json", id="exposition_text"),
+    pytest.param(gzip.compress(b'{"good": "good 1"}'), "wrong_format", id="gzip"),
+    pytest.param(b"\x28\xb5\x2f\xfd\x24\x09\x49\x00", "wrong_format", id="zstd"),
+    pytest.param('{"good": "good 1"}'.encode("utf-16"), "wrong_format", id="utf16"),
+    pytest.param(b"\x01\x02\x03\x04\x05\x06\x07\x08", "wrong_format", id="neither_wire"),
     pytest.param(b'{"good": "' + b"x" * 100_000_000, "message_too_large", id="100_MB"),
     pytest.param(b"}" * (64 << 20), "malformed_json", id="64_MiB_of_braces"),
     pytest.param(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "tls", id="tls_hello"),
@@ -118,6 +126,17 @@ def test_wrong_format_is_refused(proxy, form, data):
     assert running.push_tcp(data).startswith("error: this receiver takes ")
     assert running.push_unix(data).startswith("error: this receiver takes ")
     until(lambda: rejected(running) == {"wrong_format": 2}, "two refusals")
+
+
+@pytest.mark.parametrize("form", ["json", "capnp", "auto"])
+def test_bytes_of_known_kinds(proxy, form):
+    """Whatever a receiver takes, it names what came."""
+    running = proxy(receiver={"format": form})
+
+    assert running.push_tcp(gzip.compress(b"{}")).startswith("error: looks like gzip, ")
+    assert running.push_tcp(b"\x28\xb5\x2f\xfd\x24").startswith("error: looks like zstd, ")
+    assert running.push_tcp("{}".encode("utf-16-le")).startswith("error: looks like UTF-16, ")
+    assert running.push_unix("{}".encode("utf-16")).startswith("error: looks like UTF-16, ")
 
 
 def test_billion_segments_on_a_capnp_receiver(proxy):

@@ -60,7 +60,9 @@ def _message(document: Any) -> list[Given]:
     # Of a name given twice the last counts, and only the last.
     if any(0 in text for text, _ in members.values()):
         raise _Refused(members)
-    return [Given(check_name(app), text, parse_ttl(ttl)) for app, (text, ttl) in members.items()]
+    return [
+        Given(check_name(app), text, parse_ttl(app, ttl)) for app, (text, ttl) in members.items()
+    ]
 
 
 def _metrics(value: Any) -> tuple[bytes, str | float | None]:

@@ -1,5 +1,6 @@
 """Which wire a connection's first bytes are taken for."""
 
+import gzip
 import struct
 
 import pytest
@@ -32,14 +33,28 @@ HEADS = [
     pytest.param(b"OPTIONS * HTTP/1.1\r\n", "http", id="longest_method"),
     pytest.param(b"\r\nGET / HTTP/1.1\r\n", "http", id="blank_line_before_http"),
     pytest.param(b"PRI * HTTP/2.0\r\n", "http", id="http2"),
-    pytest.param(b"HELLO WORLD", "other", id="no_method"),
-    pytest.param(b"GETTING", "other", id="begins_like_a_method"),
-    pytest.param(b"get / HTTP/1.1", "other", id="lower_case"),
-    pytest.param(b"SSH-2.0-OpenSSH", "other", id="ssh"),
-    pytest.param(b"up 1\nup 2", "other", id="exposition"),
-    pytest.param(b"[1, 2]", "other", id="array"),
-    pytest.param(b"}}}}", "other", id="braces"),
-    pytest.param(b"\xff\xff\xff\xff\xff\xff\xff\xff", "other", id="too_many_segments"),
+    pytest.param(b"HELLO WORLD", "text", id="no_method"),
+    pytest.param(b"GETTING", "text", id="begins_like_a_method"),
+    pytest.param(b"get / HTTP/1.1", "text", id="lower_case"),
+    pytest.param(b"SSH-2.0-OpenSSH", "text", id="ssh"),
+    pytest.param(b"up 1\nup 2", "text", id="exposition"),
+    pytest.param(b"[1, 2]", "text", id="array"),
+    pytest.param(b"}}}}", "text", id="braces"),
+    pytest.param("é€😀 1".encode(), "text", id="not_ascii"),
+    pytest.param("x😀".encode(), "text", id="character_cut_after_four_bytes"),
+    pytest.param(b"\xff\xff\xff\xff\xff\xff\xff\xff", "binary", id="no_size_of_a_segment"),
+    pytest.param(b"\x01\x02\x03\x04\x05\x06\x07\x08", "binary", id="control_characters"),
+    pytest.param(b"PK\x03\x04\x14\x01\x01\x01", "binary", id="zip"),
+    pytest.param(b"\xe9t\xe9 = 1\n", "binary", id="latin_1"),
+    pytest.param(struct.pack("<II", 10**9 - 1, 1), "capnp", id="a_billion_segments"),
+    pytest.param(struct.pack("<II", 512, 1), "capnp", id="one_segment_too_many"),
+    pytest.param(gzip.compress(b'{"a":"x"}'), "gzip", id="gzip"),
+    pytest.param(b"\x28\xb5\x2f\xfd\x24\x09\x49\x00", "zstd", id="zstd"),
+    *(
+        pytest.param('{"a":"x"}'.encode(code), "utf16", id=code)
+        for code in ("utf-16", "utf-16-le", "utf-16-be")
+    ),
+    pytest.param(b"\xfe\xff" + '{"a":"x"}'.encode("utf-16-be"), "utf16", id="big_endian_mark"),
 ]
 
 
@@ -56,7 +71,7 @@ def test_detects(head: bytes, wire: Wire):
 def test_nothing_at_all(head: bytes):
     """A connection that ends before it said anything says nothing that has a name."""
     assert detect(head) is None
-    assert detect(head, final=True) == "other"
+    assert detect(head, final=True) == "text"
 
 
 @given(st.binary(max_size=12))
@@ -90,11 +105,40 @@ def test_every_header_of_capnp(last: int):
         ),
         ("json", "Cap'n Proto", "wrong_format", "this receiver takes Cap'n Proto, but JSON came"),
         ("capnp", "JSON", "wrong_format", "this receiver takes JSON, but Cap'n Proto came"),
-        ("other", "JSON", "wrong_format", "this receiver takes JSON, but something else came"),
+        (
+            "text",
+            "Cap'n Proto",
+            "wrong_format",
+            'this receiver takes Cap\'n Proto, but something else came: "up 1\\n"',
+        ),
+        (
+            "binary",
+            "JSON or Cap'n Proto",
+            "wrong_format",
+            'this receiver takes JSON or Cap\'n Proto, but something else came: "up 1\\n"',
+        ),
+        (
+            "gzip",
+            "JSON",
+            "wrong_format",
+            "looks like gzip, but this receiver takes JSON: send it uncompressed",
+        ),
+        (
+            "zstd",
+            "Cap'n Proto",
+            "wrong_format",
+            "looks like zstd, but this receiver takes Cap'n Proto: send it uncompressed",
+        ),
+        (
+            "utf16",
+            "JSON",
+            "wrong_format",
+            "looks like UTF-16, but this receiver takes JSON: send it as UTF-8",
+        ),
     ],
 )
 def test_wrong_wire(wire: Wire, expected: str, reason: str, line: str):
     """Each has a line that says what to do."""
-    error = wrong_wire(wire, expected)
+    error = wrong_wire(wire, expected, b"up 1\n")
     assert isinstance(error, PayloadError)
     assert (error.reason, str(error)) == (reason, line)

@@ -21,7 +21,9 @@ ACCEPTED = [
     pytest.param(b'{"a":[]}', [[Given("a", b"", None)]], id="no_lines"),
     pytest.param(b'{"a":["x 1"]}', [[Given("a", b"x 1\n", None)]], id="one_line"),
     pytest.param(
-        b'{"a":["# TYPE x gauge","x 1"]}', [[Given("a", b"# TYPE x gauge\nx 1\n", None)]], id="lines"
+        b'{"a":["# TYPE x gauge","x 1"]}',
+        [[Given("a", b"# TYPE x gauge\nx 1\n", None)]],
+        id="lines",
     ),
     pytest.param(b'{"a":["x 1",""]}', [[Given("a", b"x 1\n", None)]], id="last_line_empty"),
     pytest.param(b'{"a":["x 1\\n"]}', [[Given("a", b"x 1\n", None)]], id="line_with_its_newline"),
@@ -98,7 +100,9 @@ ACCEPTED = [
         id="escapes",
     ),
     pytest.param(
-        '{"é€😀":["é","€","😀"]}'.encode(), [[Given("é€😀", "é\n€\n😀\n".encode(), None)]], id="utf8"
+        '{"é€😀":["é","€","😀"]}'.encode(),
+        [[Given("é€😀", "é\n€\n😀\n".encode(), None)]],
+        id="utf8",
     ),
     pytest.param(
         b'{"a":{"m\\u0065trics":"x","\\u0074tl":"\\u0035s"}}',
@@ -117,7 +121,18 @@ REFUSED = [
     pytest.param(b"}" * 100, "malformed_json: malformed JSON: expected a JSON object", id="braces"),
     pytest.param(b"[]", "malformed_json: malformed JSON: expected a JSON object", id="array"),
     pytest.param(b'"a"', "malformed_json: malformed JSON: expected a JSON object", id="string"),
-    pytest.param(b"hello", "malformed_json: malformed JSON: expected a JSON object", id="words"),
+    pytest.param(
+        b"hello",
+        'malformed_json: malformed JSON: expected a JSON object, found "hello"; exposition text '
+        'has to be wrapped: {"<app>": "<exposition text>"}',
+        id="words",
+    ),
+    pytest.param(
+        b"# HELP x X\nx 1\n",
+        'malformed_json: malformed JSON: expected a JSON object, found "# HELP x X\\nx 1\\n"; '
+        'exposition text has to be wrapped: {"<app>": "<exposition text>"}',
+        id="exposition",
+    ),
     pytest.param(b"{a:1}", "malformed_json: malformed JSON: expected an app's name", id="no_quote"),
     pytest.param(
         b'{"a":"x",}', "malformed_json: malformed JSON: expected an app's name", id="comma_at_end"
@@ -171,7 +186,7 @@ REFUSED = [
     ),
     pytest.param(
         b'{"a":{"metrics":"x","ttl":true}}',
-        "malformed_json: malformed JSON: expected a time to live",
+        'bad_ttl: the ttl of "a" is true, expected seconds or a duration such as "30s", or "never"',
         id="ttl_true",
     ),
     pytest.param(
@@ -181,8 +196,19 @@ REFUSED = [
     ),
     pytest.param(
         b'{"a":{"metrics":"x","ttl":[5]}}',
-        "malformed_json: malformed JSON: expected a time to live",
+        'bad_ttl: the ttl of "a" is an array, expected seconds or a duration such as "30s", or '
+        '"never"',
         id="ttl_array",
+    ),
+    pytest.param(
+        b'{"a":{"ttl":{"s":5},"metrics":"x"}}',
+        'bad_ttl: the ttl of "a" is an object, expected seconds or a duration such as "30s"',
+        id="ttl_object",
+    ),
+    pytest.param(
+        b'{"a":{"metrics":"x","ttl":false}}',
+        'bad_ttl: the ttl of "a" is false, expected seconds or a duration such as "30s"',
+        id="ttl_false",
     ),
     pytest.param(
         b"{}", 'empty_message: the object is empty, expected {"<app>": "<metrics>"}', id="empty"
@@ -236,13 +262,23 @@ REFUSED = [
     ),
     pytest.param(
         b'{"a":["x",1]}',
-        'not_text: the metrics of "a" are a number, expected text or an array of lines',
+        'not_text: the metrics of "a": line 2 is a number, expected text',
         id="number_in_lines",
     ),
     pytest.param(
         b'{"a":["x",null]}',
-        'not_text: the metrics of "a" are null, expected text or an array of lines',
+        'not_text: the metrics of "a": line 2 is null, expected text',
         id="null_in_lines",
+    ),
+    pytest.param(
+        b'{"b":["x","y"],"a":{"metrics":[true]}}',
+        'not_text: the metrics of "a": line 1 is true, expected text',
+        id="true_in_the_first_line",
+    ),
+    pytest.param(
+        b'{"a":["x","y"],"a":5}',
+        'not_text: the metrics of "a" are a number, expected text or an array of lines',
+        id="number_after_lines",
     ),
     pytest.param(
         b'{"a":{"x":"1"}}',
@@ -339,12 +375,12 @@ REFUSED = [
     ),
     pytest.param(
         b'{"a":{"metrics":"x","ttl":"soon"}}',
-        'bad_ttl: ttl: "soon": expected seconds or a duration such as "30s", or "never"',
+        'bad_ttl: the ttl of "a" is "soon", expected seconds or a duration such as "30s"',
         id="ttl_word",
     ),
     pytest.param(
         b'{"a":{"metrics":"x","ttl":-1}}',
-        'bad_ttl: ttl: "-1.0": expected seconds or a duration such as "30s", or "never"',
+        'bad_ttl: the ttl of "a" is -1, expected seconds or a duration such as "30s", or "never"',
         id="ttl_negative",
     ),
 ]

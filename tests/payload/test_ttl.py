@@ -39,7 +39,7 @@ from exporter_proxy.payload.ttl import MAX_SECONDS, parse_ttl
     ],
 )
 def test_accepts(value: str | float | None, seconds: float | None):
-    assert parse_ttl(value) == seconds
+    assert parse_ttl("a", value) == seconds
 
 
 @pytest.mark.parametrize(
@@ -72,9 +72,13 @@ def test_accepts(value: str | float | None, seconds: float | None):
 )
 def test_refuses(value: str | float, shown: str):
     with pytest.raises(PayloadError) as caught:
-        parse_ttl(value)
+        parse_ttl("a", value)
     assert caught.value.reason == "bad_ttl"
-    expected = f'ttl: "{shown}": expected seconds or a duration such as "30s", or "never"'
+    if isinstance(value, str):
+        shown = f'"{shown}"'
+    expected = (
+        f'the ttl of "a" is {shown}, expected seconds or a duration such as "30s", or "never"'
+    )
     assert str(caught.value) == expected
 
 
@@ -82,7 +86,7 @@ def test_refuses(value: str | float, shown: str):
 def test_any_value(value: str | float):
     """Anything is seconds within bounds or refused."""
     try:
-        seconds = parse_ttl(value)
+        seconds = parse_ttl("a", value)
     except PayloadError:
         return
     assert seconds is None or 0 < seconds <= MAX_SECONDS or seconds == math.inf

@@ -152,7 +152,7 @@ class Connection(asyncio.Protocol):
             return None
         reader = self.receiver.reader(wire)
         if reader is None:
-            self.refuse(wrong_wire(wire, self.receiver.takes))
+            self.refuse(wrong_wire(wire, self.receiver.takes, head))
             return None
         self._head = b""
         self._reader = reader

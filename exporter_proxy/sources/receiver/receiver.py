@@ -167,10 +167,8 @@ class Receiver:
         """Return a reader for ``wire``, or None if it isn't taken here."""
         takes = self._config.format
         size = self._config.max_message_size
-        if wire == "other":
-            # Nothing that has a name: the reader of what was expected says what is wrong with it.
-            wire = "capnp" if takes == "capnp" else "json"
-        if wire == "json" and takes != "capnp":
+        # Of text that is no JSON its reader says best what is wrong with it.
+        if wire in {"json", "text"} and takes != "capnp":
             return JsonReader(size)
         if wire == "capnp" and takes != "json":
             # Its library is needed by those alone who use it.

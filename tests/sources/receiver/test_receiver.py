@@ -114,14 +114,25 @@ async def test_blanks_alone_are_fine(bench: Bench, data: bytes):
             "auto",
             b"up 1\n",
             "malformed_json",
-            'malformed JSON: expected a JSON object, found "up 1\\n"',
+            (
+                'malformed JSON: expected a JSON object, found "up 1\\n"; exposition text has to '
+                'be wrapped: {"<app>": "<exposition text>"}'
+            ),
         ),
-        ("auto", b"G", "malformed_json", 'malformed JSON: expected a JSON object, found "G"'),
+        (
+            "auto",
+            b"G",
+            "malformed_json",
+            (
+                'malformed JSON: expected a JSON object, found "G"; exposition text has to be '
+                'wrapped: {"<app>": "<exposition text>"}'
+            ),
+        ),
         (
             "capnp",
             b"up 1\n",
-            "malformed_capnp",
-            "the Cap'n Proto header announces 824209526 segments, expected at most 512",
+            "wrong_format",
+            'this receiver takes Cap\'n Proto, but something else came: "up 1\\n"',
         ),
         ("auto", b"\0", "truncated", "the connection ended within a message, after 1 bytes of it"),
         ("auto", b"{", "truncated", "the connection ended within a message, after 1 bytes of it"),
