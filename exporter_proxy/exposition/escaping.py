@@ -1,0 +1,181 @@
+"""Names of UTF-8 for readers that can't take them.
+
+The schemes are those that Prometheus's content negotiation names (``escaping=…`` of ``Accept``):
+``underscores``, ``dots`` and ``values`` make names of letters, digits, underscores and, for
+metrics, colons; ``allow-utf-8`` leaves them as they are, in quotes.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Literal, NamedTuple, get_args
+
+from exporter_proxy.errors import quote
+from exporter_proxy.exposition.model import Family, Quarantined
+
+Scheme = Literal["allow-utf-8", "underscores", "dots", "values"]
+SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
+
+_PLAIN_METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*+", re.ASCII)
+_PLAIN_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*+", re.ASCII)
+# A name in quotes, or a label with its value, as canonical sample lines have them.
+_ITEM = re.compile(
+    rb'(?:"((?:[^"\\]++|\\.)*+)"|([a-zA-Z_][a-zA-Z0-9_]*+))(?:="((?:[^"\\]++|\\.)*+)")?+,?+',
+    re.DOTALL,
+)
+_HEAD = re.compile(
+    rb'([a-zA-Z_:][a-zA-Z0-9_:]*+)?+(?:\{((?:[^"}]++|"(?:[^"\\]++|\\.)*+")*+)\})?+', re.DOTALL
+)
+_ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
+_UNESCAPED = {b"n": b"\n", b"\\": b"\\", b'"': b'"'}
+
+
+class ClashError(Exception):
+    """Two names are the same once they are escaped."""
+
+
+class Escaped(NamedTuple):
+    """An app's families for readers of one scheme, and those that no longer have a place."""
+
+    families: Sequence[Family]
+    quarantined: Sequence[Quarantined]
+
+
+def quoted_name(name: bytes) -> bytes:
+    """Return a metric's name as HELP and TYPE have it: in quotes if it isn't a plain one."""
+    if _PLAIN_METRIC.fullmatch(name.decode(errors="replace")):
+        return name
+    return b'"%s"' % name.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
+
+
+def escape_metric(name: bytes, scheme: Scheme) -> bytes:
+    """Return a metric's name, escaped."""
+    return _escape(name, scheme, _PLAIN_METRIC, colon=True)
+
+
+def escape_label(name: bytes, scheme: Scheme) -> bytes:
+    """Return a label's name, escaped."""
+    return _escape(name, scheme, _PLAIN_LABEL, colon=False)
+
+
+def escape_families(families: Sequence[Family], scheme: Scheme) -> Escaped:
+    """Return an app's families with names that readers of ``scheme`` take.
+
+    Where no name changes the families are the same objects. Where two names become one, of metrics
+    or of the labels of a sample, the later family is held back.
+    """
+    changes = _changes(scheme)
+    if not any(map(changes, families)):
+        return Escaped(families, ())
+    shown: list[Family] = []
+    # Names that need no escape are taken first, wherever they stand: their series keep their names.
+    taken = {family.name for family in families if not changes(family)}
+    quarantined: list[Quarantined] = []
+    for family in families:
+        if not changes(family):
+            shown.append(family)
+            continue
+        try:
+            escaped = _escape_family(family, scheme, taken)
+        except ClashError as clash:
+            quarantined.append(
+                Quarantined(
+                    family.name,
+                    0,
+                    "name_clash",
+                    f"{quote(family.name.decode(errors='replace'))}: {clash}",
+                    family.samples,
+                )
+            )
+        else:
+            taken.add(escaped.name)
+            shown.append(escaped)
+    return Escaped(shown, quarantined)
+
+
+def _changes(scheme: Scheme) -> Callable[[Family], bool]:
+    if scheme == "allow-utf-8":
+        return lambda _family: False
+    if scheme == "dots":
+        # Underscores are doubled, in labels too.
+        return lambda family: family.quoted or b"_" in family.name or b"_" in family.samples
+    return lambda family: family.quoted
+
+
+def _escape_family(family: Family, scheme: Scheme, taken: set[bytes]) -> Family:
+    name = escape_metric(family.name, scheme)
+    if name in taken:
+        raise ClashError(
+            f"its name becomes {quote(name.decode())} for readers that don't take UTF-8 names, "
+            "as that of another family is"
+        )
+    lines = family.openmetrics
+    return Family(
+        name,
+        family.type,
+        _escape_lines(family.samples, scheme),
+        family.count,
+        help=family.help,
+        typed=family.typed,
+        unit=family.unit,
+        openmetrics=None if lines is None else _escape_lines(lines, scheme),
+    )
+
+
+def _escape_lines(lines: bytes, scheme: Scheme) -> bytes:
+    return b"".join(_escape_line(line, scheme) for line in lines.split(b"\n") if line)
+
+
+def _escape_line(line: bytes, scheme: Scheme) -> bytes:
+    """Return a canonical sample line with its newline; what follows the labels stays."""
+    match = _HEAD.match(line)
+    assert match is not None
+    name, inner = match.groups()
+    labels: list[tuple[bytes, bytes]] = []
+    for item, value in _items(inner or b""):
+        if value is None:
+            name = item
+        else:
+            labels.append((escape_label(item, scheme), value))
+    if len({label for label, _ in labels}) < len(labels):
+        raise ClashError("two labels of a sample become one")
+    shown = b",".join(b'%s="%s"' % pair for pair in labels)
+    braces = b"{%s}" % shown if inner is not None and labels else b""
+    return escape_metric(name, scheme) + braces + line[match.end() :] + b"\n"
+
+
+def _items(inner: bytes) -> Iterable[tuple[bytes, bytes | None]]:
+    for match in _ITEM.finditer(inner):
+        quoted, plain, value = match.groups()
+        yield (plain if quoted is None else _unescape(quoted)), value
+
+
+def _unescape(text: bytes) -> bytes:
+    if b"\\" not in text:
+        return text
+    return _ESCAPE.sub(lambda match: _UNESCAPED.get(match[1], match[0]), text)
+
+
+def _escape(name: bytes, scheme: Scheme, plain: re.Pattern[str], *, colon: bool) -> bytes:
+    text = name.decode(errors="replace")
+    if scheme == "allow-utf-8" or (scheme != "dots" and plain.fullmatch(text)):
+        return name
+    start = "U__" if scheme == "values" else ""
+    return (start + "".join(_characters(text, scheme, colon=colon))).encode()
+
+
+def _characters(text: str, scheme: Scheme, *, colon: bool) -> Iterator[str]:
+    for place, character in enumerate(text):
+        fits = (
+            character.isascii()
+            and (character.isalpha() or character == "_" or (character.isdigit() and place > 0))
+        ) or (colon and character == ":")
+        if scheme == "underscores":
+            yield character if fits else "_"
+        elif character == "_":
+            yield "__"
+        elif scheme == "dots" and character == ".":
+            yield "_dot_"
+        elif fits:
+            yield character
+        else:
+            yield "__" if scheme == "dots" else f"_{ord(character):x}_"

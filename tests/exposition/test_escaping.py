@@ -1,0 +1,124 @@
+"""Names of UTF-8, escaped for readers that can't take them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
+
+from exporter_proxy.exposition.escaping import (
+    SCHEMES,
+    Scheme,
+    escape_families,
+    escape_label,
+    escape_metric,
+    quoted_name,
+)
+from exporter_proxy.exposition.model import Family
+from exporter_proxy.exposition.reader import read
+
+
+@pytest.mark.parametrize(
+    ("name", "underscores", "dots", "values"),
+    [
+        pytest.param("plain_name", "plain_name", "plain__name", "plain_name", id="plain"),
+        pytest.param("a:b", "a:b", "a:b", "a:b", id="colon"),
+        pytest.param(
+            "http.server", "http_server", "http_dot_server", "U__http_2e_server", id="dot"
+        ),
+        pytest.param("a.b_c", "a_b_c", "a_dot_b__c", "U__a_2e_b__c", id="both"),
+        pytest.param("größe", "gr__e", "gr____e", "U__gr_f6__df_e", id="letters"),
+        pytest.param("1st", "_st", "__st", "U___31_st", id="digit_first"),
+        pytest.param("a b", "a_b", "a__b", "U__a_20_b", id="blank"),
+        pytest.param("\U0001f600", "_", "__", "U___1f600_", id="emoji"),
+    ],
+)
+def test_escapes_names(name: str, underscores: str, dots: str, values: str):
+    """As Prometheus does, by code point."""
+    assert escape_metric(name.encode(), "underscores").decode() == underscores
+    assert escape_metric(name.encode(), "dots").decode() == dots
+    assert escape_metric(name.encode(), "values").decode() == values
+    assert escape_metric(name.encode(), "allow-utf-8").decode() == name
+
+
+def test_labels_have_no_colons():
+    assert escape_label(b"a:b", "underscores") == b"a_b"
+    assert escape_label(b"a:b", "values") == b"U__a_3a_b"
+
+
+def test_quotes_names_that_need_it():
+    assert quoted_name(b"plain_name") == b"plain_name"
+    assert quoted_name(b'my."x"\\') == b'"my.\\"x\\"\\\\"'
+
+
+def families(text: str) -> tuple[Family, ...]:
+    exposition = read((text.encode(),))
+    assert not exposition.quarantined
+    return tuple(exposition.families)
+
+
+def test_families_without_such_names_are_the_same():
+    """Nothing is made anew where nothing changes."""
+    given_families = families('# TYPE a gauge\na{b="c.d"} 1\n')
+
+    assert escape_families(given_families, "underscores").families is given_families
+
+
+def test_escapes_samples_whole():
+    """Names of metrics and labels change, values and timestamps never."""
+    text = '# TYPE "my.gauge" gauge\n{"my.gauge","a.b"="c.d,{\\"}",e="f"} 1 1234567890123\n'
+    escaped = escape_families(families(text), "underscores")
+
+    assert [family.name for family in escaped.families] == [b"my_gauge"]
+    assert escaped.families[0].samples == (b'my_gauge{a_b="c.d,{\\"}",e="f"} 1 1234567890123\n')
+    assert escaped.families[0].openmetrics is not None
+    assert not escaped.families[0].quoted
+
+
+def test_a_plain_name_keeps_its_place():
+    """Of two names that become one, the one that needs no escape is shown."""
+    text = '# TYPE "a.b" gauge\n{"a.b"} 1\n# TYPE a_b gauge\na_b 2\n# TYPE "a-b" gauge\n{"a-b"} 3\n'
+    escaped = escape_families(families(text), "underscores")
+
+    assert [family.samples for family in escaped.families] == [b"a_b 2\n"]
+    assert [each.name for each in escaped.quarantined] == [b"a.b", b"a-b"]
+    assert {each.reason for each in escaped.quarantined} == {"name_clash"}
+    assert escaped.quarantined[0].message == (
+        '"a.b": its name becomes "a_b" for readers that don\'t take UTF-8 names, '
+        "as that of another family is"
+    )
+
+
+def test_labels_that_become_one_hold_the_family_back():
+    escaped = escape_families(families('x{"a.b"="1","a-b"="2"} 1\n'), "underscores")
+
+    assert not escaped.families
+    assert [each.reason for each in escaped.quarantined] == ["name_clash"]
+
+
+@given(
+    st.lists(st.text(min_size=1, max_size=6), min_size=1, max_size=4, unique=True),
+    st.text(max_size=5),
+    st.sampled_from([scheme for scheme in SCHEMES if scheme != "allow-utf-8"]),
+)
+def test_what_is_escaped_can_be_read(names: list[str], value: str, scheme: Scheme):
+    """By a parser that knows plain names alone: every family that has a place, no other name."""
+    shown = value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+    lines = [
+        b"{%s,%s} 1\n"
+        % (
+            b'"%s"'
+            % name.encode().replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n"),
+            b'"l.%d"="%s"' % (place, shown.encode(errors="replace")),
+        )
+        for place, name in enumerate(names)
+        if "\0" not in name
+    ]
+    exposition = read((b"".join(lines),), format="text")
+    escaped = escape_families(exposition.families, scheme)
+    page = b"".join(family.samples for family in escaped.families).decode()
+
+    read_back = [
+        sample.name for family in text_string_to_metric_families(page) for sample in family.samples
+    ]
+    assert [family.name.decode() for family in escaped.families] == read_back
+    assert len(read_back) + len(escaped.quarantined) == len(exposition.families)
