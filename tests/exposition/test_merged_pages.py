@@ -1,9 +1,11 @@
 """Whatever apps send, the pages are right, and are those of a fresh index."""
 
+import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from exporter_proxy.exposition.merged import layout
 from exporter_proxy.exposition.merged.duplicates import Duplicates
 from exporter_proxy.exposition.merged.index import MergedIndex
 from exporter_proxy.exposition.merged.layout import Layout
@@ -216,5 +218,24 @@ def copy_of(cell: Family) -> Family:
     )
 
 
+class SmallBlocks(Updates):
+    """Families of two apps have blocks already, and apps a bucket of their own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(layout, "_INLINE_APPS", 1)
+        self.patch.setattr(layout, "_BLOCK_BYTES", 100)
+        self.patch.setattr(layout, "_SHIFTS", range(4))
+        self.patch.setattr(layout, "_STEP", 2)
+
+    def teardown(self) -> None:
+        """Put things back."""
+        self.patch.undo()
+
+
 TestUpdates = Updates.TestCase
 TestUpdates.settings = settings(max_examples=60, stateful_step_count=15, deadline=None)
+
+TestSmallBlocks = SmallBlocks.TestCase
+TestSmallBlocks.settings = settings(max_examples=60, stateful_step_count=15, deadline=None)

@@ -181,6 +181,21 @@ a_count 2
             id="state-of-two",
         ),
         pytest.param(
+            [family("a", "stateset", "a 1")],
+            "# TYPE a unknown\na 1\n",
+            id="no-state",
+        ),
+        pytest.param(
+            [family("a:b", "stateset", "a:b 1")],
+            "# TYPE a:b unknown\na:b 1\n",
+            id="name-that-is-no-label",
+        ),
+        pytest.param(
+            [family("a", "stateset", 'a{a="on"} 1\na{a="on"} 0')],
+            '# TYPE a unknown\na{a="on"} 1\na{a="on"} 0\n',
+            id="state-twice",
+        ),
+        pytest.param(
             [family("a", "stateset", 'a{a="on"} 1\na{a="on",b="c"} 1\na{a="off"} 0')],
             '# TYPE a unknown\na{a="on"} 1\na{a="on",b="c"} 1\na{a="off"} 0\n',
             id="scattered-states",
@@ -227,6 +242,15 @@ def test_shows_a_broken_histogram_by_sample_names(samples: str) -> None:
         pytest.param('a_bucket{le="+Inf"} +Inf', id="infinite"),
         pytest.param('a_bucket{le="+Inf"} 1\na 1', id="misplaced"),
         pytest.param("a_bucket 1", id="no-bound"),
+        pytest.param('a_bucket{b="c"} 1', id="no-bound-among-labels"),
+        pytest.param(
+            'a_bucket{le="+Inf"} 1\na_bucket{b="c",le="+Inf"} 1\na_sum 1\na_count 1\na 1',
+            id="scattered-and-misplaced",
+        ),
+        pytest.param(
+            'a_bucket{le="1"} 1\na_bucket{b="c",le="+Inf"} 1\na_sum 1\na_count 1',
+            id="scattered-and-broken",
+        ),
         pytest.param('a_bucket{le="+Inf"} 1 0\na_count 1 0\na_sum 1', id="time-of-zero"),
     ],
 )
@@ -235,6 +259,15 @@ def test_keeps_every_sample_of_a_broken_histogram(samples: str) -> None:
 
     assert "histogram" not in written
     assert {line for line in written.splitlines() if line[0] != "#"} == set(samples.split("\n"))
+
+
+def test_of_two_samples_of_a_series_the_first_counts() -> None:
+    samples = 'a_bucket{le="+Inf"} 1\na_sum 1\na_sum 2\na_count 1'
+
+    assert openmetrics([family("a", "histogram", samples)]) == (
+        '# TYPE a_bucket unknown\na_bucket{le="+Inf"} 1\n# TYPE a_sum unknown\na_sum 1\n'
+        "# TYPE a_count unknown\na_count 1\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -309,6 +342,19 @@ CREATED = [
         "a_created 9",
         "# TYPE a_total unknown\na_total -1\n# TYPE a_created gauge\na_created 9\n",
         id="of-what-is-no-counter",
+    ),
+    pytest.param(
+        family("a_total", "counter", 'a_total{b="1"} 1\na_total{b="2"} 2'),
+        'a_created{b="1"} 9\na_created{b="2"} 8',
+        '# TYPE a counter\na_total{b="1"} 1\na_created{b="1"} 9\na_total{b="2"} 2\n'
+        'a_created{b="2"} 8\n',
+        id="counter-in-the-same-order",
+    ),
+    pytest.param(
+        family("a_total", "counter", "a_total 1", "a_total 1 # {} 2"),
+        "a_created 9",
+        "# TYPE a counter\na_total 1 # {} 2\na_created 9\n",
+        id="counter-with-exemplar",
     ),
     pytest.param(
         family("b", "gauge", "b 1"),

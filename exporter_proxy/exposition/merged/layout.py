@@ -129,8 +129,11 @@ class Layout:
         if stale or name not in self._parts:
             # Where they are as before they stay the same objects, by which pieces know that.
             parts = self._writer.parts(family)
-            if self._parts.get(name) != parts:
+            before = self._parts.get(name)
+            if before != parts:
                 self._parts[name] = parts
+                if before is None or len(before) != len(parts):
+                    self._blocks.pop(name, None)
         if family.size <= _INLINE_BYTES and len(family.cells) <= _INLINE_APPS:
             self._blocks.pop(name, None)
             return
