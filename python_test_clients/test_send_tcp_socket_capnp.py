@@ -1,8 +1,6 @@
-"""Push one application's metrics over TCP as a Cap'n Proto message.
+"""Push one application's metrics over TCP as a Cap'n Proto message."""
 
-Usage: python test_send_tcp_socket_capnp.py [HOST:PORT]
-"""
-
+import argparse
 import socket
 import sys
 from pathlib import Path
@@ -23,8 +21,18 @@ tcp_client_orders_total{shop="south"} 207
 
 def main() -> int:
     """Send the message and say how it went."""
-    address = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:6554"
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "address",
+        metavar="HOST:PORT",
+        nargs="?",
+        default="127.0.0.1:6554",
+        help="where the proxy takes pushes (default: %(default)s)",
+    )
+    address = parser.parse_args().address
     host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():
+        parser.error(f"{address}: expected HOST:PORT, such as 127.0.0.1:6554")
     message = metric_data.InboundMetrics.new_message(appName=APP, data=METRICS)
     try:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=10) as connection:
@@ -32,7 +40,7 @@ def main() -> int:
             # "That was all": the proxy closes in turn. It says nothing unless it refuses a message.
             connection.shutdown(socket.SHUT_WR)
             answer = connection.makefile(encoding="utf-8").read()
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         print(f"{address}: {error}. Is the proxy running? (make run)", file=sys.stderr)
         return 1
     if answer:

@@ -2,10 +2,10 @@
 
 Each message counts as soon as the proxy has all of it: a connection may stay open for as long as
 there is something to say.
-
-Usage: python test_send_unix_socket_capnp.py [PATH]
 """
 
+import argparse
+import os
 import socket
 import sys
 from pathlib import Path
@@ -30,9 +30,28 @@ unix_client_mails_total{kind="reminder"} 4
 }
 
 
+# Where the proxy puts its socket unless config.toml names a path: the first place it can write.
+PLACES = (
+    "/var/run/exporter-proxy-receiver.sock",
+    f"{os.environ.get('XDG_RUNTIME_DIR') or '/var/run'}/exporter-proxy-receiver.sock",
+    f"{os.environ.get('TMPDIR') or '/tmp'}/exporter-proxy-receiver-{os.geteuid()}.sock",  # noqa: S108 - as the proxy does
+)
+
+
 def main() -> int:
     """Send a message for each application and say how it went."""
-    path = sys.argv[1] if len(sys.argv) > 1 else "/var/run/exporter-proxy-receiver.sock"
+    parser = argparse.ArgumentParser(
+        description=__doc__.partition("\n")[0], formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument(
+        "path",
+        metavar="PATH",
+        nargs="?",
+        default=next(filter(os.path.exists, PLACES), PLACES[0]),
+        help="the proxy's Unix socket, which its log names at the start;\n"
+        "without it, the first of these that is there:\n" + "\n".join(dict.fromkeys(PLACES)),
+    )
+    path = parser.parse_args().path
     try:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(10)

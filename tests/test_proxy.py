@@ -173,8 +173,8 @@ def test_two_proxies_on_one_socket(proxy: StartProxy):
 @pytest.mark.parametrize(
     ("key", "line"),
     [
-        ("unix_socket_user", "receiver.unix_socket_user: there is no user 'nobody-at-all'"),
-        ("unix_socket_group", "receiver.unix_socket_group: there is no group 'nobody-at-all'"),
+        ("unix_socket_user", 'receiver.unix_socket_user: there is no user "nobody-at-all"'),
+        ("unix_socket_group", 'receiver.unix_socket_group: there is no group "nobody-at-all"'),
     ],
 )
 def test_owner_that_is_not_there(proxy: StartProxy, key: str, line: str):

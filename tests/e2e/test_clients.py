@@ -1,8 +1,11 @@
 """The clients in python_test_clients/, run as a newcomer runs them."""
 
+import os
 import re
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -73,6 +76,46 @@ def test_unix_client_without_a_proxy(tmp_path):
     assert done.returncode == 1
     assert "Is the proxy running? (make run)" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_unix_client_finds_the_socket():
+    """Where a proxy puts it that can't write /var/run, as long as there is none in /var/run."""
+    with tempfile.TemporaryDirectory(prefix="clients-") as directory:
+        (Path(directory) / f"exporter-proxy-receiver-{os.geteuid()}.sock").touch()
+        environment = dict(os.environ, TMPDIR=directory)
+        environment.pop("XDG_RUNTIME_DIR", None)
+        code = f"import runpy; print(*runpy.run_path({str(UNIX)!r})['PLACES'], sep='\\n')"
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
+        )
+        places = done.stdout.splitlines()
+
+        assert places[0] == "/var/run/exporter-proxy-receiver.sock"
+        assert Path(places[-1]).exists()
+
+
+@pytest.mark.parametrize("script", [TCP, UNIX], ids=lambda path: path.stem)
+def test_client_explains_itself(script):
+    """--help says what it takes."""
+    done = run_client(script, "--help")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("usage: ")
+    assert "127.0.0.1:6554" in done.stdout or "/var/run/exporter-proxy-receiver.sock" in done.stdout
+
+
+@pytest.mark.parametrize("address", ["localhost", "127.0.0.1:", ":6554", "127.0.0.1:http"])
+def test_tcp_client_with_a_wrong_address(address):
+    """It ends with 2 and says what is expected."""
+    done = run_client(TCP, address)
+
+    assert done.returncode == 2
+    assert f"{address}: expected HOST:PORT" in done.stderr
 
 
 @pytest.mark.parametrize("script", [TCP, UNIX], ids=lambda path: path.stem)

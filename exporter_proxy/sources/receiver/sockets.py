@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 
 from exporter_proxy.config import Address, ReceiverConfig
-from exporter_proxy.errors import StartError
+from exporter_proxy.errors import StartError, quote
 
 BACKLOG = 4096
 """Peers that may wait while accepting is paused; the kernel cuts it to net.core.somaxconn."""
@@ -47,14 +47,17 @@ def listen_on_tcp(address: Address) -> socket.socket:
 def default_socket_path() -> str:
     """Return where the Unix socket goes when the configuration names no path.
 
-    ``/var/run``, if it can be written, else ``$XDG_RUNTIME_DIR``, else the temporary directory.
+    ``/var/run``, if it can be written, else ``$XDG_RUNTIME_DIR``, else the temporary directory:
+    there under a name of the user's own, for it belongs to all of them, and what another one left
+    under a common name could not be replaced.
     """
     folders = ["/var/run", os.environ.get("XDG_RUNTIME_DIR", "")]
     for folder in folders:
         if folder and os.access(folder, os.W_OK | os.X_OK):
             return str(Path(folder) / _SOCKET_NAME)
     # Not tempfile: its import takes longer than all else here.
-    return str(Path(os.environ.get("TMPDIR") or "/tmp") / _SOCKET_NAME)  # noqa: S108
+    folder = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108
+    return str(Path(folder) / f"exporter-proxy-receiver-{os.geteuid()}.sock")
 
 
 def listen_on_unix(path: str, config: ReceiverConfig) -> socket.socket:
@@ -77,11 +80,14 @@ def listen_on_unix(path: str, config: ReceiverConfig) -> socket.socket:
         finally:
             os.umask(umask)
         try:
-            if (user, group) != (-1, -1):
-                os.chown(path, user, group)
+            # The group first: who gave the file away may not set it any more.
+            if group != -1:
+                _give(path, "receiver.unix_socket_group", config.unix_socket_group, -1, group)
+            if user != -1:
+                _give(path, "receiver.unix_socket_user", config.unix_socket_user, user, -1)
             Path(path).chmod(config.unix_socket_mode)
             listener.listen(BACKLOG)
-        except OSError:
+        except (OSError, StartError):
             Path(path).unlink()
             raise
     except OSError as error:
@@ -147,16 +153,24 @@ def _owner(config: ReceiverConfig) -> tuple[int, int]:
             user = pwd.getpwnam(config.unix_socket_user).pw_uid
         except KeyError:
             raise StartError(
-                f"receiver.unix_socket_user: there is no user {config.unix_socket_user!r}"
+                f"receiver.unix_socket_user: there is no user {quote(config.unix_socket_user)}"
             ) from None
     if config.unix_socket_group != "current_group":
         try:
             group = grp.getgrnam(config.unix_socket_group).gr_gid
         except KeyError:
             raise StartError(
-                f"receiver.unix_socket_group: there is no group {config.unix_socket_group!r}"
+                f"receiver.unix_socket_group: there is no group {quote(config.unix_socket_group)}"
             ) from None
     return user, group
+
+
+def _give(path: str, key: str, name: str, user: int, group: int) -> None:
+    """Give the socket file to a user or a group, as ``key`` says."""
+    try:
+        os.chown(path, user, group)
+    except OSError as error:
+        raise StartError(f"{key}: can't give {path} to {quote(name)}: {_why(error)}") from error
 
 
 def _why(error: OSError) -> str:

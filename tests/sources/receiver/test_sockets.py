@@ -128,6 +128,11 @@ def test_unix_owner_is_handed_over(path: Path, monkeypatch):
         pass
     nobody, nogroup = pwd.getpwnam("nobody").pw_uid, grp.getgrnam("nogroup").gr_gid
     assert asked == [(str(path), nobody, -1), (str(path), -1, nogroup)]
+    path.unlink()
+    with listen(path, unix_socket_user="nobody", unix_socket_group="nogroup"):
+        pass
+    # By then a user who gave the file away could not set its group.
+    assert asked[2:] == [(str(path), -1, nogroup), (str(path), nobody, -1)]
 
 
 def test_unix_owner_that_may_not_be_set(path: Path, monkeypatch):
@@ -138,7 +143,10 @@ def test_unix_owner_that_may_not_be_set(path: Path, monkeypatch):
 
     monkeypatch.setattr(os, "chown", refuse)
     assert error_of(path, unix_socket_user="nobody") == (
-        f"{KEY}: can't listen on {path}: operation not permitted"
+        f'receiver.unix_socket_user: can\'t give {path} to "nobody": operation not permitted'
+    )
+    assert error_of(path, unix_socket_group="nogroup") == (
+        f'receiver.unix_socket_group: can\'t give {path} to "nogroup": operation not permitted'
     )
     assert not path.exists()
 
@@ -148,11 +156,11 @@ def test_unix_owner_that_may_not_be_set(path: Path, monkeypatch):
     [
         (
             {"unix_socket_user": "no such user"},
-            "receiver.unix_socket_user: there is no user 'no such user'",
+            'receiver.unix_socket_user: there is no user "no such user"',
         ),
         (
             {"unix_socket_group": "no such group"},
-            "receiver.unix_socket_group: there is no group 'no such group'",
+            'receiver.unix_socket_group: there is no group "no such group"',
         ),
     ],
 )
@@ -260,17 +268,25 @@ def test_socket_of_a_successor_is_not_removed(path: Path):
         (["/var/run"], {}, "/var/run"),
         (["/var/run", "/own"], {"XDG_RUNTIME_DIR": "/own"}, "/var/run"),
         (["/own"], {"XDG_RUNTIME_DIR": "/own"}, "/own"),
-        (["/own"], {"XDG_RUNTIME_DIR": ""}, "/tmp"),
-        ([], {"XDG_RUNTIME_DIR": "/own"}, "/tmp"),
-        ([], {"TMPDIR": "/scratch"}, "/scratch"),
-        ([], {"TMPDIR": ""}, "/tmp"),
+        (["/own"], {"XDG_RUNTIME_DIR": ""}, None),
+        ([], {"XDG_RUNTIME_DIR": "/own"}, None),
     ],
 )
-def test_default_path(monkeypatch, writable: list[str], environment: dict[str, str], expected: str):
-    """The first place that can be written."""
+def test_default_path(
+    monkeypatch, writable: list[str], environment: dict[str, str], expected: str | None
+):
+    """The first place that can be written; what all users share has a name for each."""
     for name in ("XDG_RUNTIME_DIR", "TMPDIR"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sockets.os, "access", lambda folder, _: folder in writable)
-    assert default_socket_path() == f"{expected}/exporter-proxy-receiver.sock"
+    if expected is None:
+        own = f"exporter-proxy-receiver-{os.geteuid()}.sock"
+        assert default_socket_path() == f"/tmp/{own}"
+        monkeypatch.setenv("TMPDIR", "/scratch")
+        assert default_socket_path() == f"/scratch/{own}"
+        monkeypatch.setenv("TMPDIR", "")
+        assert default_socket_path() == f"/tmp/{own}"
+    else:
+        assert default_socket_path() == f"{expected}/exporter-proxy-receiver.sock"
