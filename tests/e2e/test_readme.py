@@ -152,8 +152,7 @@ class Walk:
             self._proxy = subprocess.Popen(
                 ["make", "run"],
                 cwd=self.directory,
-                # The environment that runs the tests is there already: nothing to install.
-                env=os.environ | {"MAKEFLAGS": " -- RUN_READY="},
+                env=environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -197,6 +196,15 @@ class Walk:
         self._end_proxy()
         for process in self._servers:
             end_group(process, signal.SIGTERM)
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of a login: of the make that runs the tests nothing is left in it."""
+    # Make hands its variables on, and how it was called: ARGS meant for the tests, another VENV.
+    of_make = {"ARGS", "CONFIG", "MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS"}
+    kept = {name: value for name, value in os.environ.items() if name not in of_make}
+    # The environment that runs the tests is there already: nothing to install.
+    return kept | {"VENV": ".venv", "MAKEFLAGS": " -- RUN_READY="}
 
 
 def end_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
