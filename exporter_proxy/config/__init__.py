@@ -1,8 +1,10 @@
 """The configuration: ``config.toml`` as typed, frozen values."""
 
 from exporter_proxy.config.apps import AppConfig
+from exporter_proxy.config.doubts import warnings
 from exporter_proxy.config.endpoints import BasicAuth, EndpointConfig, ScrapeSettings
-from exporter_proxy.config.loading import find_file, load, read, warnings
+from exporter_proxy.config.loading import find_file, load, read
+from exporter_proxy.config.machine import missing_accounts
 from exporter_proxy.config.sections import Config, ExporterConfig, PollConfig, ReceiverConfig
 from exporter_proxy.config.values import Address, Secret
 
@@ -19,6 +21,7 @@ __all__ = [
     "Secret",
     "find_file",
     "load",
+    "missing_accounts",
     "read",
     "warnings",
 ]

@@ -31,5 +31,6 @@ class AppConfig:
 
 
 APPS = ListOf(
-    Section(AppConfig, expected="a section, written [[app]]"), "sections, each written [[app]]"
+    Section(AppConfig, expected="a section, written [[app]]", place="[[app]]"),
+    "sections, each written [[app]]",
 )

@@ -2,7 +2,6 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -16,7 +15,7 @@ from exporter_proxy.config.kinds import (
     type_name,
 )
 from exporter_proxy.config.labels import LABELS, PATTERNS
-from exporter_proxy.config.tables import Section, TableOf, read_all
+from exporter_proxy.config.tables import Section, TableOf, Written, read_all
 from exporter_proxy.config.texts import Choice, Path, SecretText, String
 from exporter_proxy.config.urls import EndpointUrl, hide_user_info, split_url
 from exporter_proxy.config.values import Secret
@@ -74,10 +73,13 @@ class BasicAuth:
     password_file: Annotated[str | None, Path()] = None
 
 
-def _check_basic_auth(values: Mapping[str, Any], key: str) -> list[str]:
-    if "password" in values and "password_file" in values:
+def _check_basic_auth(written: Written, key: str) -> list[str]:
+    if "password" in written.raw and "password_file" in written.raw:
         return [f"{key}: only one of password and password_file can be used"]
     return []
+
+
+BASIC_AUTH = Section(BasicAuth, _check_basic_auth, AUTH, place="an endpoint's basic_auth")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +123,7 @@ class EndpointConfig(ScrapeSettings):
     name: Annotated[str, APP]
     source: str
     headers: Annotated[dict[str, Secret], HEADERS] = field(default_factory=dict)
-    basic_auth: Annotated[BasicAuth | None, Section(BasicAuth, _check_basic_auth, AUTH)] = None
+    basic_auth: Annotated[BasicAuth | None, BASIC_AUTH] = None
     bearer_token_file: Annotated[str | None, Path()] = None
     ca_file: Annotated[str | None, Path()] = None
     labels: Annotated[dict[str, str], LABELS] = field(default_factory=dict)
@@ -131,15 +133,18 @@ class EndpointConfig(ScrapeSettings):
     honor_timestamps: Annotated[bool, Boolean()] = True
 
 
-def _check_endpoint(values: Mapping[str, Any], key: str) -> list[str]:
-    """Refuse a second way to authenticate, of which a server would see only one."""
-    ways = [name for name in ("basic_auth", "bearer_token_file") if name in values]
-    url = split_url(values.get("url", ""))
+def _check_endpoint(written: Written, key: str) -> list[str]:
+    """Refuse a second way to authenticate, of which a server would see only one.
+
+    One with a mistake in it is a way too: else this would be found only after its correction.
+    """
+    ways = [name for name in ("basic_auth", "bearer_token_file") if name in written.raw]
+    url = split_url(written.values.get("url", ""))
     if url is not None and url.username is not None:
         ways.insert(0, "the URL's user info")
-    ways += [
-        f"headers.{name}" for name in values.get("headers", ()) if name.lower() == "authorization"
-    ]
+    headers = written.raw.get("headers")
+    if isinstance(headers, dict):
+        ways += [f"headers.{name}" for name in headers if name.lower() == "authorization"]
     if len(ways) > 1:
         return [f"{key}: only one of {' and '.join(ways)} can be used"]
     return []
@@ -208,4 +213,9 @@ def _name_endpoints(found: list[tuple[str, dict[str, Any]]]) -> list[str]:
 
 
 _URL = Url()
-_ENDPOINT = Section(EndpointConfig, _check_endpoint, optional=frozenset({"name"}))
+_ENDPOINT = Section(
+    EndpointConfig,
+    _check_endpoint,
+    place="[[poll_external.other_scrape_endpoints]]",
+    optional=frozenset({"name"}),
+)

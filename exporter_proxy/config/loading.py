@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import tomli
-
 from exporter_proxy.config.kinds import join
 from exporter_proxy.config.sections import Config
-from exporter_proxy.config.tables import kinds_of, read_all, suggest
+from exporter_proxy.config.tables import belongs, kinds_of, read_all, suggest
+from exporter_proxy.config.toml import parse
 from exporter_proxy.errors import ConfigError, quote
 
 VARIABLE = "EXPORTER_PROXY_CONFIG"
@@ -38,7 +37,7 @@ def load(path: Path | None) -> Config:
     if path is None:
         return Config()
     try:
-        return read(_parse(path))
+        return read(parse(path))
     except ConfigError as exc:
         raise ConfigError([f"{path}: {problem}" for problem in exc.problems]) from None
 
@@ -50,77 +49,26 @@ def read(document: Mapping[str, object]) -> Config:
         ConfigError: With every problem, each beginning with the key's full name.
     """
     sections, problems = read_all(_read_section, document.items())
+    config = Config(**dict(sections))
+    read_names = {name for name, _ in sections}
+    # of a section with a mistake, its defaults would be judged
+    if all(name in read_names or name not in document for name in ("exporter", "receiver")):
+        problems += _conflicts(config)
     if problems:
         raise ConfigError(problems)
-    return Config(**dict(sections))
+    return config
 
 
-def warnings(config: Config) -> list[str]:
-    """Return what can be meant, but hardly is: one line each."""
-    receiver, poll = config.receiver, config.poll_external
-    found: list[str] = []
-    polls = poll.poll_other_scrape_endpoints
-    if polls and not poll.other_scrape_endpoints:
-        found.append(
-            "poll_external.other_scrape_endpoints: empty: nothing is polled though "
-            "poll_other_scrape_endpoints is true"
+def _conflicts(config: Config) -> list[str]:
+    """Return what is wrong between keys of different sections."""
+    scrape, receiver = config.exporter.scrape_expose_endpoint, config.receiver
+    pushed = receiver.receiver_tcp_socket
+    if receiver.receive_on_tcp_socket and pushed.overlaps(scrape):
+        remedy = (
+            f"must have another port than exporter.scrape_expose_endpoint, {quote(str(scrape))}"
         )
-    if not (receiver.receive_on_tcp_socket or receiver.receive_on_unix_socket or polls):
-        found.append(
-            "nothing is received and nothing is polled: turn on receiver.receive_on_tcp_socket, "
-            "receiver.receive_on_unix_socket or poll_external.poll_other_scrape_endpoints"
-        )
-    found += [
-        f"poll_external.other_scrape_endpoints: {quote(endpoint.name)}: ca_file has no effect "
-        "while allow_invalid_certs is true: set allow_invalid_certs = false"
-        for endpoint in poll.other_scrape_endpoints
-        if endpoint.ca_file is not None and endpoint.allow_invalid_certs
-    ]
-    found += _without_effect(config)
-    return found
-
-
-def _without_effect(config: Config) -> list[str]:
-    """Say which keys the page that is served has no use for."""
-    exporter, found = config.exporter, []
-    if exporter.app_label and exporter.app_label in exporter.extra_labels:
-        found.append(
-            f"exporter.extra_labels.{exporter.app_label}: takes the place of app_label, which has "
-            "the same name"
-        )
-    if exporter.exposition != "verbatim":
-        return found
-    set_keys = {
-        "exporter.app_label": exporter.app_label,
-        "exporter.extra_labels": exporter.extra_labels,
-        "exporter.invalid_metrics": exporter.invalid_metrics != "quarantine",
-        "[[app]]": config.apps,
-        "labels, keep, drop and honor_timestamps of endpoints": any(
-            endpoint.labels or endpoint.keep or endpoint.drop or not endpoint.honor_timestamps
-            for endpoint in config.poll_external.other_scrape_endpoints
-        ),
-    }
-    named = ", ".join(key for key, is_set in set_keys.items() if is_set)
-    if named:
-        found.append(
-            f'{named}: without effect while exporter.exposition is "verbatim": set it to "merged"'
-        )
-    return found
-
-
-def _parse(path: Path) -> dict[str, object]:
-    try:
-        return tomli.loads(path.read_bytes().decode())
-    except OSError as exc:
-        raise ConfigError([f"can't be read: {exc.strerror}"]) from exc
-    except UnicodeDecodeError as exc:
-        line = exc.object.count(b"\n", 0, exc.start) + 1
-        raise ConfigError([f"line {line}: not UTF-8, as TOML must be"]) from exc
-    except tomli.TOMLDecodeError as exc:
-        raise ConfigError([f"line {exc.lineno}, column {exc.colno}: {exc.msg}"]) from exc
-    except (ValueError, RecursionError) as exc:
-        # tomli lets through a number with thousands of digits and lists nested as deep
-        raise ConfigError(["not TOML: a number is too long or lists are nested too deep"]) from exc
+        return [f"receiver.receiver_tcp_socket: {quote(str(pushed))}: {remedy}"]
+    return []
 
 
 def _read_section(name: str, value: object) -> tuple[str, Any]:
@@ -132,7 +80,9 @@ def _read_section(name: str, value: object) -> tuple[str, Any]:
         return "apps" if name == "app" else name, kind.read(value, name)
     key = join("", name)
     if isinstance(value, dict) or _is_sections(value):
-        raise ConfigError([f"{key}: unknown section{suggest(name, kinds)}"])
+        raise ConfigError([f"{key}: unknown section{belongs(name) or suggest(name, kinds)}"])
+    if hint := belongs(name):
+        raise ConfigError([f"{key}: unknown key{hint}"])
     places = ", ".join("[[app]]" if name == "app" else f"[{name}]" for name in kinds)
     raise ConfigError([f"{key}: unknown key: keys stand in the sections {places}"])
 

@@ -3,9 +3,8 @@
 Durations are seconds and sizes bytes, however the file wrote them.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from exporter_proxy.config.apps import APPS, AppConfig
 from exporter_proxy.config.endpoints import EndpointConfig, EndpointList, ScrapeSettings
@@ -19,7 +18,7 @@ from exporter_proxy.config.kinds import (
     UnfitError,
 )
 from exporter_proxy.config.labels import APP_LABEL, LABELS
-from exporter_proxy.config.tables import Section, kinds_of
+from exporter_proxy.config.tables import Section, Written, kinds_of
 from exporter_proxy.config.texts import Choice, FileMode, ListenAddress, SocketPath, String
 from exporter_proxy.config.values import Address
 
@@ -59,7 +58,7 @@ class ExporterConfig:
 
     worker_threads: Annotated[int, Integer(0, 1024)] = 0
     concurrent_requests: Annotated[int, Integer(1, 1_000_000)] = 2048
-    scrape_expose_endpoint: Annotated[Address, ListenAddress()] = SCRAPE_ADDRESS
+    scrape_expose_endpoint: Annotated[Address, ListenAddress(6555)] = SCRAPE_ADDRESS
     max_apps: Annotated[int, Integer(1, 100_000_000)] = 100_000
     expire_after: Annotated[float, Age()] = NEVER
     exposition: Annotated[Literal["verbatim", "merged"], Choice("verbatim", "merged")] = "verbatim"
@@ -102,7 +101,7 @@ class ReceiverConfig:
     unix_socket_group: Annotated[str, _GROUP] = "current_group"
     unix_socket_mode: Annotated[int, FileMode()] = 0o660
     receive_on_tcp_socket: Annotated[bool, Boolean()] = True
-    receiver_tcp_socket: Annotated[Address, ListenAddress()] = RECEIVER_ADDRESS
+    receiver_tcp_socket: Annotated[Address, ListenAddress(6554)] = RECEIVER_ADDRESS
     max_message_size: Annotated[int, Size()] = 64 * 2**20
     max_buffered: Annotated[int, Size()] = 256 * 2**20
     message_timeout: Annotated[float, Duration(0.001, '10 or "1m"')] = 10.0
@@ -110,11 +109,11 @@ class ReceiverConfig:
     expire_after: Annotated[float | None, Age()] = None
 
 
-def _check_receiver(values: Mapping[str, Any], key: str) -> list[str]:
-    defaults = ReceiverConfig()
-    message: int = values.get("max_message_size", defaults.max_message_size)
-    buffered: int = values.get("max_buffered", defaults.max_buffered)
-    if buffered < message:
+def _check_receiver(written: Written, key: str) -> list[str]:
+    defaults, sizes = ReceiverConfig(), ("max_message_size", "max_buffered")
+    message, buffered = (written.values.get(name, getattr(defaults, name)) for name in sizes)
+    known = all(name in written.values or name not in written.raw for name in sizes)
+    if known and buffered < message:
         # such a message could never be finished
         limit = f"must be at least max_message_size, which is {message} bytes"
         return [f"{key}.max_buffered: {buffered}: {limit}"]
@@ -157,12 +156,17 @@ class Config:
     """
 
     exporter: Annotated[
-        ExporterConfig, Section(ExporterConfig, expected="a section, written [exporter]")
+        ExporterConfig,
+        Section(ExporterConfig, expected="a section, written [exporter]", place="[exporter]"),
     ] = field(default_factory=ExporterConfig)
     receiver: Annotated[
-        ReceiverConfig, Section(ReceiverConfig, _check_receiver, "a section, written [receiver]")
+        ReceiverConfig,
+        Section(ReceiverConfig, _check_receiver, "a section, written [receiver]", "[receiver]"),
     ] = field(default_factory=ReceiverConfig)
     poll_external: Annotated[
-        PollConfig, PollSection(PollConfig, expected="a section, written [poll_external]")
+        PollConfig,
+        PollSection(
+            PollConfig, expected="a section, written [poll_external]", place="[poll_external]"
+        ),
     ] = field(default_factory=PollConfig)
     apps: Annotated[tuple[AppConfig, ...], APPS] = ()

@@ -6,13 +6,16 @@ A field without one is computed and can't be written in a file.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, fields
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from exporter_proxy.config.kinds import Kind, UnfitError, join, type_name
 from exporter_proxy.errors import ConfigError
 
 K = TypeVar("K")
 T = TypeVar("T")
+
+# {key: where it can be written}, for hints; sections enter theirs when they are made.
+_places: dict[str, list[str]] = {}
 
 
 def kinds_of(cls: type) -> dict[str, Kind[Any]]:
@@ -39,11 +42,23 @@ def read_all(
     return values, problems
 
 
-Check = Callable[[Mapping[str, Any], str], list[str]]
-"""Given the keys that could be read and the section's name, returns what is wrong between them."""
+class Written(NamedTuple):
+    """What a file says in a section.
+
+    Attributes:
+        raw: Every key as TOML gave it, also one with a mistake in it.
+        values: The keys that could be read, as the program uses them.
+    """
+
+    raw: Mapping[str, object]
+    values: Mapping[str, Any]
 
 
-def no_check(_values: Mapping[str, Any], _key: str) -> list[str]:
+Check = Callable[[Written, str], list[str]]
+"""Given what is written and the section's name, returns what is wrong between its keys."""
+
+
+def no_check(_written: Written, _key: str) -> list[str]:
     """Find nothing wrong: no key of the section depends on another."""
     return []
 
@@ -107,6 +122,7 @@ class Section(Kind[T]):
         cls: The dataclass that holds it.
         check: Looks at keys that depend on each other.
         expected: For messages.
+        place: How the section is called in hints about keys that belong in it.
         optional: Keys that may be missing though their fields have no default.
     """
 
@@ -115,12 +131,15 @@ class Section(Kind[T]):
         cls: type[T],
         check: Check = no_check,
         expected: str = "a table",
+        place: str = "",
         optional: frozenset[str] = frozenset(),
     ) -> None:
         self._cls = cls
         self._check = check
         self.expected = expected
         self._kinds = kinds_of(cls)
+        for name in self._kinds if place else ():
+            _places.setdefault(name, []).append(place)
         self._required = [
             field.name
             for field in fields(cls)  # type: ignore[arg-type]  # T is always a dataclass
@@ -149,7 +168,7 @@ class Section(Kind[T]):
             for name in self._required
             if name not in value
         ]
-        problems += self._check(dict(values), key)
+        problems += self._check(Written(value, dict(values)), key)
         if problems:
             raise ConfigError(problems)
         return dict(values)
@@ -157,8 +176,16 @@ class Section(Kind[T]):
     def _read_key(self, name: str, value: object, key: str) -> Any:
         kind = self._kinds.get(name)
         if kind is None:
-            raise ConfigError([f"{key}: unknown key{suggest(name, self._kinds)}"])
+            hint = belongs(name) or suggest(name, self._kinds)
+            raise ConfigError([f"{key}: unknown key{hint}"])
         return kind.read(value, key)
+
+
+def belongs(name: str) -> str:
+    """Return in which sections the key ``name`` can be written, or nothing if in none."""
+    *first, last = _places.get(name, [""])
+    shown = f"{', '.join(first)} or {last}" if first else last
+    return f" (it belongs in {shown})" if shown else ""
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

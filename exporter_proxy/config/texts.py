@@ -5,42 +5,41 @@ import socket
 from collections.abc import Callable
 
 from exporter_proxy.config.kinds import Kind, UnfitError, type_name
-from exporter_proxy.config.values import Address, Secret
+from exporter_proxy.config.values import Address, Secret, pack_ip
 
 _HOST = re.compile(r"[A-Za-z0-9_.-]{1,253}")
 
 
 class ListenAddress(Kind[Address]):
-    """``host:port``; an IPv6 address stands in brackets."""
+    """``host:port``; an IPv6 address stands in brackets.
 
-    expected = 'an address and a port, such as "127.0.0.1:6554" or "[::1]:6554"'
+    Args:
+        port: The usual one, for the examples in messages.
+    """
+
+    def __init__(self, port: int) -> None:
+        self.expected = f'an address and a port, such as "127.0.0.1:{port}" or "[::1]:{port}"'
 
     def convert(self, value: object) -> Address:
         """See :meth:`Kind.convert`."""
         if not isinstance(value, str):
             raise UnfitError
         host, _, port = value.rpartition(":")
-        if not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65535):
+        if not re.fullmatch("-?(?:[0-9]{1,5}|[1-9][0-9]{5,9})", port):
             raise UnfitError
+        if not 0 <= int(port) <= 65535:
+            raise UnfitError("ports go from 0 to 65535")
         if host.startswith("[") and host.endswith("]"):
             host = host[1:-1]
             # A scope ("%eth0") is the resolver's to judge.
-            if not _is_ip(socket.AF_INET6, host.partition("%")[0]):
+            if not pack_ip(socket.AF_INET6, host.partition("%")[0]):
                 raise UnfitError
         elif not _HOST.fullmatch(host) or (
             # What looks like an IPv4 address must be one; a resolver would take long to say so.
-            host.replace(".", "").isdigit() and not _is_ip(socket.AF_INET, host)
+            host.replace(".", "").isdigit() and not pack_ip(socket.AF_INET, host)
         ):
             raise UnfitError
         return Address(host, int(port))
-
-
-def _is_ip(family: socket.AddressFamily, text: str) -> bool:
-    try:
-        socket.inet_pton(family, text)
-    except (OSError, ValueError):  # ValueError: a NUL in it
-        return False
-    return True
 
 
 class Choice(Kind[str]):

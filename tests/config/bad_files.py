@@ -4,7 +4,9 @@ EXPORTER = "[exporter]\n"
 RECEIVER = "[receiver]\n"
 POLL = "[poll_external]\n"
 ENDPOINT = "poll_external.other_scrape_endpoints[0]"
-ADDRESS = 'must be an address and a port, such as "127.0.0.1:6554" or "[::1]:6554"'
+ADDRESS = 'must be an address and a port, such as "127.0.0.1:6555" or "[::1]:6555"'
+PUSH_ADDRESS = ADDRESS.replace("6555", "6554")
+PORTS = "ports go from 0 to 65535"
 URL = 'must be an HTTP or HTTPS URL, such as "http://127.0.0.1:9100/metrics"'
 AGE = 'must be a duration of at least 0 seconds, such as 300 or "5m", or "never"'
 IDLE = 'must be a duration of at least 0.001 seconds, such as 300 or "5m"'
@@ -28,6 +30,18 @@ BAD = [
     ("[xyz]", "xyz: unknown section"),
     (RECEIVER + 'fromat = "json"', 'receiver.fromat: unknown key (did you mean "format"?)'),
     (RECEIVER + "zzz = 1", "receiver.zzz: unknown key"),
+    (RECEIVER + "concurrent_requests = 1",
+     "receiver.concurrent_requests: unknown key (it belongs in [exporter])"),
+    (EXPORTER + "idle_timeout = 1",
+     "exporter.idle_timeout: unknown key (it belongs in [receiver])"),
+    (POLL + "labels = {}", ("poll_external.labels: unknown key (it belongs in "
+     "[[app]] or [[poll_external.other_scrape_endpoints]])")),
+    (endpoint('{ url = "http://h/", password_file = "f" }'),
+     f"{ENDPOINT}.password_file: unknown key (it belongs in an endpoint's basic_auth)"),
+    ("expire_after = 1", ("expire_after: unknown key (it belongs in "
+     "[[poll_external.other_scrape_endpoints]], [exporter], [receiver] or [poll_external])")),
+    ("[[other_scrape_endpoints]]",
+     "other_scrape_endpoints: unknown section (it belongs in [poll_external])"),
     (RECEIVER + '"a\\nb" = 1', 'receiver."a\\nb": unknown key'),
     (RECEIVER + f"{'k' * 65} = 1", f'receiver."{"k" * 60}…": unknown key'),
     ("receiver = 3", "receiver: an integer: must be a section, written [receiver]"),
@@ -62,6 +76,8 @@ BAD = [
      '"1m"')),
     # sizes
     (RECEIVER + "max_message_size = 0", f"receiver.max_message_size: 0: {SIZE}"),
+    (RECEIVER + "max_message_size = 0\nmax_buffered = 1000",
+     f"receiver.max_message_size: 0: {SIZE}"),
     (RECEIVER + "max_message_size = 1.5", f"receiver.max_message_size: 1.5: {SIZE}"),
     (RECEIVER + "max_message_size = true", f"receiver.max_message_size: true: {SIZE}"),
     (RECEIVER + 'max_message_size = "64M"', f'receiver.max_message_size: "64M": {SIZE}'),
@@ -81,10 +97,20 @@ BAD = [
     *[
         (EXPORTER + f'scrape_expose_endpoint = "{text}"',
          f'exporter.scrape_expose_endpoint: "{text}": {ADDRESS}')
-        for text in ("", "6555", ":6555", "localhost", "h:", "h:x", "h:65536", "h:-1",
-                     "::1:6555", "[::1]", "[h]:1", "300.0.0.1:1", "1.2.3:1", "a b:1", "http://h:1",
-                     "h:000080")
+        for text in ("", "6555", ":6555", "localhost", "h:", "h:x", "h:--1", "::1:6555",
+                     "[::1]", "[h]:1", "300.0.0.1:1", "1.2.3:1", "a b:1",
+                     "http://h:1", "h:000080")
     ],
+    *[
+        (EXPORTER + f'scrape_expose_endpoint = "127.0.0.1:{port}"',
+         f'exporter.scrape_expose_endpoint: "127.0.0.1:{port}": {PORTS}')
+        for port in ("65536", "70000", "-1", "9999999999")
+    ],
+    (RECEIVER + 'receiver_tcp_socket = "127.0.0.1"',
+     f'receiver.receiver_tcp_socket: "127.0.0.1": {PUSH_ADDRESS}'),
+    (RECEIVER + 'receiver_tcp_socket = "127.0.0.1:6555"',
+     ('receiver.receiver_tcp_socket: "127.0.0.1:6555": must have another port than '
+      'exporter.scrape_expose_endpoint, "0.0.0.0:6555"')),
     (EXPORTER + 'scrape_expose_endpoint = "h:\u0665"',
      rf'exporter.scrape_expose_endpoint: "h:\u0665": {ADDRESS}'),
     (EXPORTER + "scrape_expose_endpoint = 6555",
@@ -168,7 +194,8 @@ BAD = [
     ("[[app]]", "app[0].match: missing: must be a regular expression (RE2)"),
     ('[[app]]\nmatch = "a"\n[[app]]\nmatch = "(a"',
      'app[1].match: "(a": must be a regular expression (RE2): "missing ): (a"'),
-    ('[[app]]\nmatch = "a"\nname = "a"', "app[0].name: unknown key"),
+    ('[[app]]\nmatch = "a"\nname = "a"', ("app[0].name: unknown key (it belongs in "
+     "[[poll_external.other_scrape_endpoints]])")),
     ('[[app]]\nmatch = "a"\nkeep = "b"', ('app[0].keep: "b": must be a list of regular '
      'expressions, such as ["node_.*"]')),
     ('[[app]]\nmatch = "a"\nlabels = { quantile = "1" }', f"app[0].labels.quantile: {PART}"),

@@ -10,6 +10,11 @@ from exporter_proxy.errors import ConfigError
 from tests.config.bad_files import BAD, URL
 
 ROOT = Path(__file__).parents[2]
+NO_VALUE = 'no value: text stands in quotes, such as "json"; true and false are small'
+NO_END = 'the line should have ended: text stands in quotes, such as "5m" or "127.0.0.1:6554"'
+LONGER = "is longer than poll_interval"
+SLOW = "a slow poll takes the place of the next"
+IN_PARTS = "is there already, or a part of it: write all of it in one place"
 
 
 def problems_of(text: str, directory: Path) -> list[str]:
@@ -70,9 +75,30 @@ def test_reports_all_mistakes_at_once(tmp_path):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("a = 1\nb = \n", "line 2, column 5: Invalid value"),
-        ('[receiver]\nformat = "json\n', "line 2, column 15: Illegal character '\\n'"),
-        ("[receiver]\n[receiver]\n", "line 2, column 10: Cannot declare ('receiver',) twice"),
+        ("a = 1\nb = \n", f"line 2, column 5: {NO_VALUE}"),
+        ("[receiver]\nformat = json\n", f"line 2, column 10: {NO_VALUE}"),
+        ("a = True\n", f"line 1, column 5: {NO_VALUE}"),
+        ("[receiver]\nidle_timeout = 5m\n", f"line 2, column 17: {NO_END}"),
+        ("[receiver]\nreceiver_tcp_socket = 127.0.0.1:6554\n", f"line 2, column 28: {NO_END}"),
+        (
+            '[receiver]\nformat = "json\n',
+            "line 2, column 15: a text has no closing quote in its line",
+        ),
+        ("[receiver\n", "line 1, column 10: Expected ']' at the end of a table declaration"),
+        ("[receiver]\n[exporter]\n[receiver]\n", "line 3: [receiver] is there twice"),
+        ("[a]\n  [ a ] # again\n", "line 2: [ a ] is there twice"),
+        ("[[app]]\n[app]\n", "line 2: [app] is there already as [[app]]: write [[app]] each time"),
+        ("[app]\n[[app]]\n", "line 2: [[app]] is there already as [app]: write [[app]] each time"),
+        ("a = 1\nb = 2\na = 3\n", "line 3: a is there twice"),
+        ('"b c" = 1\n"b c" = 2', 'line 2: "b c" is there twice'),
+        ("a = '''\nb = 1\n'''\na = 2\n", "line 4: a is there twice"),
+        ("a = 1\na = [\n2]\n", "line 3: a key or section that is there already"),
+        ("a = 1\na = '''\nb = 1'''\n", "line 3: a key or section that is there already"),
+        (f"{'k' * 65} = 1\n" * 2, "line 2: a key or section that is there already"),
+        ("a = {b = 1, b = 2}\n", 'line 1: "b" is there twice in one table'),
+        ("b = 1\nb.c = 2\n", f"line 2: b.c {IN_PARTS}"),
+        ("[p]\ne = []\n[[p.e]]\n", f"line 3: [[p.e]] {IN_PARTS}"),
+        ("[a.b]\n[a]\nb.c = 1\n", f"line 3: b.c {IN_PARTS}"),
         (f"a = {'9' * 5000}", "not TOML: a number is too long or lists are nested too deep"),
         (f"a = {'[' * 5000}", "not TOML: a number is too long or lists are nested too deep"),
     ],
@@ -165,6 +191,92 @@ def test_usual_places():
     ]
 
 
+def test_reports_two_ways_to_authenticate_beside_another_mistake(tmp_path):
+    """What is wrong in one of them doesn't hide that there are two."""
+    endpoint = (
+        '{ url = "http://h/", bearer_token_file = "f", basic_auth = { password = 1, '
+        'password_file = "p" }, headers = { Authorization = 2 } }'
+    )
+    where = "poll_external.other_scrape_endpoints[0]"
+
+    assert [
+        f"{where}.basic_auth.password: an integer: must be a string",
+        f"{where}.basic_auth.username: missing: must be a user's name",
+        f"{where}.basic_auth: only one of password and password_file can be used",
+        f"{where}.headers.Authorization: an integer: must be a header's value, without line breaks",
+        (
+            f"{where}: only one of basic_auth and bearer_token_file and headers.Authorization can "
+            "be used"
+        ),
+    ] == problems_of(f"[poll_external]\nother_scrape_endpoints = [{endpoint}]", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("scrape", "receiver"),
+    [
+        ("0.0.0.0:1", "127.0.0.1:1"),
+        ("127.0.0.1:1", "0.0.0.0:1"),
+        ("127.0.0.1:1", "127.0.0.1:1"),
+        ("localhost:1", "127.0.0.1:1"),
+        ("[::]:1", "[::1]:1"),
+        ("[::1]:1", "[0::1]:1"),
+        ("example.org:1", "Example.org:1"),
+    ],
+)
+def test_two_sockets_need_two_addresses(scrape, receiver):
+    """Also where one of them is every address; without the receiver there is no clash."""
+    document = {
+        "exporter": {"scrape_expose_endpoint": scrape},
+        "receiver": {"receiver_tcp_socket": receiver},
+    }
+
+    with pytest.raises(ConfigError) as caught:
+        config.read(document)
+
+    assert [
+        (
+            f'receiver.receiver_tcp_socket: "{receiver}": must have another port than '
+            f'exporter.scrape_expose_endpoint, "{scrape}"'
+        )
+    ] == caught.value.problems
+    document["receiver"]["receive_on_tcp_socket"] = False
+    assert config.read(document).receiver.receiver_tcp_socket.port == 1
+
+
+@pytest.mark.parametrize(
+    ("scrape", "receiver"),
+    [
+        ("127.0.0.1:1", "127.0.0.1:2"),
+        ("127.0.0.1:1", "127.0.0.2:1"),
+        ("127.0.0.1:0", "127.0.0.1:0"),
+        ("[::]:1", "127.0.0.1:1"),
+        ("example.org:1", "example.com:1"),
+    ],
+)
+def test_addresses_that_may_go_together_are_let_through(scrape, receiver):
+    """Only what is certain is a mistake; the kernel says the rest."""
+    document = {
+        "exporter": {"scrape_expose_endpoint": scrape},
+        "receiver": {"receiver_tcp_socket": receiver},
+    }
+
+    assert str(config.read(document).receiver.receiver_tcp_socket) == receiver
+
+
+def test_defaults_of_a_section_with_a_mistake_are_not_judged():
+    """The receiver would clash with the default alone, and that isn't what the file says."""
+    document = {
+        "exporter": {"scrape_expose_endpoint": "127.0.0.1:1", "max_apps": 0},
+        "receiver": {"receiver_tcp_socket": "127.0.0.1:6555"},
+    }
+
+    with pytest.raises(ConfigError) as caught:
+        config.read(document)
+
+    (problem,) = caught.value.problems
+    assert problem == "exporter.max_apps: 0: must be an integer from 1 to 100000000"
+
+
 @pytest.mark.parametrize(
     ("document", "warnings"),
     [
@@ -184,7 +296,7 @@ def test_usual_places():
         pytest.param(
             {"poll_external": {"other_scrape_endpoints": [
                 {"url": "https://h/", "ca_file": "ca.pem"},
-                {"url": "https://i/", "ca_file": "ca.pem", "allow_invalid_certs": False},
+                {"url": "https://i/", "ca_file": __file__, "allow_invalid_certs": False},
             ]}},
             [('poll_external.other_scrape_endpoints: "external_poll: h:443": ca_file has no '
              "effect while allow_invalid_certs is true: set allow_invalid_certs = false")],
@@ -214,6 +326,29 @@ def test_usual_places():
         ),
         pytest.param(
             {"receiver": {"receive_on_tcp_socket": False}}, [], id="one-receiver-is-enough"
+        ),
+        pytest.param(
+            {"poll_external": {"client_timeout": 6}},
+            [f"poll_external.client_timeout: 6 s: {LONGER}, 5 s: {SLOW}"],
+            id="longer-than-the-interval",
+        ),
+        pytest.param(
+            {"poll_external": {"client_timeout": "1m", "other_scrape_endpoints": [
+                "http://a/", "http://b/",
+                {"url": "http://c/", "poll_interval": "1m"},
+                {"url": "http://d/", "poll_interval": "30s"},
+            ]}},
+            [f"poll_external.client_timeout: 60 s: {LONGER}, 5 s: {SLOW}",
+             ('poll_external.other_scrape_endpoints: "external_poll: d:80": client_timeout: 60 s: '
+              f"{LONGER}, 30 s: {SLOW}")],
+            id="once-for-all-that-inherit",
+        ),
+        pytest.param(
+            {"poll_external": {"client_timeout": 6, "other_scrape_endpoints": [
+                {"url": "http://c/", "poll_interval": "1m"},
+            ]}},
+            [],
+            id="nobody-inherits",
         ),
     ],
 )  # fmt: skip

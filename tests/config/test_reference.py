@@ -85,7 +85,7 @@ def test_mistakes_of_the_reference_are_reported_so():
     name, lines = shown.groups()
     document = {
         "exporter": {"max_apps": 0},
-        "receiver": {"fromat": "json", "idle_timeout": -1},
+        "receiver": {"fromat": "json", "max_apps": 5, "idle_timeout": -1},
         "poll_external": {"other_scrape_endpoints": ["ftp://me:pw@127.0.0.1/"]},
     }
 
