@@ -46,6 +46,7 @@ class ExporterConfig:
         scrape_expose_endpoint: The scrape port.
         max_apps: How many apps the table takes.
         expire_after: Seconds after which an app that sent nothing is dropped; infinite: never.
+        forget_after: Seconds for which it is still said of a dropped app that it is down.
         exposition: How payloads become a page.
         invalid_metrics: What becomes of metric families that can't be read.
         app_label: Name of a label with the app's name for every sample; empty: none.
@@ -61,6 +62,7 @@ class ExporterConfig:
     scrape_expose_endpoint: Annotated[Address, ListenAddress(6555)] = SCRAPE_ADDRESS
     max_apps: Annotated[int, Integer(1, 100_000_000)] = 100_000
     expire_after: Annotated[float, Age()] = NEVER
+    forget_after: Annotated[float, Duration(0, '3600 or "24h"')] = 86400.0
     exposition: Annotated[Literal["verbatim", "merged"], Choice("verbatim", "merged")] = "verbatim"
     invalid_metrics: Annotated[
         Literal["quarantine", "expose", "reject"], Choice("quarantine", "expose", "reject")

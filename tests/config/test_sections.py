@@ -64,6 +64,14 @@ def test_age_zero_is_never(written, seconds):
     assert seconds == config.read({"receiver": {"expire_after": written}}).receiver.expire_after
 
 
+@pytest.mark.parametrize(("written", "seconds"), [(0, 0.0), ("1h", 3600.0)])
+def test_no_time_to_forget_is_at_once(written, seconds):
+    """Unlike an age, of which 0 is never."""
+    read = config.read({"exporter": {"forget_after": written}})
+
+    assert seconds == read.exporter.forget_after
+
+
 @pytest.mark.parametrize("written", ["0640", "640", "0o640", 0o640])
 def test_mode_is_octal(written):
     """As a string in the ways chmod and TOML write it, or as a number."""
