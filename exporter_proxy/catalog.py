@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 
 from exporter_proxy.app_series import app_series
 from exporter_proxy.exposition.merged import SELF, MergedIndex
-from exporter_proxy.exposition.model import Exposition, Family, Quarantined
+from exporter_proxy.exposition.model import Exposition, Family, Finding, Quarantined
 from exporter_proxy.exposition.reader import read_in_steps
 from exporter_proxy.exposition.rules import Applied, Rules, apply_in_steps
 from exporter_proxy.table import Row, Table
@@ -28,17 +28,19 @@ class AppReading:
         row: The row that was read.
         exposition: What the reader made of it.
         quarantined: Families that are held back from scrapers.
-        findings: ``{reason: how often}``: repairs, warnings, quarantines.
+        found: Repairs and warnings.
+        findings: ``{reason: how often}``: those, and quarantines.
     """
 
-    __slots__ = ("exposition", "findings", "quarantined", "row")
+    __slots__ = ("exposition", "findings", "found", "quarantined", "row")
 
     def __init__(self, row: Row, exposition: Exposition, applied: Applied) -> None:
         self.row = row
         self.exposition = exposition
         self.quarantined = (*exposition.quarantined, *applied.quarantined)
+        self.found: Sequence[Finding] = (*exposition.findings, *applied.findings)
         self.findings: Counter[str] = Counter()
-        for finding in (*exposition.findings, *applied.findings):
+        for finding in self.found:
             self.findings[finding.reason] += finding.times
         for quarantined in self.quarantined:
             self.findings[quarantined.reason] += 1
@@ -88,6 +90,7 @@ class Catalog:
         self._wall_ns = wall_ns
         self._changed = table.feed()
         self._readings: dict[str, AppReading] = {}
+        self._held: dict[str, AppReading] = {}
         # Under which number an app is in the index.
         self._numbers: dict[str, int] = {}
         # For apps that never were in the table: polled ones that have not answered yet.
@@ -99,6 +102,16 @@ class Catalog:
     def readings(self) -> Mapping[str, AppReading]:
         """What was read of each app, as of the last refresh."""
         return self._readings
+
+    @property
+    def held(self) -> Sequence[AppReading]:
+        """Those of apps that have families in quarantine, in the order of the table."""
+        return sorted(self._held.values(), key=lambda reading: reading.row.number)
+
+    @property
+    def numbers(self) -> Mapping[str, int]:
+        """Under which number an app is in the index."""
+        return self._numbers
 
     @property
     def stale(self) -> bool:
@@ -120,6 +133,7 @@ class Catalog:
             row = self._table.get(app)
             if row is None:
                 self._readings.pop(app, None)
+                self._held.pop(app, None)
                 self._told.pop(app, None)
                 self._place(app, None, (), None)
             elif self._rules is None:
@@ -137,6 +151,10 @@ class Catalog:
             exposition = yield from read_in_steps(row.payload, now_ms=self._wall_ns() // 1_000_000)
         applied = yield from apply_in_steps(exposition.families, rules)
         reading = self._readings[app] = AppReading(row, exposition, applied)
+        if reading.quarantined:
+            self._held[app] = reading
+        else:
+            self._held.pop(app, None)
         self._tell(app, reading.quarantined)
         self._place(app, row, applied.families, reading)
 

@@ -3,8 +3,9 @@
 import logging
 import platform
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import get_args
+from typing import Literal, get_args
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -25,12 +26,17 @@ from exporter_proxy.table import Table
 logger = logging.getLogger(__name__)
 
 
+CutReason = Literal["timeout", "generation"]
+
+
 class ScrapeStats:
     """Plain counters of the scrapes, written by the metrics view."""
 
-    __slots__ = ("failures", "scrapes", "seconds")
+    __slots__ = ("cut", "failures", "scrapes", "seconds")
 
     def __init__(self) -> None:
+        # readers that were disconnected as they were too slow
+        self.cut: Counter[CutReason] = Counter()
         self.scrapes = 0
         self.failures = 0
         # until the page was ready to be sent, all scrapes together
@@ -151,6 +157,14 @@ class _ProxyCollector(Collector):
             "Scrapes that ended in an error of the proxy.",
             scrapes.failures,
         )
+        cut = CounterMetricFamily(
+            "exporter_proxy_scrapes_cut",
+            "Scrapes whose readers were too slow and were disconnected, by reason.",
+            labels=("reason",),
+        )
+        for reason in get_args(CutReason):
+            cut.add_metric((reason,), scrapes.cut[reason])
+        yield cut
         yield SummaryMetricFamily(
             "exporter_proxy_scrape_duration_seconds",
             "Time from the request of a scrape until its page was ready to be sent.",

@@ -7,14 +7,26 @@ is joined, compressed and sent on its own, so that none of these holds the event
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import is_
 from struct import pack
+from typing import TYPE_CHECKING, Literal
 
 from isal import isal_zlib
+
+if TYPE_CHECKING:
+    # Few readers ask for it, and a start need not wait for it.
+    from zstandard import ZstdCompressor
+
+Encoding = Literal["identity", "gzip", "zstd"]
 
 LONGEST_PIECE = 1_048_576
 """Bytes of exposition text that no piece exceeds: about a millisecond of compressing."""
 SHORTEST_CLOSED = LONGEST_PIECE // 4
 """Bytes from which a piece ends where one ended on the page before."""
 TYPICAL_PIECE = LONGEST_PIECE // 2
+CHUNK = 131_072
+"""Bytes that are sent at a time: what a slow reader keeps in memory.
+
+More would be allocated anew from the system each time, which costs more than copying it.
+"""
 MOST_PARTS = 4096
 """Parts of a piece, so that many small payloads don't make a piece that takes long to join."""
 
@@ -33,7 +45,7 @@ class Piece:
         size: Its bytes of exposition text.
     """
 
-    __slots__ = ("_crc", "_deflated", "parts", "size", "start")
+    __slots__ = ("_crc", "_deflated", "_zstd", "parts", "size", "start")
 
     def __init__(self, parts: tuple[bytes, ...], start: int, size: int) -> None:
         self.parts = parts
@@ -41,6 +53,7 @@ class Piece:
         self.size = size
         self._deflated: bytes | None = None
         self._crc = 0
+        self._zstd: bytes | None = None
 
     @property
     def key(self) -> tuple[int, int]:
@@ -62,6 +75,19 @@ class Piece:
             return self.parts[0][self.start : self.start + self.size]
         return b"".join(self.parts)
 
+    def texts(self) -> Iterator[bytes]:
+        """Yield the exposition text in chunks of about ``CHUNK`` bytes."""
+        if len(self.parts) == 1:
+            part, end = self.parts[0], self.start + self.size
+            for start in range(self.start, end, CHUNK):
+                yield part[start : min(start + CHUNK, end)]
+            return
+        # As many parts as a chunk has on average, since there may be thousands to count.
+        parts, step = self.parts, max(1, len(self.parts) * CHUNK // self.size)
+        yield from even_chunks(
+            b"".join(parts[first : first + step]) for first in range(0, len(parts), step)
+        )
+
     @property
     def is_deflated(self) -> bool:
         """Whether :meth:`deflated` has only to be read."""
@@ -79,6 +105,12 @@ class Piece:
             self._crc = isal_zlib.crc32(text)
             self._deflated = head + compressor.flush(isal_zlib.Z_FULL_FLUSH)
         return self._deflated
+
+    def zstd(self, compressor: "ZstdCompressor") -> bytes:
+        """Return a zstd frame; made once. The compressor releases the interpreter lock."""
+        if self._zstd is None:
+            self._zstd = compressor.compress(self.text())
+        return self._zstd
 
     def extend_crc(self, crc: int) -> int:
         """Return the CRC of what has ``crc`` with this piece after it."""
@@ -150,3 +182,51 @@ def gzip_chunks(pieces: Sequence[Piece]) -> list[bytes]:
     size = sum(piece.size for piece in pieces) & 0xFFFFFFFF
     trailer = _LAST_BLOCK + pack("<II", crc, size)
     return [_GZIP_HEADER, *(piece.deflated() for piece in pieces), trailer]
+
+
+def zstd_chunks(pieces: Sequence[Piece]) -> list[bytes]:
+    """Return zstd frames (RFC 8878), which may follow one another, a piece each; at least one."""
+    from zstandard import ZstdCompressor  # noqa: PLC0415 - as above
+
+    # Level 1 takes as long as gzip does and leaves half of what gzip leaves; 2 is no better.
+    compressor = ZstdCompressor(level=1)
+    return [piece.zstd(compressor) for piece in pieces] or [compressor.compress(b"")]
+
+
+def text_chunks(pieces: Iterable[Piece]) -> Iterator[bytes]:
+    """Join pieces as chunks of about ``CHUNK`` bytes, made one at a time."""
+    gathered: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        if piece.size < CHUNK:
+            gathered += piece.parts if len(piece.parts) > 1 else (piece.text(),)
+            size += piece.size
+            if size < CHUNK // 2:
+                continue
+        if gathered:
+            yield b"".join(gathered)
+            gathered, size = [], 0
+        if piece.size >= CHUNK:
+            yield from piece.texts()
+    if gathered:
+        yield b"".join(gathered)
+
+
+def even_chunks(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Join short chunks and cut long ones, so that all are of about ``CHUNK`` bytes."""
+    gathered: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        gathered.append(chunk)
+        size += len(chunk)
+        if size < CHUNK // 2:
+            continue
+        joined = b"".join(gathered) if len(gathered) > 1 else chunk
+        gathered, size = [], 0
+        if len(joined) <= 2 * CHUNK:
+            yield joined
+        else:
+            for start in range(0, len(joined), CHUNK):
+                yield joined[start : start + CHUNK]
+    if gathered:
+        yield b"".join(gathered)

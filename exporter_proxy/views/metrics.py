@@ -1,33 +1,36 @@
 """``/metrics``: what Prometheus scrapes."""
 
+import secrets
 import time
 from collections.abc import Callable
 
 from aiohttp import hdrs, web
 
-from exporter_proxy.self_metrics import SelfMetrics
-from exporter_proxy.views.negotiation import accepts_gzip
-from exporter_proxy.views.pages import Kind, Pages
-from exporter_proxy.views.responses import COMMON_HEADERS, send, text
+from exporter_proxy.exposition.merged import OpenMetricsWriter, TextWriter
+from exporter_proxy.exposition.model import Format
+from exporter_proxy.exposition.page import Encoding
+from exporter_proxy.self_metrics import ScrapeStats
+from exporter_proxy.views.negotiation import choose_encoding, choose_exposition, has_tag
+from exporter_proxy.views.page import Kind, Page, Selection
+from exporter_proxy.views.pages import Pages
+from exporter_proxy.views.readers import Readers
+from exporter_proxy.views.responses import COMMON_HEADERS, text
 from exporter_proxy.workers import Workers
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
-_PLAIN_HEADERS = {
-    hdrs.CONTENT_TYPE: CONTENT_TYPE,
-    hdrs.VARY: hdrs.ACCEPT_ENCODING,
-    **COMMON_HEADERS,
+_CONTENT_TYPES: dict[Format, str] = {
+    "text": TextWriter.content_type,
+    "openmetrics": OpenMetricsWriter.content_type,
 }
-_GZIP_HEADERS = {**_PLAIN_HEADERS, hdrs.CONTENT_ENCODING: "gzip"}
 
 
 class MetricsView:
-    """Answers scrapes from a page cache.
+    """Answers scrapes from pages that are made once.
 
     Args:
         pages: Have the page.
-        self_metrics: Where scrapes are counted; None: nowhere.
+        stats: Where scrapes are counted.
         workers: Compress long pages.
+        readers: Send pages.
         only_self: Whether it is the page of the proxy's own metrics.
         clock: Measures how long a page takes.
     """
@@ -35,40 +38,98 @@ class MetricsView:
     def __init__(
         self,
         pages: Pages,
-        self_metrics: SelfMetrics | None,
+        stats: ScrapeStats,
         workers: Workers,
+        readers: Readers,
         *,
         only_self: bool = False,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self._kind = Kind(only_self=only_self)
+        self._only_self = only_self
         self._pages = pages
-        self._stats = None if self_metrics is None else self_metrics.scrapes
+        self._stats = stats
         self._workers = workers
+        self._readers = readers
         self._clock = clock
+        # Pages are numbered from the start of the process; so are those of the next one.
+        self._boot = secrets.token_hex(6)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer with the page as it is now."""
+        selection = _selection(request)
+        if selection.names is not None and not self._pages.merged and not self._only_self:
+            return text('error: name[] needs exporter.exposition = "merged"', status=400)
         started = self._clock()
         try:
-            # No gzip unless a header asks for it, though without one any coding may be sent.
-            packed = accepts_gzip(",".join(request.headers.getall(hdrs.ACCEPT_ENCODING, ())))
-            page = self._pages.fresh(self._kind) or await self._pages.current(self._kind)
-            chunks = await page.pack(self._workers) if packed else None
+            kind = self._kind(request)
+            encoding = choose_encoding(_joined(request, hdrs.ACCEPT_ENCODING))
+            page = await self._page(kind, selection)
+            headers = self._headers(kind, encoding, page)
+            if _has(request, headers[hdrs.ETAG]):
+                self._stats.observe(self._clock() - started)
+                return web.Response(status=304, headers=_of_304(headers))
+            chunks, size = await page.body(encoding, self._workers)
         except Exception:
-            if self._stats is not None:
-                self._stats.scrapes += 1
-                self._stats.failures += 1
+            self._stats.scrapes += 1
+            self._stats.failures += 1
             raise
-        if self._stats is not None:
-            self._stats.observe(self._clock() - started)
-        if chunks is not None:
-            if len(chunks) == 1:
-                return web.Response(body=chunks[0], headers=_GZIP_HEADERS)
-            return await send(request, _GZIP_HEADERS, chunks, sum(map(len, chunks)))
-        if page.plain is not None:
-            return web.Response(body=page.plain, headers=_PLAIN_HEADERS)
-        return await send(request, _PLAIN_HEADERS, page.chunks(), page.size)
+        self._stats.observe(self._clock() - started)
+        return await self._readers.send(request, headers, chunks, size, page.generation)
+
+    def _kind(self, request: web.Request) -> Kind:
+        if not self._pages.merged:
+            return Kind(only_self=self._only_self)
+        wanted = choose_exposition(_joined(request, hdrs.ACCEPT))
+        strict = self._only_self or wanted.named or _is_on(request.query.get("strict"))
+        return Kind(wanted.format, strict, self._only_self)
+
+    async def _page(self, kind: Kind, selection: Selection) -> Page:
+        if selection:
+            return await self._pages.selected(kind, selection)
+        return await self._pages.current(kind)
+
+    def _headers(self, kind: Kind, encoding: Encoding, page: Page) -> dict[str, str]:
+        headers = {
+            hdrs.CONTENT_TYPE: _CONTENT_TYPES[kind.format],
+            hdrs.ETAG: f'"{self._boot}-{page.tag}-{encoding}"',
+            hdrs.VARY: "Accept, Accept-Encoding",
+            **COMMON_HEADERS,
+        }
+        if encoding != "identity":
+            headers[hdrs.CONTENT_ENCODING] = encoding
+        return headers
+
+
+def _joined(request: web.Request, name: str) -> str:
+    return ",".join(request.headers.getall(name, ()))
+
+
+def _is_on(value: str | None) -> bool:
+    return value is not None and value.lower() not in {"0", "false", "no"}
+
+
+def _has(request: web.Request, tag: str) -> bool:
+    """Tell whether the reader has the page already."""
+    header = _joined(request, hdrs.IF_NONE_MATCH)
+    return bool(header) and has_tag(header, tag)
+
+
+def _of_304(headers: dict[str, str]) -> dict[str, str]:
+    """Return the headers of a response without a body (RFC 9110 section 15.4.5)."""
+    body = {hdrs.CONTENT_TYPE, hdrs.CONTENT_ENCODING}
+    return {name: value for name, value in headers.items() if name not in body}
+
+
+def _selection(request: web.Request) -> Selection:
+    query = request.query
+    if not query:
+        return Selection()
+    # Other keys are ignored, as exporters do.
+    apps, names = query.getall("app", None), query.getall("name[]", None)
+    return Selection(
+        None if apps is None else frozenset(apps),
+        None if names is None else frozenset(name.encode(errors="replace") for name in names),
+    )
 
 
 async def turned_off(_request: web.Request) -> web.StreamResponse:

@@ -1,83 +1,34 @@
 """The pages of all payloads: each made once for a state of the table, shared by all scrapes."""
 
 import asyncio
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple, cast
+import time
+from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
+from typing import Any, TypeVar
 
 from exporter_proxy.catalog import AppReading, Catalog
-from exporter_proxy.exposition.merged import Layout, MergedIndex, OpenMetricsWriter, TextWriter
-from exporter_proxy.exposition.page import LONGEST_PIECE, Piece, gzip_chunks, lay_out
+from exporter_proxy.exposition.merged import (
+    Layout,
+    MergedIndex,
+    OpenMetricsWriter,
+    TextWriter,
+    select,
+)
+from exporter_proxy.exposition.merged.duplicates import Duplicates
+from exporter_proxy.exposition.merged.layout import Writer
+from exporter_proxy.exposition.model import Format
+from exporter_proxy.exposition.page import Piece, lay_out
 from exporter_proxy.exposition.reader import read
 from exporter_proxy.exposition.verbatim import close_text
 from exporter_proxy.self_metrics import SelfMetrics
-from exporter_proxy.table import Payload, Row, Snapshot, Table
-from exporter_proxy.views.slices import Flight, in_slices
-from exporter_proxy.workers import Workers
+from exporter_proxy.table import Table
+from exporter_proxy.views.page import Kind, Page, PageKey, Selection
+from exporter_proxy.views.payloads import closed_payloads
+from exporter_proxy.views.slices import in_slices
 
-ROWS_A_STEP = 2000
+_T = TypeVar("_T")
 
-Format = Literal["text", "openmetrics"]
-
-
-class Kind(NamedTuple):
-    """Which page.
-
-    Attributes:
-        format: In which format.
-        strict: Without what scrapers can't read.
-        only_self: The proxy's own metrics alone.
-    """
-
-    format: Format = "text"
-    strict: bool = True
-    only_self: bool = False
-
-
-class Page:
-    """One state of the table as a page. What it shows never changes.
-
-    Attributes:
-        key: What it was made of: the generation of the table and the row of self-metrics.
-        asked: How many pages had been begun when this one was.
-        size: Its bytes, not compressed.
-        pieces: What it consists of.
-        plain: The whole of it if it is short, else None: a long page is joined as it is sent.
-        packed: The gzip member in chunks (one if the page is short), once someone asked for it.
-    """
-
-    __slots__ = ("_compressing", "begun", "key", "packed", "pieces", "plain", "size")
-
-    def __init__(self, key: "PageKey", pieces: Sequence[Piece], begun: int = 0) -> None:
-        self.key = key
-        self.begun = begun
-        self.pieces = pieces
-        self.size = sum(piece.size for piece in pieces)
-        self.plain: bytes | None = None
-        if self.size <= LONGEST_PIECE:
-            self.plain = b"".join(piece.text() for piece in pieces)
-        self.packed: Sequence[bytes] | None = None
-        self._compressing: Flight[None] = Flight()
-
-    def chunks(self) -> Iterator[bytes]:
-        """Join the page piece by piece."""
-        return (piece.text() for piece in self.pieces)
-
-    async def pack(self, workers: Workers) -> Sequence[bytes]:
-        """Return the gzip member in chunks; compressed once, a long page in a worker thread."""
-        if self.packed is None:
-            if self.plain is None:
-                await self._compressing.join(None, lambda: self._pack_long(workers))
-            else:
-                self.packed = [b"".join(gzip_chunks(self.pieces))]
-        assert self.packed is not None
-        return self.packed
-
-    async def _pack_long(self, workers: Workers) -> None:
-        if self.packed is None:
-            self.packed = await workers.run(gzip_chunks, self.pieces)
-
-
-PageKey = tuple[int, int]
+FORGET_SECONDS = 300.0
+"""How long a page is kept up to date that nobody asks for."""
 
 
 class Pages:
@@ -89,6 +40,8 @@ class Pages:
         self_metrics: The last rows; None: there are none.
         merged: Whether families are grouped; else payloads are shown one after another.
         expose: Whether scrapers get what they can't read, too.
+        make_room: Called before there is one more generation of the page.
+        monotonic: The clock that says which pages nobody asks for.
     """
 
     def __init__(
@@ -99,19 +52,26 @@ class Pages:
         *,
         merged: bool,
         expose: bool = False,
+        make_room: Callable[[], None] = lambda: None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.merged = merged
         self._table = table
         self._catalog = catalog
         self._self_metrics = self_metrics
-        self._merged = merged
         self._expose = expose
+        self._make_room = make_room
+        self._monotonic = monotonic
         self._pages: dict[Kind, Page] = {}
         self._layouts: dict[tuple[bool, Format], Layout] = {}
+        # When each kind was last asked for.
+        self._asked: dict[Kind, float] = {}
         # The self-metrics in the index: alive, so that their id is theirs alone.
         self._own = b""
         # One page is made at a time: while one is laid out, the index must not change.
         self._making = asyncio.Lock()
-        self._begun = 0
+        # How often the catalog took in what had changed: its content depends on nothing else.
+        self._generation = 0
 
     def _now(self) -> tuple[PageKey, bytes]:
         own = b"" if self._self_metrics is None else self._self_metrics.render()
@@ -120,70 +80,95 @@ class Pages:
     def fresh(self, kind: Kind) -> Page | None:
         """Return the page if it shows what the table has now."""
         page = self._pages.get(kind)
-        return page if page is not None and page.key == self._now()[0] else None
+        if page is None or page.key != self._now()[0]:
+            return None
+        self._asked[kind] = self._monotonic()
+        return page
 
     async def current(self, kind: Kind) -> Page:
         """Return a page that shows all that was in the table when this was called."""
         page = self.fresh(kind)
-        if page is not None:
-            return page
-        # A reader who goes away must not stop what is half done.
-        return await asyncio.shield(asyncio.ensure_future(self._make(kind, self._begun)))
+        return await _whole(self._make(kind)) if page is None else page
+
+    async def selected(self, kind: Kind, selection: Selection) -> Page:
+        """Return a page of some apps and families, made for this call at the cost of these."""
+        return await _whole(self._select(kind, selection))
 
     async def readings(self) -> Mapping[str, AppReading]:
         """Return what was read of each app, after having all read that is in the table now."""
         if self._catalog.stale:
-            await asyncio.shield(asyncio.ensure_future(self._refresh()))
+            await _whole(self._read())
         return self._catalog.readings
 
-    async def _refresh(self) -> None:
+    async def _read(self) -> None:
         async with self._making:
-            await in_slices(self._catalog.refresh())
+            await self._take_in()
 
-    async def _make(self, kind: Kind, asked: int) -> Page:
+    async def _make(self, kind: Kind) -> Page:
         async with self._making:
+            key = await self._take_in()
             page = self._pages.get(kind)
-            if page is not None and (page.begun > asked or page.key == self._now()[0]):
-                return page
-            self._begun += 1
-            begun = self._begun
-            key, own = self._now()
+            if page is None or page.generation != self._generation:
+                pieces = await in_slices(self._lay_out(kind))
+                page = self._pages[kind] = Page(key, pieces, self._generation, kind)
+            else:
+                page.key = key
+            self._asked[kind] = self._monotonic()
+            return page
+
+    async def _take_in(self) -> PageKey:
+        """Have the catalog read what changed; return what the table's state was before."""
+        key, own = self._now()
+        if own is not self._own or self._catalog.stale:
+            self._generation += 1
+            self._make_room()
+            self._forget()
             if own is not self._own:
                 self._own = own
                 self._catalog.set_self(read((own,), format="text").families)
             await in_slices(self._catalog.refresh())
-            page = Page(key, await in_slices(self._lay_out(kind)), begun)
-            self._pages[kind] = page
-            return page
+        return key
+
+    def _forget(self) -> None:
+        """Let go of pages that nobody asks for: they keep what apps had long ago."""
+        oldest = self._monotonic() - FORGET_SECONDS
+        for kind in [kind for kind, asked in self._asked.items() if asked < oldest]:
+            del self._asked[kind]
+            self._pages.pop(kind, None)
+        used = {(self._is_own(kind), kind.format) for kind in self._asked}
+        for unused in self._layouts.keys() - used:
+            self._layouts.pop(unused).close()
+
+    def _is_own(self, kind: Kind) -> bool:
+        """Tell whether a page shows the index of the proxy's own metrics."""
+        return kind.only_self or not self.merged
 
     def _lay_out(self, kind: Kind) -> Generator[None, None, list[Piece]]:
-        merged = self._merged and not kind.only_self
+        own = self._is_own(kind)
         pieces: list[Piece] = []
-        if not self._merged and not kind.only_self:
-            pieces += yield from self._payloads(kind, self._table.snapshot())
-        if self._self_metrics is not None or merged:
-            pieces += yield from self._layout(kind.format, own=not merged).refresh()
-        if merged and (self._expose or not kind.strict):
-            pieces += lay_out(self._quarantined())
-        if kind.format == "openmetrics":
-            pieces += lay_out([OpenMetricsWriter.end])
+        if own and not kind.only_self:
+            pieces += yield from self._payloads(kind)
+        if self._self_metrics is not None or not own:
+            pieces += yield from self._layout(kind.format, own=own).refresh()
+        pieces += self._end(kind, Selection(), own=own)
         return pieces
+
+    def _end(self, kind: Kind, selection: Selection, *, own: bool) -> Iterator[Piece]:
+        if not own and (self._expose or not kind.strict):
+            yield from lay_out(self._quarantined(selection))
+        if kind.format == "openmetrics":
+            yield from lay_out([OpenMetricsWriter.end])
 
     def _layout(self, form: Format, *, own: bool) -> Layout:
         layout = self._layouts.get((own, form))
         if layout is None:
-            index: MergedIndex = self._catalog.own if own else self._catalog.index
-            writer = TextWriter(index) if form == "text" else OpenMetricsWriter(index)
-            layout = self._layouts[own, form] = Layout(index, writer)
+            index = self._catalog.own if own else self._catalog.index
+            layout = self._layouts[own, form] = Layout(index, _writer(index, form))
         return layout
 
-    def _payloads(self, kind: Kind, snapshot: Snapshot) -> Generator[None, None, list[Piece]]:
+    def _payloads(self, kind: Kind) -> Generator[None, None, list[Piece]]:
         """Lay out the payloads one after another, byte for byte."""
-        parts: list[bytes] = []
-        for start in range(0, len(snapshot.rows), ROWS_A_STEP):
-            for row in snapshot.rows[start : start + ROWS_A_STEP]:
-                parts += _closed(row)
-            yield
+        parts = yield from closed_payloads(self._table.snapshot().rows)
         # The page before is kept until here: pieces are told apart by the identity of payloads.
         page = self._pages.get(kind)
         previous = {} if page is None else {piece.key: piece for piece in page.pieces}
@@ -193,28 +178,64 @@ class Pages:
             yield
         return pieces
 
-    def _quarantined(self) -> Iterator[bytes]:
+    def _quarantined(self, selection: Selection) -> Iterator[bytes]:
         """Yield what scrapers can't read, as it came, each with a line that says why."""
-        for app, reading in self._catalog.readings.items():
-            for each in reading.quarantined:
-                why = f"# quarantined: app={app} line={each.line}: {each.message}\n"
-                yield why.encode()
-                yield close_text(each.text)
+        for reading in self._catalog.held:
+            app = reading.row.app
+            if selection.apps is None or app in selection.apps:
+                for each in reading.quarantined:
+                    if selection.names is None or each.name in selection.names:
+                        why = f"# quarantined: app={app} line={each.line}: {each.message}\n"
+                        yield why.encode(errors="backslashreplace")
+                        yield close_text(each.text)
+
+    # -- some of it -------------------------------------------------------------------------
+
+    async def _select(self, kind: Kind, selection: Selection) -> Page:
+        own = self._is_own(kind)
+        if own and not kind.only_self:
+            return await self._select_payloads(kind, selection)
+        async with self._making:
+            key = await self._take_in()
+            generation = self._generation
+            index = MergedIndex()
+            # Before there is anything in the index, so that it is told of it step by step.
+            duplicates = Duplicates(index)
+            writer = _writer(index, kind.format, duplicates)
+            layout = Layout(index, writer)
+            await in_slices(self._fill(index, selection, own=own))
+            end = [*self._end(kind, selection, own=own)]
+        if kind.format == "openmetrics":
+            # At once, as the cost is that of what is selected.
+            await in_slices(duplicates.search())
+        pieces = [*await in_slices(layout.refresh()), *end]
+        return Page(key, pieces, generation, kind, selection)
+
+    def _fill(
+        self, index: MergedIndex, selection: Selection, *, own: bool
+    ) -> Generator[None, None, None]:
+        apps = None
+        if selection.apps is not None:
+            numbers = self._catalog.numbers
+            apps = [numbers[app] for app in selection.apps if app in numbers]
+        source = self._catalog.own if own else self._catalog.index
+        yield from select(source, index, apps=apps, names=selection.names)
+
+    async def _select_payloads(self, kind: Kind, selection: Selection) -> Page:
+        async with self._making:
+            key = await self._take_in()
+            rows = [row for row in map(self._table.get, selection.apps or ()) if row is not None]
+            rows.sort(key=lambda row: row.number)
+            pieces = [*lay_out(await in_slices(closed_payloads(rows)))]
+            return Page(key, pieces, self._generation, kind, selection)
 
 
-_CLOSED = "closed payload"
+def _writer(index: MergedIndex, form: Format, duplicates: Duplicates | None = None) -> Writer:
+    if form == "text":
+        return TextWriter(index)
+    return OpenMetricsWriter(index, None if duplicates is None else duplicates.held)
 
 
-def _closed(row: Row) -> Payload:
-    """Return the payload so that another can follow; the same objects every time."""
-    if not row.payload:
-        return ()
-    last = close_text(row.payload[-1])
-    if last is row.payload[-1]:
-        return row.payload
-    derived = row.derived
-    if derived is None:
-        derived = row.derived = {}
-    if _CLOSED not in derived:
-        derived[_CLOSED] = (*row.payload[:-1], last)
-    return cast("Payload", derived[_CLOSED])
+async def _whole(run: Coroutine[Any, Any, _T]) -> _T:
+    """Wait for something that is finished even if the reader who wants it goes away."""
+    return await asyncio.shield(asyncio.ensure_future(run))

@@ -8,12 +8,14 @@ from aiohttp import web
 from exporter_proxy.catalog import Catalog
 from exporter_proxy.errors import quote
 from exporter_proxy.exposition.rules import Rules
-from exporter_proxy.self_metrics import SelfMetrics
+from exporter_proxy.self_metrics import ScrapeStats, SelfMetrics
 from exporter_proxy.table import Table
 from exporter_proxy.views.apps import AppsView
 from exporter_proxy.views.home import HealthView, HomeView
+from exporter_proxy.views.lint import LintView
 from exporter_proxy.views.metrics import MetricsView, turned_off
 from exporter_proxy.views.pages import Pages
+from exporter_proxy.views.readers import Readers
 from exporter_proxy.views.responses import Handler, guarded, text
 from exporter_proxy.workers import Workers
 
@@ -36,6 +38,7 @@ def build_app(
     wall_ns: Callable[[], int] = time.time_ns,
     rules: Callable[[str], Rules] | None = None,
     expose: bool = False,
+    scrape_timeout: float = 30.0,
 ) -> web.Application:
     """Return the application that answers on the scrape port.
 
@@ -49,14 +52,24 @@ def build_app(
         wall_ns: The clock for the current time on ``/apps``, in nanoseconds since the epoch.
         rules: What is done to an app's families; None: payloads are shown verbatim.
         expose: Whether scrapers get what they can't read, too.
+        scrape_timeout: Seconds that a reader may take for a page.
     """
     health = HealthView(ready)
     catalog = Catalog(table, rules=rules, wall_ns=wall_ns)
-    pages = Pages(table, catalog, self_metrics, merged=rules is not None, expose=expose)
-    metrics = MetricsView(pages, self_metrics, workers)
+    stats = ScrapeStats() if self_metrics is None else self_metrics.scrapes
+    readers = Readers(stats, scrape_timeout)
+    pages = Pages(
+        table,
+        catalog,
+        self_metrics,
+        merged=rules is not None,
+        expose=expose,
+        make_room=readers.make_room,
+    )
+    metrics = MetricsView(pages, stats, workers, readers)
     own: Handler = turned_off
     if self_metrics is not None:
-        own = MetricsView(pages, self_metrics, workers, only_self=True).handle
+        own = MetricsView(pages, stats, workers, readers, only_self=True).handle
     handlers: dict[str, Handler] = {
         "/": HomeView(PAGES).handle,
         "/metrics": metrics.handle,
@@ -69,6 +82,7 @@ def build_app(
     for path, handler in handlers.items():
         app.router.add_get(path, guarded(handler))
         app.router.add_route("*", path, _wrong_method)
+    LintView(table, catalog.index, pages.readings, rules=rules, wall_ns=wall_ns).add_to(app.router)
     # Not a mere dot, which leaves out paths with a line break (%0A).
     app.router.add_route("*", r"/{path:[\s\S]*}", _not_found)
     return app

@@ -1,6 +1,6 @@
 """A scrape port on a free port of the loopback address, with clocks that the test moves."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -8,6 +8,7 @@ import pytest_asyncio
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import BaseRunner
 
+from exporter_proxy.exposition.rules import Rules
 from exporter_proxy.self_metrics import SelfMetrics
 from exporter_proxy.sources.base import SourceStats
 from exporter_proxy.table import Table
@@ -54,7 +55,15 @@ class Server(TestServer):
 class Port:
     """A scrape port and what stands behind it."""
 
-    def __init__(self, *, self_metrics: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        self_metrics: bool = True,
+        rules: Callable[[str], Rules] | None = None,
+        scrape_timeout: float = 30.0,
+    ) -> None:
+        self.rules = rules
+        self.scrape_timeout = scrape_timeout
         self.wall_ns = Clock(1_653_263_512_939_898_700)
         self.monotonic = Clock(100.0)
         self.table = Table(wall_ns=self.wall_ns, monotonic=self.monotonic)
@@ -76,6 +85,8 @@ class Port:
             ready=lambda: self.is_ready,
             workers=self.workers,
             wall_ns=self.wall_ns,
+            rules=self.rules,
+            scrape_timeout=self.scrape_timeout,
         )
         # What the client would add by itself, the tests want to say themselves.
         self.client = TestClient(
@@ -93,11 +104,14 @@ class Port:
     async def get(
         self, path: str, method: str = "GET", **headers: str
     ) -> tuple[int, dict[str, str], bytes]:
-        """Return status, headers but the date, and body; ``_`` in a header's name is ``-``."""
+        """Return status, headers but date and entity tag, and body.
+
+        Names of headers have ``_`` for ``-``.
+        """
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         async with self.client.request(method, path, headers=named) as response:
             body = await response.read()
-            received = {k: v for k, v in response.headers.items() if k != "Date"}
+            received = {k: v for k, v in response.headers.items() if k not in {"Date", "Etag"}}
             return response.status, received, body
 
     async def page(self, path: str = "/metrics", **headers: str) -> bytes:
@@ -109,7 +123,7 @@ class Port:
 
 @pytest_asyncio.fixture
 async def port() -> AsyncIterator[Port]:
-    """A scrape port with self-metrics."""
+    """A scrape port with self-metrics, whose page is verbatim."""
     port = Port()
     await port.start()
     yield port
@@ -120,6 +134,27 @@ async def port() -> AsyncIterator[Port]:
 async def bare_port() -> AsyncIterator[Port]:
     """A scrape port without self-metrics: its page is the payloads alone."""
     port = Port(self_metrics=False)
+    await port.start()
+    yield port
+    await port.stop()
+
+
+NO_RULES = Rules()
+
+
+@pytest_asyncio.fixture
+async def merged_port() -> AsyncIterator[Port]:
+    """A scrape port that reads payloads, without self-metrics."""
+    port = Port(self_metrics=False, rules=lambda _: NO_RULES)
+    await port.start()
+    yield port
+    await port.stop()
+
+
+@pytest_asyncio.fixture
+async def full_port() -> AsyncIterator[Port]:
+    """A scrape port that reads payloads, with self-metrics."""
+    port = Port(rules=lambda _: NO_RULES)
     await port.start()
     yield port
     await port.stop()

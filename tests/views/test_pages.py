@@ -7,11 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from exporter_proxy.catalog import Catalog
-from exporter_proxy.exposition.page import LONGEST_PIECE
+from exporter_proxy.exposition.page import CHUNK, text_chunks
 from exporter_proxy.exposition.rules import Rules
 from exporter_proxy.self_metrics import SelfMetrics
 from exporter_proxy.table import Table
-from exporter_proxy.views.pages import Kind, Pages
+from exporter_proxy.views.page import Kind, Page
+from exporter_proxy.views.pages import Pages
 from exporter_proxy.workers import Workers
 from tests.views.conftest import Clock
 
@@ -24,8 +25,8 @@ def pages_of(table: Table, own: SelfMetrics | None = None, *, merged: bool = Fal
     return Pages(table, catalog, own, merged=merged)
 
 
-def text(page: object) -> bytes:
-    return b"".join(page.chunks())  # type: ignore[attr-defined]
+def text(page: Page) -> bytes:
+    return b"".join(text_chunks(page.pieces))
 
 
 @pytest.fixture
@@ -51,11 +52,11 @@ async def test_an_unchanged_page_is_the_same_object(workers: Workers, *, merged:
     table.update("a", (b"# TYPE a gauge\na 1\n",), source="test")
     pages = pages_of(table, merged=merged)
     page = await pages.current(TEXT)
-    packed = await page.pack(workers)
+    packed = (await page.pack("gzip", workers))[0]
 
     assert pages.fresh(TEXT) is page
     assert await pages.current(TEXT) is page
-    assert await page.pack(workers) is packed
+    assert (await page.pack("gzip", workers))[0] is packed
     assert page.plain is not None
     assert page.plain.startswith(b"# TYPE a gauge\na 1\n")
 
@@ -67,11 +68,11 @@ async def test_an_unchanged_page_is_the_same_object(workers: Workers, *, merged:
 async def test_a_long_page_is_never_joined(long_table: Table, workers: Workers) -> None:
     """No piece is longer than a megabyte, and neither is what is compressed at a time."""
     page = await pages_of(long_table).current(TEXT)
-    packed = await page.pack(workers)
+    packed = (await page.pack("gzip", workers))[0]
     whole = b"".join(row.payload[0] for row in long_table)
 
     assert page.plain is None
-    assert max(map(len, page.chunks())) <= LONGEST_PIECE
+    assert max(map(len, text_chunks(page.pieces))) <= 2 * CHUNK
     assert len(packed) == len(page.pieces) + 2
     assert text(page) == gzip.decompress(b"".join(packed)) == whole
 
@@ -81,7 +82,7 @@ async def test_a_change_leaves_other_pieces_as_they_are(
 ) -> None:
     pages = pages_of(long_table)
     before = await pages.current(TEXT)
-    await before.pack(workers)
+    await before.pack("gzip", workers)
     long_table.update("app7", (b"app7 1\n" * 100_000,), source="test")
     after = await pages.current(TEXT)
 
@@ -123,7 +124,7 @@ async def test_pages_that_come_together_are_one(long_table: Table, workers: Work
 
     assert all(page is first for page in others)
 
-    packed, *again = await asyncio.gather(*(first.pack(workers) for _ in range(10)))
+    packed, *again = await asyncio.gather(*(first.pack("gzip", workers) for _ in range(10)))
 
     assert all(chunks is packed for chunks in again)
 

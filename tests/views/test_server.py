@@ -94,6 +94,6 @@ async def test_an_error_in_the_middle_of_a_page_cuts_it(
         yield b"a 1\n"
         raise RuntimeError("out of order")
 
-    monkeypatch.setattr("exporter_proxy.views.pages.Page.chunks", chunks)
+    monkeypatch.setattr("exporter_proxy.views.page.text_chunks", chunks)
     with pytest.raises(ClientPayloadError):
         await bare_port.get("/metrics")

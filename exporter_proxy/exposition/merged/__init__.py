@@ -6,6 +6,7 @@ An app is known here by its number: apps are numbered in the order in which they
 from exporter_proxy.exposition.merged.index import SELF, MergedIndex
 from exporter_proxy.exposition.merged.layout import Layout
 from exporter_proxy.exposition.merged.openmetrics_writer import OpenMetricsWriter
+from exporter_proxy.exposition.merged.selection import select
 from exporter_proxy.exposition.merged.text_writer import TextWriter
 
-__all__ = ["SELF", "Layout", "MergedIndex", "OpenMetricsWriter", "TextWriter"]
+__all__ = ["SELF", "Layout", "MergedIndex", "OpenMetricsWriter", "TextWriter", "select"]

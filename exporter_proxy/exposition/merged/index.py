@@ -35,11 +35,14 @@ class MergedIndex:
         """Return a record that collects all changes from now on, all that is here included."""
         changes = Changes()
         for name, family in self.families.items():
-            for app in family.cells:
-                changes.cell(name, app)
+            changes.cells[name] = set(family.cells)
         changes.apps.update(self.apps)
         self._watchers.append(changes)
         return changes
+
+    def unwatch(self, changes: "Changes") -> None:
+        """Tell ``changes`` nothing from now on."""
+        self._watchers.remove(changes)
 
     def set_app(self, app: int, cells: Sequence[Family]) -> None:
         """Replace all that ``app`` has.

@@ -75,6 +75,10 @@ class Layout:
         self._buckets: dict[int, list[Piece]] = {}
         self._order: list[int] = []
 
+    def close(self) -> None:
+        """Follow the index no longer."""
+        self._index.unwatch(self._changes)
+
     def refresh(self) -> Generator[None, None, list[Piece]]:
         """Take in what changed, in steps; the value of the generator is the page.
 
