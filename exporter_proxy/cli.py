@@ -6,12 +6,14 @@ configuration can't be used.
 
 import argparse
 import logging
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from exporter_proxy import __version__, logs
-from exporter_proxy.config import Config, find_file, load, warnings
+from exporter_proxy.config import Config, find_file, load, missing_accounts, warnings
 from exporter_proxy.errors import ConfigError, StartError
 
 Command = Callable[[argparse.Namespace], int]
@@ -19,6 +21,18 @@ Command = Callable[[argparse.Namespace], int]
 _EPILOG = """\
 Without --config the file is the one that $EXPORTER_PROXY_CONFIG names, else ./config.toml, else
 /etc/exporter-proxy/config.toml; without any of them the defaults apply."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what was meant where a configuration file stands alone."""
+
+    def error(self, message: str) -> NoReturn:
+        """See :meth:`argparse.ArgumentParser.error`."""
+        file = re.match(
+            r"(?:unrecognized arguments: |argument COMMAND: invalid choice: ')(\S+\.toml)\b",
+            message,
+        )
+        super().error(f"did you mean: {self.prog} -c {file[1]}?" if file else message)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser; what is parsed has a ``command`` to call with the options."""
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = _Parser(
         prog="exporter-proxy",
         description="Take the metrics of many applications and show all of them to Prometheus "
         "on one port.",
@@ -79,6 +93,9 @@ def check_config(options: argparse.Namespace) -> int:
     """
     path, config = _load(options)
     shown = path or "defaults"
+    missing = missing_accounts(config)
+    if missing:
+        raise ConfigError([f"{shown}: {problem}" for problem in missing])
     for warning in warnings(config):
         sys.stderr.write(logs.one_line(f"{shown}: warning: {warning}") + "\n")
     sys.stdout.write(logs.one_line(f"{shown}: ok") + "\n")

@@ -73,6 +73,18 @@ def test_wrong_argument(argv, capsys):
     assert "exporter-proxy: error: " in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("argv", [["my.toml"], ["--check-config", "my.toml"]])
+def test_file_without_its_option(argv, capsys):
+    """What was meant is said; it isn't guessed."""
+    with pytest.raises(SystemExit) as caught:
+        cli.main(argv)
+
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.endswith(
+        "exporter-proxy: error: did you mean: exporter-proxy -c my.toml?\n"
+    )
+
+
 class TestCheckConfig:
     """``--check-config``."""
 
@@ -114,6 +126,17 @@ class TestCheckConfig:
                 f"{path}: receiver.idle_timeout: -1: must be a duration of at least 0.001 seconds, "
                 'such as 300 or "5m"\n'
             ),
+        )
+
+    def test_accounts_must_be_there(self, write, capsys):
+        """The start would fail for want of them."""
+        path = write('[receiver]\nunix_socket_user = "nobody-at-all"\n')
+
+        assert cli.main(["--check-config", "-c", str(path)]) == 2
+
+        assert capsys.readouterr() == (
+            "",
+            f'{path}: receiver.unix_socket_user: "nobody-at-all": there is no such user\n',
         )
 
     def test_named_file_must_be_there(self, tmp_path, capsys):
