@@ -151,9 +151,9 @@ class Bench:
         for receiver in self._receivers:
             await receiver.stop(0.2)
             await until(lambda r=receiver: r.stats.open_connections == 0, "all to be closed")
-            assert not receiver._connections
-            assert not receiver._idle
-            assert not receiver._lingering
+            assert not receiver.places.connections
+            assert not receiver.places.idle
+            assert not receiver.places.lingering
         assert len(self.shared.unfinished) == 0
         assert self.shared.unfinished.buffered == 0
-        assert not self.shared.receivers
+        assert not self.shared.places

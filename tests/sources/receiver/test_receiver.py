@@ -59,7 +59,7 @@ async def test_byte_by_byte(bench: Bench, data: bytes):
     peer = await bench.peer(receiver)
     for count, packet in enumerate(byte_by_byte(data)):
         await peer.send(packet)
-        connection = next(iter(receiver._connections), None)
+        connection = next(iter(receiver.places.connections), None)
         if connection and count < 3:
             await until(lambda c=connection, n=count: c.buffered in (n + 1, 0), "the byte")
     assert await peer.finish() == ""
@@ -227,7 +227,7 @@ async def test_large_capnp_message_of_a_peer_that_vanished(bench: Bench):
     text = "some_metric 12345\n" * 300_000
     peer.start_sending(capnp_message("large", text))
     await until(lambda: not peer._writer.transport.get_write_buffer_size(), "all to be sent")
-    await until(lambda: "large" in bench.apps() or not receiver._idle, "it to begin")
+    await until(lambda: "large" in bench.apps() or not receiver.places.idle, "it to begin")
     assert await peer.finish() == ""
     assert bench.text("large") == text.encode()
 
@@ -250,7 +250,7 @@ async def test_refusal_arrives_while_the_peer_is_still_sending(bench: Bench, kin
 
 async def test_refused_peer_that_never_closes_is_closed(bench: Bench, monkeypatch):
     """It has a moment to read its line, then the connection is gone."""
-    monkeypatch.setattr("exporter_proxy.sources.receiver.receiver._LINGER_SECONDS", 0.05)
+    monkeypatch.setattr("exporter_proxy.sources.receiver.places._LINGER_SECONDS", 0.05)
     receiver = await bench.receiver(message_timeout=0.2)
     peer = await bench.peer(receiver)
     await peer.send(b"{}")

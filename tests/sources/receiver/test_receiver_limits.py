@@ -216,7 +216,7 @@ async def test_peers_wait_in_the_backlog(bench: Bench, kind: str):
     for number, peer in enumerate(waiting):
         peer.start_sending(b'{"%d":"x"}' % number)
     answers = [asyncio.ensure_future(peer.finish()) for peer in waiting]
-    await until(lambda: receiver._retry, "somebody to wait")
+    await until(lambda: receiver.places._retry, "somebody to wait")
     assert not bench.apps()
     assert all(peer.open for peer in busy)
     await busy[0].send(b'"}')
@@ -280,7 +280,7 @@ async def test_who_becomes_idle_makes_place_at_once(bench: Bench):
     await busy.send(b'{"busy":"')
     await settled(receiver, 1)
     push = asyncio.ensure_future(bench.push(receiver, b'{"new":"x"}'))
-    await until(lambda: receiver._retry, "somebody to wait")
+    await until(lambda: receiver.places._retry, "somebody to wait")
     await busy.send(b'x"}')
     assert await push == ""
     assert await busy.answer() == MADE_PLACE
@@ -305,7 +305,7 @@ async def test_refused_peer_that_lingers_makes_place(bench: Bench):
     receiver = await bench.receiver(limit=1)
     lingering = await bench.peer(receiver)
     await lingering.send(b"{}")
-    await until(lambda: receiver._lingering, "the refusal")
+    await until(lambda: receiver.places.lingering, "the refusal")
     assert await bench.push(receiver, b'{"a":"x"}') == ""
 
 
@@ -362,9 +362,9 @@ async def test_descriptors_that_others_gave_back(bench: Bench):
     receiver = await bench.receiver(message_timeout=5, idle_timeout=0.4)
     busy = await bench.peer(receiver)
     await busy.send(b'{"busy":"')
-    await until(lambda: not receiver._listener.accepting, "accepting to pause")
+    await until(lambda: not receiver.places._listener.accepting, "accepting to pause")
     push = asyncio.ensure_future(bench.push(receiver, b'{"a":"x"}'))
-    await until(lambda: receiver._retry, "the peer to wait")
+    await until(lambda: receiver.places._retry, "the peer to wait")
     assert receiver.stats.connections == 1
     descriptors.found = 10
     assert await push == ""

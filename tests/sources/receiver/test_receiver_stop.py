@@ -96,7 +96,7 @@ async def test_large_message_that_is_being_decoded_is_finished(bench: Bench):
     receiver = await bench.receiver("unix")
     text = "some_metric 12345\n" * 400_000
     push = asyncio.ensure_future(bench.push(receiver, capnp_message("large", text)))
-    await until(lambda: receiver._connections and not receiver._idle, "it to begin")
+    await until(lambda: receiver.places.connections and not receiver.places.idle, "it to begin")
     receiver.pause()
     await receiver.stop(5)
     assert await push == ""
@@ -124,7 +124,7 @@ async def test_receivers_of_a_configuration(tmp_path: Path, tcp, unix, names):
     assert [receiver.name for receiver in receivers] == expected
     assert len(receivers) == names
     assert len({id(receiver._unfinished) for receiver in receivers}) == min(names, 1)
-    assert all(receiver._limit == 7 for receiver in receivers)
+    assert all(receiver._limits.connections == 7 for receiver in receivers)
     assert all(receiver._expire_after == 60 for receiver in receivers)
 
 
