@@ -2,9 +2,13 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from exporter_proxy.errors import PollReason, RejectReason
+
+
+ClosingReason = Literal["evicted", "idle_timeout"]
+"""Why a source closes a connection that has done nothing wrong."""
 
 
 class SourceStats:
@@ -12,17 +16,28 @@ class SourceStats:
 
     Plain numbers, because a labelled counter of prometheus-client takes a lock at each increment,
     which would be a tenth of a push.
+
+    Args:
+        listens: Whether peers connect to the source. Without, all but ``updates`` stays at 0 and is
+            not worth a series.
     """
 
-    __slots__ = ("closed_connections", "connections", "open_connections", "rejected", "updates")
+    __slots__ = (
+        "closed_connections",
+        "connections",
+        "listens",
+        "open_connections",
+        "rejected",
+        "updates",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, *, listens: bool = True) -> None:
+        self.listens = listens
         self.updates = 0
         self.connections = 0
         self.open_connections = 0
         self.rejected: Counter[RejectReason] = Counter()
-        # by why we closed them: idle_timeout, evicted
-        self.closed_connections: Counter[str] = Counter()
+        self.closed_connections: Counter[ClosingReason] = Counter()
 
 
 @dataclass(slots=True)

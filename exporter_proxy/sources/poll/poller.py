@@ -39,7 +39,7 @@ class Poller:
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self.stats = SourceStats()
+        self.stats = SourceStats(listens=False)
         self._monotonic = monotonic
         self._sleep = sleep
         self._targets = [

@@ -17,6 +17,7 @@ from exporter_proxy.sources.base import SourceStats
 from exporter_proxy.sources.receiver.connection import Connection
 from exporter_proxy.sources.receiver.descriptors import Descriptors
 from exporter_proxy.sources.receiver.places import PlaceLimits, Places
+from exporter_proxy.sources.receiver.refusals import RefusalLog
 from exporter_proxy.sources.receiver.sockets import remove_own_socket, socket_identity
 from exporter_proxy.sources.receiver.unfinished import Unfinished
 from exporter_proxy.table import Table
@@ -50,7 +51,8 @@ class Receiver:
     """Takes pushes on one listening socket; a :class:`~exporter_proxy.sources.base.Source`.
 
     Args:
-        name: The listening address or the socket's path, as ``/apps`` shows it.
+        name: The listening address or the socket's path, as ``/apps`` shows it. Where it ends in
+            port 0 it has the port that was given once the receiver is started.
         listener: Makes the listening socket.
         config: The ``[receiver]`` section.
         table: Where updates go.
@@ -87,6 +89,7 @@ class Receiver:
         self._loop: asyncio.AbstractEventLoop
         # Made at the start.
         self.places: Places
+        self._refusals: RefusalLog
         self._socket_path: tuple[str, int] | None = None
         self._stopping = False
         self._all_gone = asyncio.Event()
@@ -105,6 +108,10 @@ class Receiver:
         listener = self._make_listener()
         if listener.family == socket.AF_UNIX:
             self._socket_path = socket_identity(listener)
+        elif self.name.endswith(":0"):
+            # Any free port was asked for: which one it is can be told only now.
+            self.name = f"{self.name[:-1]}{listener.getsockname()[1]}"
+        self._refusals = RefusalLog(self.name)
         self.places = Places(
             listener, lambda: Connection(self), stats=self.stats, limits=self._limits
         )
@@ -136,11 +143,22 @@ class Receiver:
         await asyncio.sleep(min(_DRAIN_SECONDS, grace_seconds))
         for connection in list(places.idle):
             connection.close()
+        under_way = len(places.connections) - len(places.idle) - len(places.lingering)
+        if under_way and grace_seconds:
+            logger.info(
+                "waiting up to %g s for %s connection%s within a message; a second signal ends at "
+                "once: source=%s",
+                grace_seconds,
+                under_way,
+                "" if under_way == 1 else "s",
+                self.name,
+            )
         if places.connections:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._all_gone.wait(), end - self._loop.time())
         self._sweeper.cancel()
         self._sweeper = None
+        self._refusals.close()
         for connection in list(places.connections):
             connection.abort()
         # The transports close in the next round of the loop.
@@ -183,10 +201,7 @@ class Receiver:
     def count(self, error: PayloadError, connection: Connection) -> None:
         """Count a refused message."""
         self.stats.rejected[error.reason] += 1
-        if logger.isEnabledFor(logging.DEBUG):
-            logger.debug(
-                "message refused: source=%s peer=%s: %s", self.name, connection.peer, error
-            )
+        self._refusals.note(error, lambda: connection.peer)
 
     def opened(self, connection: Connection) -> None:
         """Take note of a new connection."""

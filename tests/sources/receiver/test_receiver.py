@@ -277,9 +277,9 @@ async def test_peer_that_vanishes_half_way(bench: Bench, kind: str):
 
 
 async def test_log_line_of_a_refusal(bench: Bench, caplog):
-    """At debug level alone, with source and peer."""
-    caplog.set_level("DEBUG", "exporter_proxy")
+    """The first of a source and a reason, with source and peer; in the end, how many there were."""
     tcp, unix = await bench.receiver("tcp"), await bench.receiver("unix")
+    await bench.push(tcp, b"{}")
     await bench.push(tcp, b"{}")
     await bench.push(unix, b"{}")
     first, second = caplog.messages
@@ -287,3 +287,8 @@ async def test_log_line_of_a_refusal(bench: Bench, caplog):
     assert first.startswith(f"message refused: source={tcp.name} peer=127.0.0.1:")
     assert first.endswith(f": {why}")
     assert second == f"message refused: source={unix.name} peer=unix: {why}"
+    assert {record.levelname for record in caplog.records} == {"WARNING"}
+    await tcp.stop(0)
+    assert caplog.messages[2:] == [
+        f"1 more message refused: source={tcp.name} reason=empty_message"
+    ]

@@ -128,6 +128,22 @@ async def test_receivers_of_a_configuration(tmp_path: Path, tcp, unix, names):
     assert all(receiver._expire_after == 60 for receiver in receivers)
 
 
+async def test_any_free_port():
+    """Once it listens, its name has the port that was given."""
+    section = ReceiverConfig(
+        receiver_tcp_socket=Address("127.0.0.1", 0), receive_on_unix_socket=False
+    )
+    [receiver] = open_receivers(Config(receiver=section), Table())
+    assert receiver.name == "127.0.0.1:0"
+    await receiver.start()
+    try:
+        host, _, port = receiver.name.rpartition(":")
+        assert (host, port[0] != "0") == ("127.0.0.1", True)
+        socket.create_connection((host, int(port))).close()
+    finally:
+        await receiver.stop(0)
+
+
 async def test_age_of_its_own():
     """receiver.expire_after counts before exporter.expire_after."""
     receivers = open_receivers(
