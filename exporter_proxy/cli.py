@@ -1,7 +1,7 @@
 """The command line: arguments to configuration to the running proxy.
 
 Exit codes: 0 after a clean end, 1 if the proxy can't start, 2 if its arguments or its
-configuration can't be used.
+configuration can't be used. Sub-commands say their own.
 """
 
 import argparse
@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import NoReturn
 
 from exporter_proxy import __version__, logs
+from exporter_proxy.commands import lint
 from exporter_proxy.config import Config, find_file, load, missing_accounts, warnings
 from exporter_proxy.errors import ConfigError, StartError
 
 Command = Callable[[argparse.Namespace], int]
 
 _EPILOG = """\
-Without --config the file is the one that $EXPORTER_PROXY_CONFIG names, else ./config.toml, else
-/etc/exporter-proxy/config.toml; without any of them the defaults apply."""
+Without a command the proxy runs. Without --config the file is the one that $EXPORTER_PROXY_CONFIG
+names, else ./config.toml, else /etc/exporter-proxy/config.toml; without any of them the defaults
+apply."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -82,6 +84,8 @@ def build_parser() -> argparse.ArgumentParser:
         "--log-format", choices=("text", "json"), default="text", help="form of a log line"
     )
     parser.add_argument("--version", action="version", version=f"exporter-proxy {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    lint.add_parser(commands)
     return parser
 
 
