@@ -21,8 +21,17 @@ def cpu_ns(pid: int) -> int:
 
 def rss_bytes(pid: int) -> int:
     """Return the resident memory of a process."""
+    return _status_bytes(pid, "VmRSS")
+
+
+def peak_bytes(pid: int) -> int:
+    """Return the most resident memory that a process ever had."""
+    return _status_bytes(pid, "VmHWM")
+
+
+def _status_bytes(pid: int, key: str) -> int:
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    found = re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
+    found = re.search(rf"^{key}:\s+(\d+) kB", status, re.MULTILINE)
     if found is None:
         raise ProcessLookupError(pid)
     return int(found[1]) * 1024

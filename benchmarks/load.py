@@ -71,6 +71,32 @@ def push_stream(data: bytes, times: int, *, port: int = 0, unix: str = "") -> fl
     return time.perf_counter() - started
 
 
+def push_times(messages: Iterator[bytes], count: int, unix: str, pause: float = 0.0) -> list[float]:
+    """Send ``count`` messages, each on a connection opened before; return the seconds of each.
+
+    A push is answered with silence. So the end of the stream is sent with it, upon which the server
+    closes as soon as all is in the table: the time is that from the first byte until then.
+    """
+    took = []
+    connection = connect(0, unix)
+    due = time.perf_counter()
+    for _ in range(count):
+        upcoming = connect(0, unix)
+        data = next(messages)
+        due += pause
+        # Never two at once, to make up for a pause that was too long.
+        time.sleep(max(0.0, due - time.perf_counter()))
+        due = max(due, time.perf_counter())
+        started = time.perf_counter()
+        connection.sendall(data)
+        connection.shutdown(socket.SHUT_WR)
+        _expect_silence(connection)
+        took.append(time.perf_counter() - started)
+        connection = upcoming
+    connection.close()
+    return took
+
+
 class HttpLoad:
     """Some keep-alive connections that ask for one page in turn."""
 
@@ -101,6 +127,14 @@ class HttpLoad:
         """Ask once and return the bytes of the answer."""
         self._connections[0].sendall(self._request)
         return _read_answer(self._connections[0])
+
+    def body(self) -> bytes:
+        """Ask once and return the page, as it was sent."""
+        parts: list[bytes] = []
+        self._connections[0].sendall(self._request)
+        _read_answer(self._connections[0], parts)
+        answer = b"".join(parts)
+        return answer[answer.index(b"\r\n\r\n") + 4 :]
 
     def close(self) -> None:
         """Close the connections."""
@@ -137,11 +171,16 @@ class Background:
         self._thread.join()
 
 
-def _read_answer(connection: socket.socket) -> int:
-    """Read one answer with a known length or in chunks; return its bytes."""
+def _read_answer(connection: socket.socket, parts: list[bytes] | None = None) -> int:
+    """Read one answer with a known length or in chunks; return its bytes.
+
+    ``parts`` takes all of it, headers included.
+    """
+    keep: Callable[[bytes], object] = _forget if parts is None else parts.append
     answer = b""
     while (end := answer.find(b"\r\n\r\n")) < 0:
         answer += _some(connection)
+    keep(answer)
     head = answer[:end].lower()
     if not head.startswith(b"http/1.1 200"):
         raise RuntimeError(f"not the page: {head[:200]!r}")
@@ -150,15 +189,22 @@ def _read_answer(connection: socket.socket) -> int:
     if at >= 0:
         length = end + 4 + int(head[at + 15 :].split(b"\r\n", 1)[0])
         while received < length:
-            received += len(_some(connection))
+            data = _some(connection)
+            keep(data)
+            received += len(data)
         return received
     # Chunked: the pages here don't hold what ends it.
     tail = answer[-7:]
     while not tail.endswith(b"\r\n0\r\n\r\n"):
         part = _some(connection)
+        keep(part)
         received += len(part)
         tail = (tail + part)[-7:]
     return received
+
+
+def _forget(_: bytes) -> None:
+    pass
 
 
 def _some(connection: socket.socket) -> bytes:

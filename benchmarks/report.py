@@ -1,5 +1,6 @@
 """What the benchmarks found, and how it is printed."""
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -35,6 +36,12 @@ class Figure:
 def median_ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
     """Return the median of the ratios of rounds that ran next to each other."""
     return statistics.median(one / other for one, other in zip(ours, theirs, strict=True))
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """Return the least value that so many per cent of all do not exceed."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
 
 
 def micro(nanoseconds: float) -> str:

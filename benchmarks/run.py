@@ -9,9 +9,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
+import busy
+import changed_pages
 import connections
+import large_scrapes
+import latency
+import memory
+import one_change
 import polls
 import pushes
+import reader_speed
 import scrapes
 import startup
 from report import Figure, show
@@ -24,6 +31,13 @@ SCENARIOS: dict[str, Callable[[Bench, Scale], Iterator[Figure]]] = {
     "scrapes": scrapes.run,
     "polls": polls.run,
     "startup": startup.run,
+    "large_scrapes": large_scrapes.run,
+    "changed_pages": changed_pages.run,
+    "one_change": one_change.run,
+    "latency": latency.run,
+    "busy": busy.run,
+    "memory": memory.run,
+    "reader_speed": reader_speed.run,
 }
 
 

@@ -17,6 +17,12 @@ class Scale:
         poll_interval: Seconds between two polls of a target.
         poll_seconds: How long polling is measured.
         starts: How often the proxy is started.
+        pages: Apps of large tables, of 1,000 samples: of the smaller one and the larger one.
+        page_rounds: How often ours and the others take turns at them.
+        page_scrapes: Scrapes a round of the smaller one; a tenth of the larger one.
+        tables: Apps of the tables that pushes go to.
+        paced_pushes: Pushes a round whose times are taken.
+        steady_seconds: How long a table is pushed to and scraped before its memory is read.
     """
 
     rounds: int
@@ -28,10 +34,66 @@ class Scale:
     poll_interval: float
     poll_seconds: float
     starts: int
+    pages: tuple[int, int]
+    page_rounds: int
+    page_scrapes: int
+    tables: tuple[int, ...]
+    paced_pushes: int
+    steady_seconds: float
 
+
+_TABLES = (10, 1000, 10_000)
 
 SCALES = {
-    "full": Scale(7, 4000, 200_000, 10_000, 200, 500, 5.0, 30.0, 10),
-    "quick": Scale(3, 1500, 60_000, 10_000, 60, 500, 5.0, 10.0, 3),
-    "smoke": Scale(1, 50, 500, 100, 10, 5, 0.5, 1.0, 1),
+    "full": Scale(
+        rounds=7,
+        pushes=4000,
+        messages=200_000,
+        connections=10_000,
+        scrapes=200,
+        targets=500,
+        poll_interval=5.0,
+        poll_seconds=30.0,
+        starts=10,
+        pages=(100, 1000),
+        page_rounds=5,
+        page_scrapes=20,
+        tables=_TABLES,
+        paced_pushes=500,
+        steady_seconds=60.0,
+    ),
+    "quick": Scale(
+        rounds=3,
+        pushes=1500,
+        messages=60_000,
+        connections=10_000,
+        scrapes=60,
+        targets=500,
+        poll_interval=5.0,
+        poll_seconds=10.0,
+        starts=3,
+        pages=(100, 1000),
+        page_rounds=3,
+        page_scrapes=10,
+        tables=_TABLES,
+        paced_pushes=300,
+        steady_seconds=30.0,
+    ),
+    "smoke": Scale(
+        rounds=1,
+        pushes=50,
+        messages=500,
+        connections=100,
+        scrapes=10,
+        targets=5,
+        poll_interval=0.5,
+        poll_seconds=1.0,
+        starts=1,
+        pages=(2, 4),
+        page_rounds=1,
+        page_scrapes=2,
+        tables=(2, 4, 6),
+        paced_pushes=10,
+        steady_seconds=1.0,
+    ),
 }

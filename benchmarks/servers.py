@@ -21,6 +21,30 @@ from cpu import cpu_ns, rss_bytes
 ROOT = Path(__file__).resolve().parent.parent
 HERE = Path(__file__).resolve().parent
 START_SECONDS = 20.0
+# sendfile and tcp_nopush are on in the file that Debian ships.
+_NGINX = """\
+daemon off;
+master_process off;
+pid {home}/pid;
+events {{ }}
+http {{
+  access_log off;
+  sendfile on;
+  tcp_nopush on;
+  types {{ }}
+  default_type "text/plain; version=0.0.4; charset=utf-8";
+  client_body_temp_path {home}/body;
+  proxy_temp_path {home}/proxy;
+  fastcgi_temp_path {home}/fastcgi;
+  uwsgi_temp_path {home}/uwsgi;
+  scgi_temp_path {home}/scgi;
+  server {{
+    listen 127.0.0.1:{port};
+    root {home};
+    gzip_static on;
+  }}
+}}
+"""
 
 
 class MissingError(Exception):
@@ -47,6 +71,10 @@ class Server:
     def rss(self) -> int:
         """Return its resident memory in bytes."""
         return rss_bytes(self.pid)
+
+    def stop(self) -> None:
+        """End it before its time."""
+        _end(self.process)
 
 
 class Bench:
@@ -94,6 +122,10 @@ class Bench:
         command = [sys.executable, str(HERE / script), str(port), unix, *arguments]
         return self.start(command, port=port, unix=unix)
 
+    def script(self, script: str, *arguments: str) -> Server:
+        """Start a script beside this file that listens nowhere: a load."""
+        return self.start([sys.executable, str(HERE / script), *arguments])
+
     def proxy(self, **sections: Mapping[str, object]) -> "Proxy":
         """Start the proxy on its defaults and free ports; arguments are sections of the file."""
         proxy = Proxy(self.directory, sections)
@@ -101,7 +133,7 @@ class Bench:
         proxy.attach(server)
         return proxy
 
-    def pushgateway(self) -> Server:
+    def pushgateway(self, *, checked: bool = True) -> Server:
         """Start Debian's Pushgateway, which keeps nothing on disk."""
         port = free_port()
         command = [
@@ -109,6 +141,20 @@ class Bench:
             "--persistence.file=",
             f"--web.listen-address=127.0.0.1:{port}",
         ]
+        if not checked:
+            command.append("--push.disable-consistency-check")
+        return self.start(command, port=port)
+
+    def nginx(self, plain: bytes, packed: bytes) -> Server:
+        """Start Debian's nginx, one process, with a page as two files: ``/metrics``."""
+        port = free_port()
+        home = self.directory / f"nginx-{random.getrandbits(40):x}"
+        home.mkdir()
+        (home / "metrics").write_bytes(plain)
+        (home / "metrics.gz").write_bytes(packed)
+        config = home / "nginx.conf"
+        config.write_text(_NGINX.format(home=home, port=port), encoding="utf-8")
+        command = [tool("nginx"), "-p", str(home), "-c", str(config), "-e", str(home / "log")]
         return self.start(command, port=port)
 
 

@@ -24,6 +24,13 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         ("scrapes", ["/metrics, 1,000 samples unchanged, gzip", "aiohttp sending ready bytes"]),
         ("polls", ["every 0.5 s, plain", "every 0.5 s, gzip", "bare uvloop client"]),
         ("startup", ["exec to first answered scrape", "memory at rest"]),
+        ("large_scrapes", ["4,000 samples unchanged, gzip", "nginx", "Pushgateway"]),
+        ("changed_pages", ["all 4 apps pushed, gzip", "its check on", "its check off"]),
+        ("one_change", ["gzip, families of its own", "gzip, the 50 families of all apps"]),
+        ("latency", ["push of 1,000 samples, 2 / 4 / 6 apps, a scrape every second"]),
+        ("busy", ["4,000 samples scraped and pushed", "with nothing else to do"]),
+        ("memory", ["memory, 4,000 samples, all pushed and one gzip scrape", "in the second half"]),
+        ("reader_speed", ["1,000 samples, counters, gauges and histograms", "prometheus-client"]),
     ],
 )
 def test_scenario_gives_its_figures(scenario: str, figures: list[str]) -> None:
@@ -44,6 +51,20 @@ def test_peer_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
     assert "prometheus-pushgateway is not installed" in result.stdout
     assert "aiohttp sending ready bytes" in result.stdout
+
+
+@pytest.mark.parametrize("scenario", ["large_scrapes", "changed_pages"])
+def test_scenarios_of_large_pages_do_without_the_peers(
+    scenario: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is not installed is named, whether its page is asked for or it is pushed to."""
+    monkeypatch.setenv("PATH", "/nonexistent")
+
+    result = run("--smoke", scenario)
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "prometheus-pushgateway is not installed" in result.stdout
+    assert "4,000 samples" in result.stdout
 
 
 def test_unknown_scenario_is_refused() -> None:
