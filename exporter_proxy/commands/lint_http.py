@@ -1,6 +1,8 @@
 """HTTP for ``lint``: fetch a payload as the proxy polls it, and ask a running proxy."""
 
 import asyncio
+from base64 import b64encode
+from io import BytesIO
 
 import aiohttp
 import msgspec
@@ -86,14 +88,15 @@ def ask(
 
 
 async def _post(url: URL, parts: EndpointUrl, payload: tuple[bytes, ...]) -> Report:
-    auth = None
-    if parts.username is not None:
-        auth = aiohttp.BasicAuth(parts.username, parts.password or "", encoding="utf-8")
     headers = {"User-Agent": f"exporter-proxy/{__version__}", "Content-Type": "text/plain"}
+    if parts.username is not None:
+        user = f"{parts.username}:{parts.password or ''}"
+        headers["Authorization"] = "Basic " + b64encode(user.encode()).decode("ascii")
     async with (
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_ASK_SECONDS)) as session,
+        # A file, as bytes would be sent in one go.
         session.post(
-            url, data=b"".join(payload), headers=headers, auth=auth, allow_redirects=False
+            url, data=BytesIO(b"".join(payload)), headers=headers, allow_redirects=False
         ) as response,
     ):
         body = bytearray()

@@ -201,29 +201,31 @@ def report_in_steps(
     findings = [*exposition.findings]
     quarantined = [*exposition.quarantined]
     conflicts: list[ConflictReport] = []
+    hidden: set[bytes] = set()
     if others is not None:
         applied = yield from apply_in_steps(families, others.rules)
         families = applied.families
         findings += applied.findings
         quarantined += applied.quarantined
         found = yield from conflicts_in_steps(others.index, families, others.number)
-        types = {family.name: family.type for family in families}
         for count, each in enumerate(found, 1):
-            conflicts.append(_conflict(each, types[each.family], others.names))
+            conflicts.append(_conflict(each, others.names))
             if count % _STEP == 0:
                 yield
         hidden = {each.family for each in found if hides(each)}
-        families = [family for family in families if family.name not in hidden]
     lines = yield from _lines(payload, [each.line for each in quarantined])
+    samples = 0
     shown_families = []
     for count, family in enumerate(families, 1):
-        shown_families.append(FamilyReport(text_of(family.name), family.type, family.count))
+        if family.name not in hidden:
+            shown_families.append(FamilyReport(text_of(family.name), family.type, family.count))
+            samples += family.count
         if count % _STEP == 0:
             yield
     held_back = bool(refused or quarantined) or any(each.held_back for each in conflicts)
     return Report(
         format=exposition.format,
-        samples=sum(family.samples for family in shown_families),
+        samples=samples,
         held_back=held_back,
         refused=refused,
         app=None if others is None else others.app,
@@ -300,7 +302,7 @@ def _quarantine(quarantined: Quarantined, line: bytes) -> QuarantineReport:
     )
 
 
-def _conflict(conflict: Conflict, kind: str, names: Names) -> ConflictReport:
+def _conflict(conflict: Conflict, names: Names) -> ConflictReport:
     app = names(conflict.app)
     return ConflictReport(
         family=text_of(conflict.family),
@@ -310,6 +312,6 @@ def _conflict(conflict: Conflict, kind: str, names: Names) -> ConflictReport:
         wins=conflict.wins,
         held_back=conflict.held_back or None,
         times=conflict.times,
-        effect=effect(conflict, kind, app),
+        effect=effect(conflict, app),
         remedy=remedy(conflict),
     )

@@ -45,25 +45,26 @@ def hides(conflict: "_Hiding") -> bool:
     return conflict.held_back == "this" and conflict.reason != "same_series"
 
 
-def effect(conflict: Conflict, kind: str, app: str) -> str:
+def effect(conflict: Conflict, app: str) -> str:
     """Return what comes of a conflict.
 
     Args:
         conflict: The conflict.
-        kind: The type that the payload gives the family.
         app: The name of the other app.
     """
     name = quote(app, 256)
     other = shown(conflict.other, LONGEST_LINE)
     if conflict.reason == "type_conflict":
-        return _type_effect(conflict, kind, name)
+        return _type_effect(conflict, name)
     if conflict.reason == "help_conflict":
         if conflict.wins:
             return f"the HELP of app {name} is {other}; this one's is shown"
         return f"the HELP of app {name} is {other}, and is shown"
     if conflict.reason == "suffix_clash":
         if conflict.wins:
-            return f"{other} of app {name} has the name of a series of this {kind}; held back"
+            return (
+                f"{other} of app {name} has the name of a series of this {conflict.type}; held back"
+            )
         return f"a series of {other} of app {name} has this name; held back"
     both = f"app {name} has the series {other} too"
     if conflict.times > 1:
@@ -72,8 +73,8 @@ def effect(conflict: Conflict, kind: str, app: str) -> str:
     return f"{both}; a page in OpenMetrics has {first} alone, and Prometheus keeps one"
 
 
-def _type_effect(conflict: Conflict, kind: str, name: str) -> str:
-    other = conflict.other.decode()
+def _type_effect(conflict: Conflict, name: str) -> str:
+    other, kind = conflict.other.decode(), conflict.type
     if not conflict.wins:
         fate = "held back" if conflict.held_back else f"shown as {other}"
         return f"TYPE is {other} in app {name}, which counts; these samples are {fate}"

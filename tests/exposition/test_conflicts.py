@@ -43,8 +43,8 @@ COUNT = family("x_count", "gauge", "x_count 1")
             [family("x", "counter", 'x{c="1"} 1', help="Other.")],
             LATER,
             [
-                Conflict(b"x", "type_conflict", 0, b"gauge", False, ""),
-                Conflict(b"x", "help_conflict", 0, b"Gauge.", False, ""),
+                Conflict(b"x", "counter", "type_conflict", 0, b"gauge", False, ""),
+                Conflict(b"x", "counter", "help_conflict", 0, b"Gauge.", False, ""),
             ],
             id="type_and_help_of_the_first_count",
         ),
@@ -53,8 +53,8 @@ COUNT = family("x_count", "gauge", "x_count 1")
             [family("x", "summary", "x_sum 1", help="Counter.")],
             0,
             [
-                Conflict(b"x", "type_conflict", 1, b"gauge", True, "other", 2),
-                Conflict(b"x", "help_conflict", 1, b"Gauge.", True, ""),
+                Conflict(b"x", "summary", "type_conflict", 1, b"gauge", True, "other", 2),
+                Conflict(b"x", "summary", "help_conflict", 1, b"Gauge.", True, ""),
             ],
             id="a_first_one_counts",
         ),
@@ -62,28 +62,28 @@ COUNT = family("x_count", "gauge", "x_count 1")
             [[], [GAUGE], [BARE], [HISTOGRAM]],
             [family("x", "counter", 'x{c="1"} 1')],
             0,
-            [Conflict(b"x", "type_conflict", 3, b"histogram", True, "other", 2)],
+            [Conflict(b"x", "counter", "type_conflict", 3, b"histogram", True, "other", 2)],
             id="the_one_held_back_is_named",
         ),
         pytest.param(
             [[HISTOGRAM]],
             [untyped("x", "x 1")],
             LATER,
-            [Conflict(b"x", "type_conflict", 0, b"histogram", False, "this")],
+            [Conflict(b"x", "untyped", "type_conflict", 0, b"histogram", False, "this")],
             id="no_type_beside_a_histogram",
         ),
         pytest.param(
             [[], [BARE]],
             [HISTOGRAM],
             LATER,
-            [Conflict(b"x", "type_conflict", 1, b"untyped", True, "other")],
+            [Conflict(b"x", "histogram", "type_conflict", 1, b"untyped", True, "other")],
             id="the_only_type_counts",
         ),
         pytest.param(
             [[HISTOGRAM]],
             [COUNT],
             LATER,
-            [Conflict(b"x_count", "suffix_clash", 0, b"x", False, "this")],
+            [Conflict(b"x_count", "gauge", "suffix_clash", 0, b"x", False, "this")],
             id="name_of_a_series",
         ),
         pytest.param([[COUNT]], [HISTOGRAM], LATER, [], id="a_histogram_may_come_later"),
@@ -91,7 +91,7 @@ COUNT = family("x_count", "gauge", "x_count 1")
             [[], [COUNT]],
             [HISTOGRAM],
             0,
-            [Conflict(b"x", "suffix_clash", 1, b"x_count", True, "other")],
+            [Conflict(b"x", "histogram", "suffix_clash", 1, b"x_count", True, "other")],
             id="takes_a_name_away",
         ),
         pytest.param([[HISTOGRAM], [COUNT]], [], LATER, [], id="others_conflicts_are_theirs"),
@@ -106,14 +106,14 @@ COUNT = family("x_count", "gauge", "x_count 1")
             [[], [GAUGE], [family("x", "gauge", 'x 2\nx{b="1"} 3', help="Gauge.")]],
             [family("x", "gauge", 'x 7\nx{b="1"} 7 1000\nx{c="1"} 7', help="Gauge.")],
             LATER,
-            [Conflict(b"x", "same_series", 1, b"x", False, "this", 2)],
+            [Conflict(b"x", "gauge", "same_series", 1, b"x", False, "this", 2)],
             id="same_series",
         ),
         pytest.param(
             [[], [family("x", "gauge", 'x{b="1"} 3\nx 2')]],
             [family("x", "gauge", 'x 7\nx{b="1"} 7')],
             0,
-            [Conflict(b"x", "same_series", 1, b"x", True, "other", 2)],
+            [Conflict(b"x", "gauge", "same_series", 1, b"x", True, "other", 2)],
             id="same_series_first",
         ),
         pytest.param(
@@ -123,6 +123,7 @@ COUNT = family("x_count", "gauge", "x_count 1")
             [
                 Conflict(
                     b"exporter_proxy_x",
+                    "summary",
                     "suffix_clash",
                     0,
                     b"exporter_proxy_x_count",
@@ -148,6 +149,30 @@ def test_works_in_steps() -> None:
     steps = list(conflicts_in_steps(index, [family("x", "gauge", many)], LATER))
 
     assert len(steps) > 10
+
+
+def test_steps_are_taken_over_many_apps_too() -> None:
+    """Each says something else; the first and the number of them are found."""
+    index = index_of(
+        [],
+        *[[family("x", "gauge", f'x{{a="{app}"}} 1', help=f"{app}")] for app in range(3_000)],
+    )
+    mine = family("x", "summary", "x_sum 1", help="Mine.")
+
+    assert conflicts_with(index, [mine], 0) == [
+        Conflict(b"x", "summary", "type_conflict", 1, b"gauge", True, "other", 3_000),
+        Conflict(b"x", "summary", "help_conflict", 1, b"0", True, "", 3_000),
+    ]
+
+
+def test_finds_series_among_many_bytes() -> None:
+    """The first one that the first app has, wherever it stands."""
+    many = "".join(f'x{{n="{number}"}} 1\n' for number in range(20_000, 0, -1))
+    index = index_of([family("x", "gauge", many)])
+
+    assert conflicts_with(index, [family("x", "gauge", many)], LATER) == [
+        Conflict(b"x", "gauge", "same_series", 0, b'x{n="1"}', False, "this", 20_000)
+    ]
 
 
 def test_apps_may_go_meanwhile() -> None:

@@ -27,6 +27,7 @@ class Conflict(NamedTuple):
 
     Attributes:
         family: Its name.
+        type: Its type.
         reason: ``type_conflict`` and ``help_conflict``: TYPE or HELP is another. ``suffix_clash``:
             its name is that of a series of a histogram or summary, or the other way round.
             ``same_series``: name and labels are the same.
@@ -38,6 +39,7 @@ class Conflict(NamedTuple):
     """
 
     family: bytes
+    type: FamilyType
     reason: ConflictReason
     app: int
     other: bytes
@@ -74,7 +76,11 @@ def conflicts_in_steps(
         Nothing, after some milliseconds of work at most.
     """
     found: list[Conflict] = []
-    own = {family.name: place for place, family in enumerate(families)}
+    own: dict[bytes, int] = {}
+    for place, family in enumerate(families):
+        own[family.name] = place
+        if place % _STEP == 0:
+            yield
     for number, family in enumerate(families, 1):
         others = yield from _others(index.families.get(family.name), app)
         if others is not None:
@@ -147,7 +153,9 @@ def _type(family: Family, others: _Others, app: int) -> Generator[None, None, Co
             return None
         held_back: Literal["", "this"] = "" if fits(family, kind) else "this"
         other = kind.encode()
-        return Conflict(family.name, "type_conflict", others.typed, other, False, held_back)
+        return Conflict(
+            family.name, family.type, "type_conflict", others.typed, other, False, held_back
+        )
     first: int | None = None
     times = 0
     some_held = False
@@ -164,7 +172,7 @@ def _type(family: Family, others: _Others, app: int) -> Generator[None, None, Co
         return None
     other = others.cells[first].type.encode()
     effect: Literal["", "other"] = "other" if some_held else ""
-    return Conflict(family.name, "type_conflict", first, other, True, effect, times)
+    return Conflict(family.name, family.type, "type_conflict", first, other, True, effect, times)
 
 
 def _says(cell: Family, kind: FamilyType) -> bool:
@@ -196,7 +204,7 @@ def _help(family: Family, others: _Others, app: int) -> Generator[None, None, Co
             return None
         first, times = helped, 1
     other = others.cells[first].help or b""
-    return Conflict(family.name, "help_conflict", first, other, wins, "", times)
+    return Conflict(family.name, family.type, "help_conflict", first, other, wins, "", times)
 
 
 def _series(family: Family, others: _Others, app: int) -> Generator[None, None, Conflict | None]:
@@ -223,7 +231,9 @@ def _series(family: Family, others: _Others, app: int) -> Generator[None, None, 
         return None
     # Readers of the OpenMetrics page get the first app's alone.
     held_back: Literal["this", "other"] = "other" if app < first else "this"
-    return Conflict(family.name, "same_series", first, one, app < first, held_back, len(shared))
+    return Conflict(
+        family.name, family.type, "same_series", first, one, app < first, held_back, len(shared)
+    )
 
 
 def _shadowed(
@@ -250,7 +260,9 @@ def _shadowed(
             # What the app has itself of it may be what sets its type.
             kind = others.type(families[own[other]] if other in own else None, app)
             if kind in COMPOUND and place < mine_place:
-                found.append(Conflict(name, "suffix_clash", others.first, other, False, "this"))
+                found.append(
+                    Conflict(name, family.type, "suffix_clash", others.first, other, False, "this")
+                )
             continue
         kind = family.type if mine is None else mine.type(family, app)
         if kind not in COMPOUND or place < mine_place:
@@ -260,7 +272,9 @@ def _shadowed(
             if without < _place(index, other, others, app, {}):
                 # It is so already.
                 continue
-        found.append(Conflict(name, "suffix_clash", others.first, other, True, "other"))
+        found.append(
+            Conflict(name, family.type, "suffix_clash", others.first, other, True, "other")
+        )
     return found
 
 
