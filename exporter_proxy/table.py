@@ -283,6 +283,10 @@ class Table:
             self.forget(ghost.app)
         return dropped
 
+    def seconds_left(self, row: Row) -> float:
+        """Return how long it is until ``row`` is dropped; infinite for never."""
+        return row.expires_at - self._monotonic()
+
     def feed(self) -> dict[str, None]:
         """Return a collection that gets the name of every app that changes from now on.
 

@@ -212,21 +212,21 @@ def text_chunks(pieces: Iterable[Piece]) -> Iterator[bytes]:
         yield b"".join(gathered)
 
 
-def even_chunks(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Join short chunks and cut long ones, so that all are of about ``CHUNK`` bytes."""
+def even_chunks(chunks: Iterable[bytes], size: int = CHUNK) -> Iterator[bytes]:
+    """Join short chunks and cut long ones, so that all are of about ``size`` bytes."""
     gathered: list[bytes] = []
-    size = 0
+    length = 0
     for chunk in chunks:
         gathered.append(chunk)
-        size += len(chunk)
-        if size < CHUNK // 2:
+        length += len(chunk)
+        if length < size // 2:
             continue
         joined = b"".join(gathered) if len(gathered) > 1 else chunk
-        gathered, size = [], 0
-        if len(joined) <= 2 * CHUNK:
+        gathered, length = [], 0
+        if len(joined) <= 2 * size:
             yield joined
         else:
-            for start in range(0, len(joined), CHUNK):
-                yield joined[start : start + CHUNK]
+            for start in range(0, len(joined), size):
+                yield joined[start : start + size]
     if gathered:
         yield b"".join(gathered)

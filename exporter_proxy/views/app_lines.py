@@ -59,7 +59,7 @@ def read_lines(
         problem = problems.get(row.app)
         reading = readings.get(row.app)
         if reading is None:
-            state, samples = OK, (yield from _samples(row))
+            state, samples = OK, (yield from count_once(row))
         else:
             state, samples = reading.state, reading.exposition.samples
         if problem is not None:
@@ -78,7 +78,7 @@ def read_lines(
     return lines
 
 
-def _samples(row: Row) -> Generator[None, None, int]:
+def count_once(row: Row) -> Generator[None, None, int]:
     """Return the number of the row's samples, which is counted once."""
     derived = row.derived
     if derived is None:
@@ -108,3 +108,8 @@ def printable(text: str) -> str:
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
     )
+
+
+def unicode_of(text: str) -> str:
+    """Return ``text`` with escapes for what is not Unicode, such as parts of a socket's path."""
+    return text.encode(errors="backslashreplace").decode()

@@ -5,6 +5,7 @@ from html import escape
 from itertools import islice
 
 from exporter_proxy.views import style
+from exporter_proxy.views.app_details import path_of
 from exporter_proxy.views.app_lines import COLUMNS, NUMBERS, OK, AppLine, show_time
 
 LINES_A_CHUNK = 200
@@ -39,8 +40,11 @@ def _head(apps: int, now_ns: int) -> str:
 
 def _row(line: AppLine) -> str:
     classes = ("", "time", "", *_CLASSES[3:6], "ok" if line.state == OK else "bad")
+    name, *others = map(escape, line.cells())
+    # A path of percent signs and letters: nothing in it to escape.
+    shown = [f'<a href="{path_of(line.app)}">{name}</a>', *others]
     cells = "".join(
-        f'<td class="{kind}">{escape(cell)}</td>' if kind else f"<td>{escape(cell)}</td>"
-        for cell, kind in zip(line.cells(), classes, strict=True)
+        f'<td class="{kind}">{cell}</td>' if kind else f"<td>{cell}</td>"
+        for cell, kind in zip(shown, classes, strict=True)
     )
     return f"<tr>{cells}</tr>\n"

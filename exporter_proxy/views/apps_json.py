@@ -5,7 +5,7 @@ from itertools import islice
 
 from msgspec import json
 
-from exporter_proxy.views.app_lines import AppLine, show_time
+from exporter_proxy.views.app_lines import AppLine, show_time, unicode_of
 
 LINES_A_CHUNK = 500
 
@@ -25,17 +25,12 @@ def draw(lines: Sequence[AppLine], now_ns: int) -> Generator[None, None, list[by
 
 def _as_dict(line: AppLine) -> dict[str, str | int | None]:
     return {
-        "app": _unicode(line.app),
+        "app": unicode_of(line.app),
         "last_update": None if line.updated_ns is None else show_time(line.updated_ns),
         "last_update_ns": line.updated_ns,
-        "source": _unicode(line.source),
+        "source": unicode_of(line.source),
         "samples": line.samples,
         "bytes": line.size,
         "updates": line.updates,
-        "state": _unicode(line.state),
+        "state": unicode_of(line.state),
     }
-
-
-def _unicode(text: str) -> str:
-    """Return ``text`` with escapes for what is not Unicode, such as parts of a socket's path."""
-    return text.encode(errors="backslashreplace").decode()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from aiohttp import hdrs, web
 
+from exporter_proxy.exposition.escaping import DEFAULT_SCHEME
 from exporter_proxy.exposition.merged import OpenMetricsWriter, TextWriter
 from exporter_proxy.exposition.model import Format
 from exporter_proxy.exposition.page import Encoding
@@ -81,7 +82,14 @@ class MetricsView:
             return Kind(only_self=self._only_self)
         wanted = choose_exposition(_joined(request, hdrs.ACCEPT))
         strict = self._only_self or wanted.named or _is_on(request.query.get("strict"))
-        return Kind(wanted.format, strict, self._only_self)
+        form, escaping = wanted.format, wanted.escaping or DEFAULT_SCHEME
+        if escaping != "dots" and not self._pages.has_quoted_names:
+            # All these pages are the same.
+            escaping = DEFAULT_SCHEME
+        if escaping == "allow-utf-8":
+            # Only the text page has names in quotes; who takes them in one takes them in the other.
+            form = "text"
+        return Kind(form, strict, self._only_self, escaping)
 
     async def _page(self, kind: Kind, selection: Selection) -> Page:
         if selection:
@@ -90,7 +98,7 @@ class MetricsView:
 
     def _headers(self, kind: Kind, encoding: Encoding, page: Page) -> dict[str, str]:
         headers = {
-            hdrs.CONTENT_TYPE: _CONTENT_TYPES[kind.format],
+            hdrs.CONTENT_TYPE: _content_type(kind),
             hdrs.ETAG: f'"{self._boot}-{page.tag}-{encoding}"',
             hdrs.VARY: "Accept, Accept-Encoding",
             **COMMON_HEADERS,
@@ -98,6 +106,14 @@ class MetricsView:
         if encoding != "identity":
             headers[hdrs.CONTENT_ENCODING] = encoding
         return headers
+
+
+def _content_type(kind: Kind) -> str:
+    if kind.escaping == DEFAULT_SCHEME:
+        return _CONTENT_TYPES[kind.format]
+    if kind.escaping == "allow-utf-8":
+        return "text/plain; version=1.0.0; charset=utf-8; escaping=allow-utf-8"
+    return f"{_CONTENT_TYPES[kind.format]}; escaping={kind.escaping}"
 
 
 def _joined(request: web.Request, name: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+from exporter_proxy.exposition.escaping import SCHEMES, Scheme
 from exporter_proxy.exposition.model import Format as ExpositionFormat
 from exporter_proxy.exposition.page import Encoding
 
@@ -26,10 +27,12 @@ class Wanted(NamedTuple):
     Attributes:
         format: In which format.
         named: Whether it names any format at all, as scrapers do and people don't.
+        escaping: What it wants done to UTF-8 names; None: it doesn't say.
     """
 
     format: ExpositionFormat
     named: bool
+    escaping: Scheme | None = None
 
 
 def choose_exposition(header: str) -> Wanted:
@@ -48,13 +51,19 @@ def _choose_exposition(header: str) -> Wanted:
     text, text_exactness = 0.0, -1
     openmetrics = {True: 0.0, False: 0.0}
     named = False
+    # How much it likes the format that an escaping comes with, and the escaping.
+    escapings: dict[ExpositionFormat, tuple[float, Scheme]] = {}
     for name, parameters, weight in _items(header):
         named = named or name != "*/*"
         version = parameters.get("version", "")
+        escaping = _SCHEMES.get(parameters.get("escaping", ""))
+        form: ExpositionFormat = "text" if name == "text/plain" else "openmetrics"
+        if escaping is not None and weight > escapings.get(form, (0.0, escaping))[0]:
+            escapings[form] = weight, escaping
         if name == "application/openmetrics-text":
             ours = version in {"", "1.0.0", "1.0"}
             openmetrics[ours] = max(openmetrics[ours], weight)
-        elif name == "text/plain" and version not in {"", "0.0.4"}:
+        elif name == "text/plain" and version not in {"", "0.0.4", "1.0.0"}:
             continue
         elif name in _TEXT_RANGES:
             # The range that says most about our format counts.
@@ -63,13 +72,13 @@ def _choose_exposition(header: str) -> Wanted:
                 text, text_exactness = weight, exactness
             elif exactness == text_exactness:
                 text = max(text, weight)
-    if openmetrics[True] > 0 and openmetrics[True] >= text:
-        return Wanted("openmetrics", named)
-    if openmetrics[False] > 0 and not text:
-        return Wanted("openmetrics", named)
-    return Wanted("text", named)
+    chosen: ExpositionFormat = "text"
+    if (openmetrics[True] > 0 and openmetrics[True] >= text) or (openmetrics[False] and not text):
+        chosen = "openmetrics"
+    return Wanted(chosen, named, escapings[chosen][1] if chosen in escapings else None)
 
 
+_SCHEMES: dict[str, Scheme] = {scheme: scheme for scheme in SCHEMES}
 _TEXT_RANGES = ("*/*", "text/*", "text/plain")
 _choose_exposition_kept = lru_cache(maxsize=64)(_choose_exposition)
 

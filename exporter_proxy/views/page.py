@@ -4,8 +4,10 @@ from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
+from exporter_proxy.exposition.escaping import DEFAULT_SCHEME, Scheme
 from exporter_proxy.exposition.model import Format
 from exporter_proxy.exposition.page import (
+    CHUNK,
     LONGEST_PIECE,
     Encoding,
     Piece,
@@ -17,8 +19,9 @@ from exporter_proxy.exposition.page import (
 from exporter_proxy.views.slices import Flight
 from exporter_proxy.workers import Workers
 
-PageKey = tuple[int, int]
+PageKey = tuple[int, int, int]
 
+_SHARED_CHUNK = 4 * CHUNK
 _PACK = {"gzip": gzip_chunks, "zstd": zstd_chunks}
 
 
@@ -29,11 +32,13 @@ class Kind(NamedTuple):
         format: In which format.
         strict: Without what scrapers can't read.
         only_self: The proxy's own metrics alone.
+        escaping: What is done to UTF-8 names.
     """
 
     format: Format = "text"
     strict: bool = True
     only_self: bool = False
+    escaping: Scheme = DEFAULT_SCHEME
 
 
 class Selection(NamedTuple):
@@ -91,7 +96,7 @@ class Page:
         self._kind = kind
         self._selection = selection
         self._tag = ""
-        # Compressed, in chunks (one if the page is short), once someone asked for it.
+        # Compressed, in chunks, once someone asked for it.
         self._packed: dict[Encoding, tuple[Sequence[bytes], int]] = {}
         self._compressing: dict[Encoding, Flight[None]] = {}
 
@@ -113,8 +118,7 @@ class Page:
             if self.plain is None:
                 return text_chunks(self.pieces), self.size
             return even_chunks((self.plain,)), self.size
-        chunks, size = await self.pack(encoding, workers)
-        return even_chunks(chunks), size
+        return await self.pack(encoding, workers)
 
     async def pack(self, encoding: Encoding, workers: Workers) -> tuple[Sequence[bytes], int]:
         """Return the page compressed, as the same objects every time, and its size."""
@@ -125,7 +129,7 @@ class Page:
                 await flight.join(None, lambda: self._pack_long(encoding, workers))
             else:
                 chunk = b"".join(_PACK[encoding](self._short_pieces(encoding)))
-                self._packed[encoding] = ([chunk], len(chunk))
+                self._packed[encoding] = _shared([chunk])
             packed = self._packed[encoding]
         return packed
 
@@ -139,7 +143,14 @@ class Page:
     async def _pack_long(self, encoding: Encoding, workers: Workers) -> None:
         if encoding not in self._packed:
             chunks = await workers.run(_PACK[encoding], self.pieces)
-            self._packed[encoding] = (chunks, sum(map(len, chunks)))
+            self._packed[encoding] = _shared(chunks)
+
+
+def _shared(chunks: Sequence[bytes]) -> tuple[Sequence[bytes], int]:
+    """Return chunks for all readers alike, so that they may be long; and their size."""
+    first, *others = even_chunks(chunks, _SHARED_CHUNK)
+    # It is copied for each reader, next to the headers.
+    return [first[:CHUNK], *filter(None, [first[CHUNK:]]), *others], sum(map(len, chunks))
 
 
 def _hash(selection: Selection | None) -> str:

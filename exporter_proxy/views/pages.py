@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
 from typing import Any, TypeVar
 
 from exporter_proxy.catalog import AppReading, Catalog
+from exporter_proxy.exposition.escaping import Scheme
 from exporter_proxy.exposition.merged import (
     Layout,
     MergedIndex,
@@ -63,19 +64,21 @@ class Pages:
         self._make_room = make_room
         self._monotonic = monotonic
         self._pages: dict[Kind, Page] = {}
-        self._layouts: dict[tuple[bool, Format], Layout] = {}
+        self._layouts: dict[tuple[bool, Format, Scheme], Layout] = {}
         # When each kind was last asked for.
         self._asked: dict[Kind, float] = {}
         # The self-metrics in the index: alive, so that their id is theirs alone.
         self._own = b""
         # One page is made at a time: while one is laid out, the index must not change.
         self._making = asyncio.Lock()
+        # How often a search for duplicates found others than before.
+        self._searches = 0
         # How often the catalog took in what had changed: its content depends on nothing else.
         self._generation = 0
 
     def _now(self) -> tuple[PageKey, bytes]:
         own = b"" if self._self_metrics is None else self._self_metrics.render()
-        return (self._table.generation, id(own)), own
+        return (self._table.generation, self._searches, id(own)), own
 
     def fresh(self, kind: Kind) -> Page | None:
         """Return the page if it shows what the table has now."""
@@ -99,6 +102,21 @@ class Pages:
         if self._catalog.stale:
             await _whole(self._read())
         return self._catalog.readings
+
+    async def search_duplicates(self) -> None:
+        """Search for series that two apps have. The OpenMetrics page has the first alone."""
+        await self.readings()
+        before = dict(self._catalog.conflicts.duplicates.held)
+        await in_slices(self._catalog.search_duplicates())
+        if before != self._catalog.conflicts.duplicates.held:
+            # Pages have to be laid out again, although the table is as it was.
+            self._searches += 1
+            self._generation += 1
+
+    @property
+    def has_quoted_names(self) -> bool:
+        """Whether there are names that some readers don't take."""
+        return self._catalog.has_quoted_names
 
     async def _read(self) -> None:
         async with self._making:
@@ -135,7 +153,7 @@ class Pages:
         for kind in [kind for kind, asked in self._asked.items() if asked < oldest]:
             del self._asked[kind]
             self._pages.pop(kind, None)
-        used = {(self._is_own(kind), kind.format) for kind in self._asked}
+        used = {(self._is_own(kind), kind.format, kind.escaping) for kind in self._asked}
         for unused in self._layouts.keys() - used:
             self._layouts.pop(unused).close()
 
@@ -149,7 +167,8 @@ class Pages:
         if own and not kind.only_self:
             pieces += yield from self._payloads(kind)
         if self._self_metrics is not None or not own:
-            pieces += yield from self._layout(kind.format, own=own).refresh()
+            layout = yield from self._layout(kind, own=own)
+            pieces += yield from layout.refresh()
         pieces += self._end(kind, Selection(), own=own)
         return pieces
 
@@ -159,12 +178,20 @@ class Pages:
         if kind.format == "openmetrics":
             yield from lay_out([OpenMetricsWriter.end])
 
-    def _layout(self, form: Format, *, own: bool) -> Layout:
-        layout = self._layouts.get((own, form))
+    def _layout(self, kind: Kind, *, own: bool) -> Generator[None, None, Layout]:
+        layout = self._layouts.get((own, kind.format, kind.escaping))
         if layout is None:
-            index = self._catalog.own if own else self._catalog.index
-            layout = self._layouts[own, form] = Layout(index, _writer(index, form))
+            index = yield from self._index(kind, own=own)
+            shared = index is self._catalog.index
+            duplicates = self._catalog.conflicts.duplicates if shared else None
+            layout = Layout(index, _writer(index, kind.format, duplicates))
+            self._layouts[own, kind.format, kind.escaping] = layout
         return layout
+
+    def _index(self, kind: Kind, *, own: bool) -> Generator[None, None, MergedIndex]:
+        if own:
+            return self._catalog.own
+        return (yield from self._catalog.index_for(kind.escaping))
 
     def _payloads(self, kind: Kind) -> Generator[None, None, list[Piece]]:
         """Lay out the payloads one after another, byte for byte."""
@@ -203,7 +230,7 @@ class Pages:
             duplicates = Duplicates(index)
             writer = _writer(index, kind.format, duplicates)
             layout = Layout(index, writer)
-            await in_slices(self._fill(index, selection, own=own))
+            await in_slices(self._fill(index, kind, selection, own=own))
             end = [*self._end(kind, selection, own=own)]
         if kind.format == "openmetrics":
             # At once, as the cost is that of what is selected.
@@ -212,13 +239,13 @@ class Pages:
         return Page(key, pieces, generation, kind, selection)
 
     def _fill(
-        self, index: MergedIndex, selection: Selection, *, own: bool
+        self, index: MergedIndex, kind: Kind, selection: Selection, *, own: bool
     ) -> Generator[None, None, None]:
         apps = None
         if selection.apps is not None:
             numbers = self._catalog.numbers
             apps = [numbers[app] for app in selection.apps if app in numbers]
-        source = self._catalog.own if own else self._catalog.index
+        source = yield from self._index(kind, own=own)
         yield from select(source, index, apps=apps, names=selection.names)
 
     async def _select_payloads(self, kind: Kind, selection: Selection) -> Page:

@@ -10,6 +10,8 @@ from exporter_proxy.errors import quote
 from exporter_proxy.exposition.rules import Rules
 from exporter_proxy.self_metrics import ScrapeStats, SelfMetrics
 from exporter_proxy.table import Table
+from exporter_proxy.views.app import PATH as APP_PATH
+from exporter_proxy.views.app import AppView
 from exporter_proxy.views.apps import AppsView
 from exporter_proxy.views.home import HealthView, HomeView
 from exporter_proxy.views.lint import LintView
@@ -75,6 +77,7 @@ def build_app(
         "/metrics": metrics.handle,
         "/metrics/self": own,
         "/apps": AppsView(table, pages, workers, wall_ns).handle,
+        APP_PATH: AppView(table, catalog, pages, wall_ns).handle,
         "/-/healthy": health.healthy,
         "/-/ready": health.ready,
     }

@@ -10,6 +10,7 @@ _CSS = """
 body { margin: 2rem; background: var(--paper); color: var(--ink);
   font: 14px/1.5 system-ui, sans-serif; }
 h1 { margin: 0 0 .25rem; font-size: 1.5rem; font-weight: 600; }
+h2 { margin: 1.75rem 0 .5rem; font-size: 1.1rem; font-weight: 600; }
 small, p, .links span { color: var(--soft); font-weight: 400; }
 small { font-size: 1rem; }
 p { margin: 0 0 1.25rem; }

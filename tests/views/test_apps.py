@@ -109,11 +109,12 @@ async def test_html_has_the_same_escaped(port: Port) -> None:
     assert headers["Content-Security-Policy"] == "default-src 'none'; style-src 'unsafe-inline'"
     assert "3 apps. Current time: 2022-05-22 23:51:52.939898700 UTC." in page
     assert (
-        '<tr><td>foo_bar_app1_metrics</td><td class="time">2022-05-22 23:51:07.406709200 UTC</td>'
+        '<tr><td><a href="/apps/foo_bar_app1_metrics">foo_bar_app1_metrics</a></td>'
+        '<td class="time">2022-05-22 23:51:07.406709200 UTC</td>'
         '<td>/var/run/exporter-proxy-receiver.sock</td><td class="number">1</td>'
         '<td class="number">4</td><td class="number">1</td><td class="ok">ok</td></tr>\n'
     ) in page
-    assert "<td>&lt;script&gt;&amp;</td>" in page
+    assert '<td><a href="/apps/%3Cscript%3E%26">&lt;script&gt;&amp;</a></td>' in page
     assert "<td>&quot;quoted&quot;</td>" in page
     assert '<td class="bad">poll failing: &lt;b&gt;</td>' in page
     assert "<script" not in page

@@ -1,0 +1,60 @@
+"""``/apps/<app>``: all that is known of one app, as JSON or HTML."""
+
+from collections.abc import Callable
+from urllib.parse import unquote
+
+from aiohttp import hdrs, web
+
+from exporter_proxy.catalog import Catalog
+from exporter_proxy.errors import quote
+from exporter_proxy.table import Table
+from exporter_proxy.views import app_html, app_json
+from exporter_proxy.views.app_details import PREFIX, read_details
+from exporter_proxy.views.negotiation import FORMATS, choose_format
+from exporter_proxy.views.pages import Pages
+from exporter_proxy.views.responses import COMMON_HEADERS, html_headers, send, text
+from exporter_proxy.views.slices import in_slices
+
+PATH = r"/apps/{app:[\s\S]+}"
+
+
+class AppView:
+    """Shows one app.
+
+    Args:
+        table: Has it.
+        catalog: Knows what was read of it.
+        pages: Have the table read.
+        wall_ns: The clock for the current time, in nanoseconds since the epoch.
+    """
+
+    def __init__(
+        self, table: Table, catalog: Catalog, pages: Pages, wall_ns: Callable[[], int]
+    ) -> None:
+        self._table = table
+        self._catalog = catalog
+        self._pages = pages
+        self._wall_ns = wall_ns
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer in the format that ``?format=`` or ``Accept`` asks for; if none, in JSON."""
+        # Not what the router makes of it: a name may have slashes, and what looks like escapes.
+        app = unquote(request.rel_url.raw_path.removeprefix(PREFIX))
+        wanted = request.query.get("format")
+        if wanted is None:
+            wanted = choose_format(",".join(request.headers.getall(hdrs.ACCEPT, ())))
+        elif wanted not in {"json", "html"}:
+            return text(f"error: format={quote(wanted)}; there is json, html", status=400)
+        await self._pages.readings()
+        details = await in_slices(read_details(app, self._table, self._catalog))
+        if details is None:
+            return text(f"error: no app {quote(app)}; /apps shows all there are", status=404)
+        now_ns = self._wall_ns()
+        if wanted == "html":
+            headers, steps = html_headers(), app_html.draw(details, now_ns)
+        else:
+            headers = {**COMMON_HEADERS, hdrs.CONTENT_TYPE: FORMATS["json"]}
+            steps = app_json.draw(details, now_ns)
+        chunks = await in_slices(steps)
+        headers |= {hdrs.VARY: hdrs.ACCEPT, hdrs.CACHE_CONTROL: "no-store"}
+        return await send(request, headers, chunks, sum(map(len, chunks)))

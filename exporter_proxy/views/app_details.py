@@ -1,0 +1,123 @@
+"""What is known of one app, before it has a form."""
+
+from collections.abc import Generator, Sequence
+from typing import NamedTuple
+from urllib.parse import quote as quote_url
+
+from exporter_proxy.catalog import AppReading, Catalog
+from exporter_proxy.exposition.model import Finding, Quarantined
+from exporter_proxy.table import NEVER, Ghost, Problem, Row, Table
+from exporter_proxy.views.app_lines import OK, count_once
+
+PREFIX = "/apps/"
+# Families after which the event loop may be served.
+_STEP = 1000
+_OWN = b"exporter_proxy_app_"
+
+
+class FamilyLine(NamedTuple):
+    """A family that the app has on the page."""
+
+    name: str
+    type: str
+    samples: int
+
+
+class Details(NamedTuple):
+    """What is known of an app.
+
+    Attributes:
+        app: Its name.
+        state: As ``/apps`` shows it.
+        row: What the table has; None: nothing, at present.
+        ghost: What the table remembers of it, if it was dropped.
+        problem: What is wrong with it.
+        samples: How many its metrics have, those held back not counted.
+        expires_in: Seconds; None: it does not expire.
+        families: What it has on the page; this and the next are None where payloads are not read.
+        quarantined: What is held back.
+        findings: Repairs and warnings.
+    """
+
+    app: str
+    state: str
+    row: Row | None
+    ghost: Ghost | None
+    problem: Problem | None
+    samples: int = 0
+    expires_in: float | None = None
+    families: Sequence[FamilyLine] | None = None
+    quarantined: Sequence[Quarantined] | None = None
+    findings: Sequence[Finding] | None = None
+
+    @property
+    def updated_ns(self) -> int | None:
+        """When its metrics were last replaced, in nanoseconds since the epoch."""
+        known = self.ghost if self.row is None else self.row
+        return None if known is None else known.updated_ns
+
+    @property
+    def source(self) -> str | None:
+        """Who writes it."""
+        known = self.problem if self.row is None else self.row
+        return None if known is None else known.source
+
+
+def path_of(app: str) -> str:
+    """Return where an app is shown."""
+    return PREFIX + quote_url(app, safe="", errors="replace")
+
+
+def read_details(app: str, table: Table, catalog: Catalog) -> Generator[None, None, Details | None]:
+    """Return what is known of an app, in steps; None: nothing.
+
+    Args:
+        app: Its name.
+        table: Has it.
+        catalog: What was read of the table.
+    """
+    row, ghost, problem = table.get(app), table.ghosts.get(app), table.problems.get(app)
+    reading = catalog.readings.get(app)
+    state = _state(row, reading, problem)
+    if row is None:
+        if ghost is None and problem is None:
+            return None
+        return Details(app, state, row, ghost, problem)
+    expires_in = None if row.expires_at == NEVER else max(0.0, table.seconds_left(row))
+    if reading is None:
+        samples = yield from count_once(row)
+        return Details(app, state, row, ghost, problem, samples, expires_in)
+    families = yield from _families(app, catalog)
+    return Details(
+        app,
+        state,
+        row,
+        ghost,
+        problem,
+        reading.exposition.samples,
+        expires_in,
+        families,
+        reading.quarantined,
+        reading.found,
+    )
+
+
+def _families(app: str, catalog: Catalog) -> Generator[None, None, list[FamilyLine]]:
+    index, number = catalog.index, catalog.numbers[app]
+    # At once, as the app may be updated between the steps.
+    cells = [index.families[name].cells[number] for name in index.apps[number]]
+    shown = []
+    for count, cell in enumerate(cells, 1):
+        if not cell.name.startswith(_OWN):
+            shown.append(FamilyLine(cell.name.decode(errors="replace"), cell.type, cell.count))
+        if count % _STEP == 0:
+            yield
+    return shown
+
+
+def _state(row: Row | None, reading: AppReading | None, problem: Problem | None) -> str:
+    if problem is not None:
+        return problem.text
+    if row is None:
+        return "dropped"
+    return OK if reading is None else reading.state

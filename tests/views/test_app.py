@@ -1,0 +1,160 @@
+"""All that is known of one app."""
+
+import asyncio
+import json
+from urllib.parse import quote
+
+import pytest
+
+from tests.views.conftest import Port
+
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+PAYLOAD = b"# TYPE a gauge\r\na 1\r\n# TYPE b counter\nb_total 1\n# TYPE c gauge\nc{ 1\n"
+
+
+async def details(port: Port, app: str) -> dict[str, object]:
+    """Return what is shown as JSON, without the current time."""
+    status, headers, body = await port.get("/apps/" + quote(app, safe=""))
+    assert (status, headers["Content-Type"]) == (200, "application/json")
+    found: dict[str, object] = json.loads(body)
+    assert found.pop("current_time") == "2022-05-22 23:51:52.939898700 UTC"
+    return found
+
+
+async def test_shows_all_that_is_known(merged_port: Port) -> None:
+    merged_port.table.update("a", (PAYLOAD,), source="127.0.0.1:6554", expire_after=30)
+    merged_port.monotonic.now += 10
+    found = await details(merged_port, "a")
+    quarantined = found.pop("quarantined")
+    findings = found.pop("findings")
+
+    assert isinstance(findings, list)
+    assert {"reason": "carriage_returns", "times": 2, "line": 1} in findings
+    assert isinstance(quarantined, list)
+    assert [(each["family"], each["line"]) for each in quarantined] == [("c", 6)]
+    assert set(quarantined[0]) == {"family", "line", "reason", "message"}
+    families = found.pop("families")
+    assert isinstance(families, list)
+    assert {"name": "a", "type": "gauge", "samples": 1} in families
+    assert all(not each["name"].startswith("exporter_proxy_") for each in families)
+    assert str(found.pop("state")).startswith("quarantined: line 6: ")
+    assert found == {
+        "app": "a",
+        "up": True,
+        "last_update": "2022-05-22 23:51:52.939898700 UTC",
+        "last_update_ns": 1_653_263_512_939_898_700,
+        "source": "127.0.0.1:6554",
+        "problem": None,
+        "samples": sum(each["samples"] for each in families),
+        "bytes": len(PAYLOAD),
+        "updates": 1,
+        "expires_in_seconds": 20.0,
+    }
+
+
+async def test_verbatim_payloads_are_not_read(bare_port: Port) -> None:
+    bare_port.table.update("a", (PAYLOAD,), source="x")
+    found = await details(bare_port, "a")
+
+    assert (found["state"], found["samples"]) == ("ok", 3)
+    assert found["expires_in_seconds"] is None
+    assert found["families"] is found["findings"] is found["quarantined"] is None
+
+
+async def test_an_app_that_was_dropped(merged_port: Port) -> None:
+    merged_port.table.update("a", (PAYLOAD,), source="x")
+    merged_port.table.drop("a")
+    found = await details(merged_port, "a")
+
+    assert (found["state"], found["up"], found["samples"]) == ("dropped", False, 0)
+    assert found["last_update_ns"] == 1_653_263_512_939_898_700
+
+
+async def test_an_app_that_never_had_metrics(merged_port: Port) -> None:
+    merged_port.table.set_problem("a", "poll failing: timeout", source="external_poll: x:1")
+    found = await details(merged_port, "a")
+
+    assert (found["state"], found["up"]) == ("poll failing: timeout", False)
+    assert (found["last_update"], found["source"]) == (None, "external_poll: x:1")
+    assert found["problem"] == {
+        "message": "poll failing: timeout",
+        "since": "2022-05-22 23:51:52.939898700 UTC",
+    }
+
+
+@pytest.mark.parametrize(
+    "app", ["a/b", "https://x/y?z#k", "%2F", "100%", "a b", "<&>", "漢", "{x}", "+", "x//y"]
+)
+async def test_any_name_is_found_by_its_link(merged_port: Port, app: str) -> None:
+    merged_port.table.update(app, (b"a 1\n",), source="x")
+    page = (await merged_port.page("/apps", accept=BROWSER)).decode()
+    path = page.split('<td><a href="')[1].split('"')[0]
+    body = await raw_get(merged_port, path)
+
+    assert json.loads(body)["app"] == app
+
+
+async def raw_get(port: Port, path: str) -> bytes:
+    """Ask for a path as it stands: clients have ideas of their own about escapes."""
+    reader, writer = await asyncio.open_connection(port.client.host, port.client.port)
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    assert head.startswith(b"HTTP/1.1 200 "), head
+    return body
+
+
+async def test_a_browser_gets_a_page(merged_port: Port) -> None:
+    merged_port.table.update("<a>", (PAYLOAD,), source='"x"', expire_after=30)
+    merged_port.table.set_problem("<a>", "poll failing: <b>", source="x")
+    _, headers, body = await merged_port.get("/apps/%3Ca%3E", accept=BROWSER)
+    page = body.decode()
+
+    assert headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "<h1>&lt;a&gt;</h1>" in page
+    assert '<td class="bad">poll failing: &lt;b&gt;</td>' in page
+    assert "<tr><td>a</td><td>gauge</td><td>1</td></tr>\n" in page
+    assert "<tr><td>1</td><td>carriage_returns</td><td>2</td></tr>\n" in page
+    assert "<h2>Held back</h2>" in page
+    assert "30.0 s" in page
+    assert "<a>" not in page
+    assert await merged_port.page("/apps/%3Ca%3E?format=html") == body
+
+
+async def test_a_browser_is_told_that_payloads_are_not_read(bare_port: Port) -> None:
+    bare_port.table.update("a", (PAYLOAD,), source="x")
+
+    assert b"not read" in await bare_port.page("/apps/a?format=html")
+
+
+@pytest.mark.parametrize("shown", ["json", "html"])
+async def test_an_app_of_many_families_is_drawn_in_chunks(merged_port: Port, shown: str) -> None:
+    payload = b"".join(b"m%d 1\n" % number for number in range(2_500))
+    merged_port.table.update("a", (payload,), source="x")
+    body = await merged_port.page(f"/apps/a?format={shown}")
+
+    assert body.count(b"untyped") == 2_500
+    if shown == "json":
+        assert len(json.loads(body)["families"]) == 2_500
+
+
+async def test_an_unknown_app_is_told_where_all_are(merged_port: Port) -> None:
+    assert (await merged_port.get("/apps/no%0Ane"))[::2] == (
+        404,
+        b'error: no app "no\\nne"; /apps shows all there are\n',
+    )
+
+
+async def test_an_unknown_format_is_told_which_there_are(merged_port: Port) -> None:
+    assert (await merged_port.get("/apps/a?format=text"))[::2] == (
+        400,
+        b'error: format="text"; there is json, html\n',
+    )
+
+
+@pytest.mark.parametrize("shown", ["json", "html"])
+async def test_head_has_the_same_headers(merged_port: Port, shown: str) -> None:
+    merged_port.table.update("a", (PAYLOAD,), source="x")
+    status, headers, _ = await merged_port.get(f"/apps/a?format={shown}")
+
+    assert await merged_port.get(f"/apps/a?format={shown}", "HEAD") == (status, headers, b"")
