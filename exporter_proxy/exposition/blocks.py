@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from exporter_proxy.exposition.dialect import Dialect, in_seconds, openmetrics_timestamp
+from exporter_proxy.exposition.dialect import SUFFIXES, Dialect, in_seconds, openmetrics_timestamp
 from exporter_proxy.exposition.grammar import SPECIAL
 from exporter_proxy.exposition.model import FamilyType
 from exporter_proxy.exposition.shapes import ANCHORED, Shape, Shapes, label_names
@@ -65,6 +65,9 @@ def read_block(
     Returns:
         What it holds; None: it must be read line by line.
     """
+    if kind in SPECIAL and name.endswith(SUFFIXES):
+        # its automaton could not tell a sample of the bare name from one with a suffix
+        return None
     shape = _shape(text[start : text.find(b"\n", start, end)], name, kind, dialect)
     samples = text.count(b"\n", start, end)
     match = SHAPES.matcher(shape, samples)
