@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from exporter_proxy import __version__
 from exporter_proxy.errors import RejectReason
 from exporter_proxy.exposition.series import family, sample
-from exporter_proxy.sources.base import Source, TargetStatus
+from exporter_proxy.sources.base import ClosingReason, Source, TargetStatus
 from exporter_proxy.table import Table
 
 logger = logging.getLogger(__name__)
@@ -185,8 +185,9 @@ class _ProxyCollector(Collector):
         for source in self._sources:
             labels = (_unicode(source.name),)
             updates.add_metric(labels, source.stats.updates)
-            connections.add_metric(labels, source.stats.connections)
-            opened.add_metric(labels, source.stats.open_connections)
+            if source.stats.listens:
+                connections.add_metric(labels, source.stats.connections)
+                opened.add_metric(labels, source.stats.open_connections)
         return iter((updates, connections, opened))
 
     def _by_reason(self) -> Iterator[Metric]:
@@ -201,12 +202,14 @@ class _ProxyCollector(Collector):
             labels=("source", "reason"),
         )
         for source in self._sources:
+            if not source.stats.listens:
+                continue
             name = _unicode(source.name)
             # All reasons from the start: rate() doesn't see the step from nothing to 1.
             for reason in get_args(RejectReason):
                 rejected.add_metric((name, reason), source.stats.rejected[reason])
-            for closing, count in sorted(source.stats.closed_connections.items()):
-                closed.add_metric((name, closing), count)
+            for closing in get_args(ClosingReason):
+                closed.add_metric((name, closing), source.stats.closed_connections[closing])
         return iter((rejected, closed))
 
 

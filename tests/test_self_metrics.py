@@ -15,7 +15,7 @@ from exporter_proxy.app_series import app_series
 from exporter_proxy.errors import PollReason, RejectReason
 from exporter_proxy.exposition.model import Family
 from exporter_proxy.self_metrics import SelfMetrics
-from exporter_proxy.sources.base import TargetStatus
+from exporter_proxy.sources.base import ClosingReason, SourceStats, TargetStatus
 from exporter_proxy.table import Table
 from tests.views.conftest import Clock, FakeSource
 
@@ -66,9 +66,21 @@ def test_counts_by_source(own: Fixture) -> None:
     assert f'exporter_proxy_rejected_messages_total{{reason="tls",{source}}} 4.0' in lines
 
 
-def test_every_reason_to_reject_is_there_from_the_start(own: Fixture) -> None:
+def test_source_that_nobody_connects_to(own: Fixture) -> None:
+    """It has no series that could never move."""
+    own.source.stats = SourceStats(listens=False)
+    own.source.stats.updates = 3
+
+    of_source = [line for line in own.lines() if 'source="127.0.0.1:6554"' in line]
+    assert of_source == ['exporter_proxy_updates_total{source="127.0.0.1:6554"} 3.0']
+
+
+def test_every_reason_is_there_from_the_start(own: Fixture) -> None:
     """rate() doesn't see the step from no series to 1."""
     lines = own.lines()
+    for closing in get_args(ClosingReason):
+        name = "exporter_proxy_closed_connections_total"
+        assert f'{name}{{reason="{closing}",source="127.0.0.1:6554"}} 0.0' in lines
 
     for reason in get_args(RejectReason):
         name = (

@@ -6,7 +6,6 @@ from typing import Literal, Protocol
 
 from exporter_proxy.errors import PollReason, RejectReason
 
-
 ClosingReason = Literal["evicted", "idle_timeout"]
 """Why a source closes a connection that has done nothing wrong."""
 
