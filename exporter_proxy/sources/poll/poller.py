@@ -11,10 +11,11 @@ from collections.abc import Awaitable, Callable
 from exporter_proxy.config import PollConfig
 from exporter_proxy.errors import PollError
 from exporter_proxy.sources.base import SourceStats, TargetStatus
+from exporter_proxy.sources.checking import PayloadCheck
 from exporter_proxy.sources.poll.client import PollClient
 from exporter_proxy.sources.poll.schedule import Slots, spacing
 from exporter_proxy.sources.poll.target import Target
-from exporter_proxy.table import Table
+from exporter_proxy.table import Payload, Table
 
 
 class Poller:
@@ -24,6 +25,7 @@ class Poller:
         config: The endpoints, with nothing left to defaults.
         table: Where their metrics go.
         default_expire_after: Seconds until an app is dropped, where its endpoint says nothing.
+        check: Looks at each payload; a poll fails that it finds something wrong with.
         monotonic: The clock of the schedules.
         sleep: Waits for so many seconds.
     """
@@ -36,10 +38,12 @@ class Poller:
         table: Table,
         default_expire_after: float,
         *,
+        check: PayloadCheck | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.stats = SourceStats(listens=False)
+        self._check = check
         self._monotonic = monotonic
         self._sleep = sleep
         self._targets = [
@@ -111,6 +115,8 @@ class Poller:
         started = self._monotonic()
         try:
             payload = await client.scrape(target.endpoint, target.request)
+            if self._check is not None:
+                await _look_into(payload, self._check)
             target.succeed(payload, started)
         except PollError as exc:
             target.fail(exc, started)
@@ -119,3 +125,21 @@ class Poller:
             target.fail(error, started, bug=exc)
         else:
             self.stats.updates += 1
+
+
+async def _look_into(payload: Payload, check: PayloadCheck) -> None:
+    """Let others have their turn between the steps of a check.
+
+    Raises:
+        PollError: ``invalid_metrics``.
+    """
+    steps = check(payload)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            fault: str | None = done.value
+            break
+        await asyncio.sleep(0)
+    if fault is not None:
+        raise PollError(fault, reason="invalid_metrics")

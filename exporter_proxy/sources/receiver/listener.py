@@ -70,6 +70,8 @@ class PausableListener:
 
     def peer_waits(self) -> bool:
         """Whether a peer waits in the backlog at this moment."""
+        if self._listener.fileno() == -1:
+            return False
         poll = select.poll()
         poll.register(self._listener, select.POLLIN)
         return bool(poll.poll(0))

@@ -3,6 +3,7 @@
 from functools import partial
 
 from exporter_proxy.config import Config
+from exporter_proxy.sources.checking import PayloadCheck
 from exporter_proxy.sources.receiver.descriptors import Descriptors, raise_limit
 from exporter_proxy.sources.receiver.receiver import Receiver, Shared
 from exporter_proxy.sources.receiver.sockets import (
@@ -14,10 +15,17 @@ from exporter_proxy.sources.receiver.unfinished import Unfinished
 from exporter_proxy.table import Table
 
 
-def open_receivers(config: Config, table: Table) -> list[Receiver]:
+def open_receivers(
+    config: Config, table: Table, *, check: PayloadCheck | None = None
+) -> list[Receiver]:
     """Return the receivers that ``[receiver]`` turns on, not started yet.
 
     The soft limit of file descriptors is raised to the hard one.
+
+    Args:
+        config: The configuration.
+        table: Where updates go.
+        check: Looks at each payload before it counts; None: nothing does.
     """
     section = config.receiver
     shared = Shared(
@@ -28,6 +36,7 @@ def open_receivers(config: Config, table: Table) -> list[Receiver]:
         Receiver,
         config=section,
         table=table,
+        check=check,
         shared=shared,
         concurrent_requests=config.exporter.concurrent_requests,
         expire_after=config.exporter.expire_after if age is None else age,

@@ -14,6 +14,8 @@ from exporter_proxy.payload.detect import Wire
 from exporter_proxy.payload.json_reader import JsonReader
 from exporter_proxy.payload.message import Message, MessageReader
 from exporter_proxy.sources.base import SourceStats
+from exporter_proxy.sources.checking import PayloadCheck
+from exporter_proxy.sources.receiver.checked import CheckedReader
 from exporter_proxy.sources.receiver.connection import Connection
 from exporter_proxy.sources.receiver.descriptors import Descriptors
 from exporter_proxy.sources.receiver.places import PlaceLimits, Places
@@ -59,6 +61,7 @@ class Receiver:
         shared: Limits over all receivers.
         concurrent_requests: Connections at once, see :class:`PlaceLimits`.
         expire_after: Seconds to live of apps whose sender names none.
+        check: Looks at each payload; a message is refused that it finds something wrong with.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Receiver:
         shared: Shared,
         concurrent_requests: int,
         expire_after: float = math.inf,
+        check: PayloadCheck | None = None,
     ) -> None:
         self.name = name
         self.stats = SourceStats()
@@ -86,6 +90,7 @@ class Receiver:
             siblings=shared.places,
         )
         self._expire_after = expire_after
+        self._check = check
         self._loop: asyncio.AbstractEventLoop
         # Made at the start.
         self.places: Places
@@ -158,16 +163,22 @@ class Receiver:
                 await asyncio.wait_for(self._all_gone.wait(), end - self._loop.time())
         self._sweeper.cancel()
         self._sweeper = None
-        self._refusals.close()
         for connection in list(places.connections):
             connection.abort()
         # The transports close in the next round of the loop.
         await asyncio.sleep(0)
+        self._refusals.close()
 
     # What connections tell and ask.
 
     def reader(self, wire: Wire) -> MessageReader | None:
         """Return a reader for ``wire``, or None if it isn't taken here."""
+        reader = self._plain_reader(wire)
+        if reader is None or self._check is None:
+            return reader
+        return CheckedReader(reader, self._check)
+
+    def _plain_reader(self, wire: Wire) -> MessageReader | None:
         takes = self._config.format
         size = self._config.max_message_size
         # Of text that is no JSON its reader says best what is wrong with it.

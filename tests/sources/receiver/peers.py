@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from exporter_proxy.config import Address, ReceiverConfig
+from exporter_proxy.sources.checking import PayloadCheck
 from exporter_proxy.sources.receiver import Descriptors, Receiver, Shared, Unfinished
 from exporter_proxy.sources.receiver.sockets import listen_on_tcp, listen_on_unix
 from exporter_proxy.table import Table
@@ -95,6 +96,7 @@ class Bench:
         *,
         limit: int = 1000,
         expire_after: float = math.inf,
+        check: PayloadCheck | None = None,
         **config: Any,
     ) -> Receiver:
         """Start a receiver; keyword arguments are keys of ``[receiver]``."""
@@ -113,6 +115,7 @@ class Bench:
             shared=self.shared,
             concurrent_requests=limit,
             expire_after=expire_after,
+            check=check,
         )
         await receiver.start()
         self._receivers.append(receiver)

@@ -59,6 +59,23 @@ async def test_message_that_does_not_end_is_cut_off(bench: Bench, kind: str):
 
 
 @KINDS
+async def test_stop_that_is_cut_short(bench: Bench, kind: str):
+    """Cancelled while it waits, it is done at once by a second call."""
+    receiver = await bench.receiver(kind)
+    busy = await bench.peer(receiver)
+    await busy.send(b'{"a":"')
+    await until(lambda: len(bench.shared.unfinished) == 1, "the message to begin")
+    stopping = asyncio.ensure_future(receiver.stop(60))
+    await until(lambda: not bench.shared.places, "listening to end")
+    stopping.cancel()
+    await asyncio.wait({stopping})
+    await receiver.stop(0)
+    await busy.answer()
+    assert not exists(receiver.name)
+    assert receiver.stats.open_connections == 0
+
+
+@KINDS
 async def test_peers_in_the_backlog_are_taken(bench: Bench, kind: str):
     """To one that has sent all and gone the push is done: it is not lost, whatever the limit."""
     receiver = await bench.receiver(kind, limit=2)
