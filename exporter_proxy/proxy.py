@@ -10,10 +10,12 @@ from collections.abc import Callable, Sequence
 from aiohttp import web
 
 from exporter_proxy import __version__
+from exporter_proxy.app_rules import rules_for
 from exporter_proxy.config import Config, ExporterConfig
 from exporter_proxy.errors import StartError
 from exporter_proxy.self_metrics import SelfMetrics
 from exporter_proxy.sources.base import Source, TargetStatus
+from exporter_proxy.sources.checking import unreadable_line
 from exporter_proxy.sources.receiver import open_receivers
 from exporter_proxy.table import Table
 from exporter_proxy.views.server import build_app
@@ -22,6 +24,10 @@ from exporter_proxy.workers import Workers
 logger = logging.getLogger(__name__)
 
 _GRACE_SECONDS = 5.0
+# Who signals a process group may reach us twice: directly, and through a parent that passes it on.
+_SAME_SIGNAL_SECONDS = 0.05
+# For a server to which 0 means for ever.
+_AT_ONCE_SECONDS = 0.001
 # How often apps are looked for whose time to live has passed.
 _EXPIRY_SECONDS = 0.5
 # How long keep-alive connections of the scrape port may be silent: longer than Prometheus's longest
@@ -36,18 +42,54 @@ async def run(config: Config) -> None:
         StartError: An address or a file can't be had; nothing is left open.
     """
     _tame_collector()
-    asked_to_stop = asyncio.Event()
+    asked = StopSignals()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked_to_stop.set)
+        loop.add_signal_handler(number, lambda: asked.note(loop.time()))
     proxy = Proxy(config)
     try:
         await proxy.start()
-        await asked_to_stop.wait()
+        await asked.once.wait()
         logger.info("stopping")
     finally:
-        await proxy.stop()
+        await _stop(proxy, asked.again)
     logger.info("stopped")
+
+
+class StopSignals:
+    """Tells the first signal to stop from the second, which is in a hurry.
+
+    Attributes:
+        once: One came.
+        again: Another came.
+    """
+
+    def __init__(self) -> None:
+        self.once = asyncio.Event()
+        self.again = asyncio.Event()
+        self._first = 0.0
+
+    def note(self, now: float) -> None:
+        """Take note of a signal at that moment."""
+        if not self.once.is_set():
+            self._first = now
+            self.once.set()
+        elif now - self._first > _SAME_SIGNAL_SECONDS:
+            self.again.set()
+
+
+async def _stop(proxy: "Proxy", hurry: asyncio.Event) -> None:
+    """Stop in order, or at once as soon as ``hurry`` is set."""
+    stopping = asyncio.ensure_future(proxy.stop())
+    hurried = asyncio.ensure_future(hurry.wait())
+    await asyncio.wait({stopping, hurried}, return_when=asyncio.FIRST_COMPLETED)
+    hurried.cancel()
+    if not stopping.done():
+        logger.warning("a second signal: ending at once, what is under way is cut off")
+        stopping.cancel()
+        await asyncio.wait({stopping})
+        stopping = asyncio.ensure_future(proxy.stop(0))
+    await stopping
 
 
 def _tame_collector() -> None:
@@ -65,7 +107,9 @@ class Proxy:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self.table = Table(max_apps=config.exporter.max_apps)
+        self.table = Table(
+            max_apps=config.exporter.max_apps, forget_after=config.exporter.forget_after
+        )
         self._workers = Workers(config.exporter.worker_threads)
         self._targets: Callable[[], Sequence[TargetStatus]] = tuple
         self._sources = self._make_sources()
@@ -77,13 +121,20 @@ class Proxy:
         """Make every source that the configuration turns on; a new one is one more entry here."""
         config, table = self._config, self.table
         sources: list[Source] = []
-        sources += open_receivers(config, table)
+        # Looked at twice where it counts: before an update, and for the page.
+        exporter = config.exporter
+        rejects = exporter.exposition == "merged" and exporter.invalid_metrics == "reject"
+        check = unreadable_line if rejects else None
+        sources += open_receivers(config, table, check=check)
         if config.poll_external.poll_other_scrape_endpoints:
             # Its client is not needed by those who don't poll.
             from exporter_proxy.sources.poll import Poller  # noqa: PLC0415
 
             poller = Poller(
-                config.poll_external, table, default_expire_after=config.exporter.expire_after
+                config.poll_external,
+                table,
+                default_expire_after=exporter.expire_after,
+                check=check,
             )
             self._targets = lambda: poller.targets
             sources.append(poller)
@@ -117,11 +168,15 @@ class Proxy:
             own = SelfMetrics(
                 self.table, self._sources, self._targets, exporter.self_metrics_interval
             )
+        merged = exporter.exposition == "merged"
         app = build_app(
             table=self.table,
             self_metrics=own,
             ready=lambda: self._ready,
             workers=self._workers,
+            rules=rules_for(self._config) if merged else None,
+            expose=exporter.invalid_metrics == "expose",
+            scrape_timeout=exporter.scrape_timeout,
         )
         self._runner = web.AppRunner(
             app,
@@ -144,16 +199,24 @@ class Proxy:
         host, port = self._runner.addresses[0][:2]
         return str(type(wanted)(host, port))
 
-    async def stop(self) -> None:
-        """Take nothing new, finish what is under way, close. Idempotent."""
+    async def stop(self, grace_seconds: float = _GRACE_SECONDS) -> None:
+        """Take nothing new, finish what is under way, close. Idempotent.
+
+        It may be cancelled, and then called again with less patience.
+
+        Args:
+            grace_seconds: For how long what is under way may go on; 0: it is cut off.
+        """
         self._ready = False
         for source in self._sources:
             source.pause()
-        await asyncio.gather(*(source.stop(_GRACE_SECONDS) for source in self._sources))
+        await asyncio.gather(*(source.stop(grace_seconds) for source in self._sources))
         if self._expiry is not None:
             self._expiry.cancel()
             self._expiry = None
         if self._runner is not None:
+            if not grace_seconds and self._runner.server is not None:
+                await self._runner.server.shutdown(_AT_ONCE_SECONDS)
             await self._runner.cleanup()
             self._runner = None
         self._workers.close()

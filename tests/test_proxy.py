@@ -92,6 +92,39 @@ def test_message_that_never_ends_does_not_hold_it(proxy: StartProxy):
         assert running.stop(8) == 0
 
 
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
+def test_second_signal_ends_it_at_once(proxy: StartProxy, second: signal.Signals):
+    """It is told whom it waits for; a second signal cuts them off, and nothing is left behind."""
+    running = proxy(receiver={"message_timeout": 60})
+    with connect(running) as busy:
+        busy.sendall(b'{"a":"x 1"}{"b":"')
+        running.wait_metrics("x 1\n")
+        running.process.terminate()
+        waiting = (
+            "waiting up to 5 s for 1 connection within a message; a second signal ends at once: "
+            f"source=127.0.0.1:{running.tcp_port}"
+        )
+        until(lambda: waiting in log_messages(running), "the log line")
+        running.process.send_signal(second)
+        assert running.wait() == 0
+    messages = log_messages(running)
+    assert "a second signal: ending at once, what is under way is cut off" in messages
+    assert messages[-1] == "stopped"
+    assert not running.unix_socket.exists()
+
+
+def test_port_that_is_free(proxy: StartProxy):
+    """Port 0 is any free one; the log and /apps say which."""
+    running = proxy(receiver={"receiver_tcp_socket": "127.0.0.1:0"})
+    found = re.search(r"takes metrics from: 127\.0\.0\.1:(\d+), ", log_messages(running)[-1])
+    assert found
+    running.tcp_port = int(found[1])
+    assert running.tcp_port > 0
+    assert running.push_tcp(b'{"a":"x 1"}') == ""
+    [row] = [row for row in running.apps_json()["apps"] if row["app"] == "a"]
+    assert row["source"] == f"127.0.0.1:{running.tcp_port}"
+
+
 def test_stale_socket_of_a_proxy_that_was_killed(proxy: StartProxy):
     """The next one takes its place."""
     first = proxy()
@@ -119,7 +152,8 @@ def taken_port() -> Iterator[int]:
 def ends_with(running: ProxyProcess, line: str) -> None:
     """See that it ends with exit code 1 and that line, and leaves nothing behind."""
     assert running.wait() == 1
-    assert running.log_text().splitlines()[-1] == f"exporter-proxy: {line}"
+    last = running.log_records()[-1]
+    assert (last["level"], last["message"]) == ("ERROR", line)
     assert "Traceback" not in running.log_text()
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", running.http_port))
