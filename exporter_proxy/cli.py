@@ -51,9 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return command(options)
     except ConfigError as exc:
-        return _fail(2, exc.problems)
+        return _fail(2, exc.problems, options)
     except StartError as exc:
-        return _fail(1, [f"exporter-proxy: {exc}"])
+        return _fail(1, [str(exc)], options, prefix="exporter-proxy: ")
     except KeyboardInterrupt:
         # before the proxy listens to signals itself
         return 0
@@ -133,7 +133,13 @@ def _load(options: argparse.Namespace) -> tuple[Path | None, Config]:
     return path, load(path)
 
 
-def _fail(code: int, lines: Sequence[str]) -> int:
+def _fail(code: int, lines: Sequence[str], options: argparse.Namespace, *, prefix: str = "") -> int:
+    if options.command is serve and options.log_format == "json":
+        # Whoever collects the log reads nothing but JSON.
+        logs.configure(options.log_level, options.log_format)
+        for line in lines:
+            logging.getLogger(__name__).error("%s", line)
+        return code
     for line in lines:
-        sys.stderr.write(logs.one_line(line) + "\n")
+        sys.stderr.write(logs.one_line(f"{prefix}{line}") + "\n")
     return code

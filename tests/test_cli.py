@@ -1,5 +1,6 @@
 """Arguments, exit codes, and what is written where."""
 
+import json
 import logging
 import subprocess
 import sys
@@ -250,6 +251,38 @@ class TestServe:
         assert cli.main(["--log-level", "error"]) == code
 
         assert capsys.readouterr() == ("", said)
+
+    @pytest.mark.parametrize(
+        ("error", "lines"),
+        [
+            (StartError("127.0.0.1:6554: in use"), ["127.0.0.1:6554: in use"]),
+            (ConfigError(["a: b", "c: d"]), ["a: b", "c: d"]),
+        ],
+    )
+    def test_error_in_json(self, error, lines, install, capsys):
+        """Where the log is JSON, a failed start is, too."""
+
+        async def run(_config: Config) -> None:
+            raise error
+
+        install(run)
+
+        assert cli.main(["--log-format", "json"]) == (1 if len(lines) == 1 else 2)
+
+        out, err = capsys.readouterr()
+        records = [json.loads(line) for line in err.splitlines()]
+        assert out == ""
+        assert [record["message"] for record in records if record["level"] == "ERROR"] == lines
+
+    def test_mistake_in_json(self, write, capsys):
+        """Also one that is found before anything is logged."""
+        path = write("[receiver]\nfromat = 1\n")
+
+        assert cli.main(["--log-format", "json", "-c", str(path)]) == 2
+
+        record = json.loads(capsys.readouterr().err)
+        assert (record["level"], record["logger"]) == ("ERROR", "exporter_proxy.cli")
+        assert record["message"].startswith(f"{path}: receiver.fromat: unknown key")
 
     def test_mistake_stops_the_start(self, install, write, capsys):
         """Before anything runs."""
