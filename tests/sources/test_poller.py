@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -8,9 +8,10 @@ import pytest
 from aiohttp import web
 
 from exporter_proxy.config import EndpointConfig, PollConfig
+from exporter_proxy.sources.checking import PayloadCheck
 from exporter_proxy.sources.poll.client import PollClient
 from exporter_proxy.sources.poll.poller import Poller
-from exporter_proxy.table import NEVER, Table
+from exporter_proxy.table import NEVER, Payload, Table
 from tests.sources.polling import (
     ManualClock,
     endpoint,
@@ -29,11 +30,15 @@ def clock() -> ManualClock:
 
 @asynccontextmanager
 async def polling(
-    *endpoints: EndpointConfig, table: Table, clock: ManualClock, expire_after: float = NEVER
+    *endpoints: EndpointConfig,
+    table: Table,
+    clock: ManualClock,
+    expire_after: float = NEVER,
+    check: PayloadCheck | None = None,
 ) -> AsyncIterator[Poller]:
     """Poll ``endpoints`` on ``clock``; the poller is stopped at the end, whatever happened."""
     config = PollConfig(poll_other_scrape_endpoints=True, other_scrape_endpoints=endpoints)
-    poller = Poller(config, table, expire_after, monotonic=clock, sleep=clock.sleep)
+    poller = Poller(config, table, expire_after, check=check, monotonic=clock, sleep=clock.sleep)
     await poller.start()
     try:
         yield poller
@@ -262,3 +267,28 @@ async def test_nothing_is_polled_unless_enabled():
 
 async def test_stop_before_start_is_nothing():
     await Poller(PollConfig(), Table(), NEVER).stop(1)
+
+
+async def test_what_a_check_refuses_is_a_failed_poll(clock: ManualClock):
+    """The last good metrics stay; the next good page is shown again."""
+    table, pages = Table(), Pages()
+
+    def no_twos(payload: Payload) -> Generator[None, None, str | None]:
+        yield
+        return "line 1: a two" if b" 2\n" in b"".join(payload) else None
+
+    async with (
+        http_server(pages.serve) as url,
+        polling(endpoint(url), table=table, clock=clock, check=no_twos) as poller,
+    ):
+        await clock.asleep(1)
+        clock.move_to(START + 5)
+        await clock.asleep(1)
+        [status] = poller.targets
+        assert text_of(table) == b"asked_total 1\n"
+        assert (status.up, status.last_error) == (False, "line 1: a two")
+        assert status.failures == {"invalid_metrics": 1}
+        clock.move_to(START + 10)
+        await clock.asleep(1)
+        assert text_of(table) == b"asked_total 3\n"
+        assert poller.targets[0].up
