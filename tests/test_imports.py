@@ -20,7 +20,8 @@ ALLOWED = {
     "payload": {"errors"},
     "table": {"errors", "exposition"},
     "app_series": {"exposition"},
-    "catalog": {"app_series", "exposition", "table"},
+    "catalog": {"app_series", "conflict_watch", "exposition", "table"},
+    "conflict_watch": {"exposition"},
     "sources": {"config", "errors", "exposition", "payload", "table"},
     "sinks": {"config", "errors", "exposition", "payload", "table"},
 }

@@ -10,7 +10,11 @@ DOCS = (Path(__file__).parents[2] / "docs" / "http.md").read_text()
 
 
 def test_every_path_is_described() -> None:
-    assert re.findall(r"^\| `(/\S*)` \|", DOCS, re.MULTILINE) == ["/", *PAGES]
+    """What the first page links to, and the app's own, of which there are many."""
+    described = re.findall(r"^\| `(/\S*)` \|", DOCS, re.MULTILINE)
+
+    assert "/apps/<app>" in described
+    assert [path for path in described if path != "/apps/<app>"] == ["/", *PAGES]
 
 
 def test_the_table_is_the_one_that_is_drawn() -> None:

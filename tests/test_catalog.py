@@ -1,0 +1,275 @@
+"""The table, read: what changed, once, and under the right number."""
+
+import logging
+from collections.abc import Generator, Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from exporter_proxy import catalog as catalog_module
+from exporter_proxy.catalog import Catalog
+from exporter_proxy.exposition.merged import Layout, TextWriter
+from exporter_proxy.exposition.model import Exposition
+from exporter_proxy.exposition.rules import Rules
+from exporter_proxy.table import Table
+from tests.exposition.families import text_of
+from tests.views.conftest import Clock
+
+RULES = Rules()
+
+
+class Reading:
+    """A catalog of a table; what it reads is written down."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch | None = None) -> None:
+        self.clock = Clock(100.0)
+        self.table = Table(
+            wall_ns=Clock(1_500_000_000_000_000_000), monotonic=self.clock, forget_after=60
+        )
+        self.catalog = Catalog(self.table, rules=lambda _: RULES, wall_ns=Clock())
+        self.read: list[bytes] = []
+        if monkeypatch is not None:
+            monkeypatch.setattr(catalog_module, "read_in_steps", self._read_in_steps)
+
+    def _read_in_steps(
+        self, payload: tuple[bytes, ...], **named: int
+    ) -> Generator[None, None, Exposition]:
+        self.read.append(payload[0])
+        return (yield from original(payload, **named))  # type: ignore[arg-type]
+
+    def update(self, app: str, payload: bytes) -> None:
+        """Replace what an app has."""
+        self.table.update(app, (payload,), source="x")
+
+    def refresh(self) -> int:
+        """Take all steps; return how many there were."""
+        return sum(1 for _ in self.catalog.refresh())
+
+    def page(self) -> list[str]:
+        """Return the samples of a page that is laid out from nothing."""
+        self.refresh()
+        layout = Layout(self.catalog.index, TextWriter(self.catalog.index))
+        return [line for line in text_of(layout).decode().splitlines() if line[0] != "#"]
+
+
+original = catalog_module.read_in_steps
+
+
+@pytest.fixture
+def reading(monkeypatch: pytest.MonkeyPatch) -> Reading:
+    return Reading(monkeypatch)
+
+
+def own(name: str, app: str, value: str) -> str:
+    return f'exporter_proxy_app_{name}{{app="{app}"}} {value}'
+
+
+UP = "up"
+TIME = "last_update_timestamp_seconds"
+
+
+def test_reads_when_asked_and_only_what_changed(reading: Reading) -> None:
+    reading.update("a", b"a 1\n")
+    reading.update("b", b"b 1\n")
+
+    assert reading.read == []
+    assert reading.catalog.stale
+
+    reading.refresh()
+    reading.update("b", b"b 2\n")
+    reading.refresh()
+
+    assert reading.read == [b"a 1\n", b"b 1\n", b"b 2\n"]
+    assert not reading.catalog.stale
+    assert reading.catalog.readings["b"].exposition.samples == 1
+
+
+def test_an_update_that_was_overwritten_is_never_read(reading: Reading) -> None:
+    for value in range(5):
+        reading.update("a", b"a %d\n" % value)
+    reading.refresh()
+
+    assert reading.read == [b"a 4\n"]
+
+
+def test_a_problem_does_not_have_the_payload_read_again(reading: Reading) -> None:
+    reading.update("a", b"a 1\n")
+    reading.refresh()
+    reading.table.set_problem("a", "poll failing: timeout", source="x")
+
+    assert own(UP, "a", "0") in reading.page()
+    assert reading.read == [b"a 1\n"]
+
+
+def test_tells_of_each_app(reading: Reading) -> None:
+    """Up as long as it is there and nothing is wrong; as a ghost down with its last time."""
+    reading.update("a", b"# TYPE a gauge\na 1\n# TYPE b gauge\nb 1\n")
+    reading.table.set_problem("polled", "poll failing: timeout", source="x")
+
+    assert reading.page() == [
+        "a 1",
+        "b 1",
+        own(TIME, "a", "1500000000.0"),
+        own("samples", "a", "2"),
+        own(UP, "polled", "0"),
+        own(UP, "a", "1"),
+    ]
+
+    reading.table.drop("a")
+    reading.table.set_problem("polled", None, source="x")
+
+    assert reading.page() == [own(TIME, "a", "1500000000.0"), own(UP, "a", "0")]
+
+    reading.clock.now += 61
+    reading.table.expire()
+
+    assert reading.page() == []
+    assert dict(reading.catalog.numbers) == {}
+
+
+def test_an_app_that_comes_back_is_the_last(reading: Reading) -> None:
+    """What it left is not on the page a second time."""
+    for app in ("a", "b"):
+        reading.update(app, b"# TYPE m gauge\nm 1\n")
+    reading.refresh()
+    reading.table.drop("a")
+    reading.refresh()
+    reading.update("a", b"m 2\n")
+
+    assert [
+        line for line in reading.page() if line[:2] in {"m ", "ex"} and "samples" not in line
+    ] == [
+        "m 1",
+        "m 2",
+        own(TIME, "b", "1500000000.0"),
+        own(TIME, "a", "1500000000.0"),
+        own(UP, "b", "1"),
+        own(UP, "a", "1"),
+    ]
+
+
+def test_an_app_that_was_polled_in_vain_gets_its_place_with_its_metrics(reading: Reading) -> None:
+    reading.table.set_problem("polled", "poll failing: timeout", source="x")
+    reading.update("a", b"m 1\n")
+    reading.refresh()
+    reading.update("polled", b"m 2\n")
+    reading.table.set_problem("polled", None, source="x")
+    page = reading.page()
+
+    assert page[:2] == ["m 1", "m 2"]
+    assert page[-2:] == [own(UP, "a", "1"), own(UP, "polled", "1")]
+
+
+def test_quarantined_families_are_held_in_the_order_of_the_table(
+    reading: Reading, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And logged when they come and when they go, not each time."""
+    for app in ("b", "a", "c"):
+        reading.update(app, b"# TYPE bad gauge\nbad{ 1\n")
+    with caplog.at_level(logging.INFO, "exporter_proxy.catalog"):
+        reading.refresh()
+        reading.update("b", b"# TYPE bad gauge\nbad{ 2\n")
+        reading.update("c", b"good 1\n")
+        reading.refresh()
+
+    assert [each.row.app for each in reading.catalog.held] == ["b", "a"]
+    assert reading.catalog.readings["a"].state.startswith("quarantined: line 2: ")
+    told = [(record.levelname, record.getMessage()) for record in caplog.records]
+    assert [level for level, _ in told] == ["WARNING"] * 3 + ["INFO"]
+    assert told[0][1].startswith("metric families are held back: app=b families=1: line 2: ")
+    assert told[3][1] == "all metric families can be read again: app=c"
+
+    reading.table.drop("b")
+    reading.refresh()
+
+    assert [each.row.app for each in reading.catalog.held] == ["a"]
+
+
+def test_a_change_between_steps_is_for_the_next_refresh(reading: Reading) -> None:
+    """The refresh that goes on comes to its end, and loses nothing."""
+    for app in range(100):
+        reading.update(f"app{app}", b"m 1\n")
+    steps: Iterator[None] = reading.catalog.refresh()
+    next(steps)
+    for app in range(100):
+        reading.update(f"app{app}", b"m 2\n")
+    for _ in steps:
+        pass
+
+    assert reading.catalog.stale
+    assert [line for line in reading.page() if line[:2] == "m "] == ["m 2"] * 100
+
+
+def test_verbatim_payloads_are_not_read(reading: Reading) -> None:
+    plain = Catalog(reading.table, rules=None, wall_ns=Clock())
+    reading.update("a", b"a 1\n")
+    for _ in plain.refresh():
+        pass
+
+    assert reading.read == []
+    assert plain.readings == {}
+    assert plain.index.families == {}
+    assert set(plain.own.families) == {
+        b"exporter_proxy_app_up",
+        b"exporter_proxy_app_last_update_timestamp_seconds",
+    }
+
+
+APPS = st.sampled_from(["a", "b", "c", "d"])
+PAYLOADS = st.lists(
+    st.sampled_from(
+        [
+            "# TYPE m gauge\nm 1\n",
+            "# HELP m one\nm 2\n",
+            "# HELP m two\n# TYPE m counter\nm 3\n",
+            "n 1\n",
+            '# TYPE h histogram\nh_bucket{le="+Inf"} 1\nh_sum 1\nh_count 1\n',
+            "h_count 5\n",
+            "bad{ 1\n",
+        ]
+    ),
+    max_size=4,
+    unique=True,
+).map("".join)
+CHANGES = st.lists(
+    st.tuples(st.just("update"), APPS, PAYLOADS)
+    | st.tuples(
+        st.sampled_from(["drop", "forget", "refresh", "problem", "well"]), APPS, st.just("")
+    ),
+    max_size=25,
+)
+
+
+def change(reading: Reading, what: str, app: str, payload: str) -> None:
+    match what:
+        case "update":
+            reading.update(app, payload.encode())
+        case "drop":
+            reading.table.drop(app)
+        case "forget":
+            reading.table.forget(app)
+        case "refresh":
+            reading.refresh()
+        case _:
+            text = "failing" if what == "problem" else None
+            reading.table.set_problem(app, text, source="x")
+
+
+@given(CHANGES)
+@settings(deadline=None)
+def test_the_page_is_that_of_a_fresh_table(changes: list[tuple[str, str, str]]) -> None:
+    """Given the last payloads in the same order of apps, whatever came before."""
+    old, fresh = Reading(), Reading()
+    for each in changes:
+        change(old, *each)
+    for row in old.table.snapshot().rows:
+        fresh.update(row.app, b"".join(row.payload))
+    for app in list(old.table.ghosts):
+        old.table.forget(app)
+    for app in list(old.table.problems):
+        # Those that never were in the table have no place that could be the same.
+        seen = old.table.get(app) is not None
+        (fresh if seen else old).table.set_problem(app, "failing" if seen else None, source="x")
+
+    assert old.page() == fresh.page()
