@@ -6,9 +6,12 @@ was overwritten meanwhile is never read.
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
 from exporter_proxy.app_series import app_series
+from exporter_proxy.conflict_watch import ConflictWatch
+from exporter_proxy.exposition.escaping import DEFAULT_SCHEME, Scheme, escape_families
+from exporter_proxy.exposition.findings import is_worth_a_state
 from exporter_proxy.exposition.merged import SELF, MergedIndex
 from exporter_proxy.exposition.model import Exposition, Family, Finding, Quarantined
 from exporter_proxy.exposition.reader import read_in_steps
@@ -28,16 +31,29 @@ class AppReading:
         row: The row that was read.
         exposition: What the reader made of it.
         quarantined: Families that are held back from scrapers.
-        found: Repairs and warnings.
+        families: What is left for the page.
+        found: Repairs, warnings and notes.
         findings: ``{reason: how often}``: those, and quarantines.
+        conflicts: ``{reason: how often}``: what is at odds with other apps.
     """
 
-    __slots__ = ("exposition", "findings", "found", "quarantined", "row")
+    __slots__ = (
+        "conflicts",
+        "exposition",
+        "families",
+        "findings",
+        "found",
+        "quarantined",
+        "row",
+    )
 
     def __init__(self, row: Row, exposition: Exposition, applied: Applied) -> None:
         self.row = row
         self.exposition = exposition
-        self.quarantined = (*exposition.quarantined, *applied.quarantined)
+        self.families = applied.families
+        clashes = escape_families(applied.families, DEFAULT_SCHEME).quarantined
+        self.quarantined = (*exposition.quarantined, *applied.quarantined, *clashes)
+        self.conflicts: Counter[str] = Counter()
         self.found: Sequence[Finding] = (*exposition.findings, *applied.findings)
         self.findings: Counter[str] = Counter()
         for finding in self.found:
@@ -54,12 +70,18 @@ class AppReading:
             others = len(self.quarantined) - 1
             more = f" (and {others} more)" if others else ""
             return f"quarantined: {place}{first.message}{more}"
-        if self.findings:
-            return "repaired: " + ", ".join(
-                reason if times == 1 else f"{reason} ({times})"
-                for reason, times in sorted(self.findings.items())
-            )
-        return "ok"
+        if conflicts := _counted(self.conflicts):
+            return f"conflicts: {conflicts}"
+        repairs = _counted(self.findings)
+        return f"repaired: {repairs}" if repairs else "ok"
+
+
+def _counted(reasons: Mapping[str, int]) -> str:
+    return ", ".join(
+        reason if times == 1 else f"{reason} ({times})"
+        for reason, times in sorted(reasons.items())
+        if is_worth_a_state(reason)
+    )
 
 
 class Catalog:
@@ -72,8 +94,10 @@ class Catalog:
         wall_ns: The clock that says which timestamps are old.
 
     Attributes:
-        index: All families, those that the proxy tells of itself included.
+        index: All families, those that the proxy tells of itself included, with names that every
+            reader takes.
         own: Those alone.
+        conflicts: What apps are at odds about.
     """
 
     def __init__(
@@ -85,6 +109,13 @@ class Catalog:
     ) -> None:
         self.index = MergedIndex()
         self.own = MergedIndex()
+        self.conflicts = ConflictWatch(self.index)
+        # For readers that want names escaped another way, or not at all; made when first wanted.
+        self._indexes: dict[Scheme, MergedIndex] = {DEFAULT_SCHEME: self.index}
+        # Apps with names that some readers don't take.
+        self._quoted: set[str] = set()
+        # The names of apps by their numbers.
+        self._apps: dict[int, str] = {}
         self._table = table
         self._rules = rules
         self._wall_ns = wall_ns
@@ -122,7 +153,39 @@ class Catalog:
         """Put what the proxy tells of itself, but for what it tells of each app."""
         self.own.set_app(SELF, families)
         if self._rules is not None:
-            self.index.set_app(SELF, families)
+            for index in self._indexes.values():
+                index.set_app(SELF, families)
+
+    @property
+    def has_quoted_names(self) -> bool:
+        """Whether there are names that some readers don't take."""
+        return bool(self._quoted)
+
+    def index_for(self, scheme: Scheme) -> Generator[None, None, MergedIndex]:
+        """Return the index with names as a scheme wants them, in steps that nothing may interrupt.
+
+        Made when it is first asked for, and followed from then on.
+        """
+        index = self._indexes.get(scheme)
+        if index is not None:
+            return index
+        index = MergedIndex()
+        for count, (app, number) in enumerate(self._numbers.items(), 1):
+            reading = self._readings.get(app)
+            families = () if reading is None else escape_families(reading.families, scheme).families
+            index.set_app(number, [*families, *_cells(self.own, number)])
+            if count % _APPS_A_STEP == 0:
+                yield
+        index.set_app(SELF, _cells(self.own, SELF))
+        self._indexes[scheme] = index
+        return index
+
+    def search_duplicates(self) -> Generator[None, None, set[int]]:
+        """Search for series that two apps have, in steps; the index may change meanwhile.
+
+        The value is the numbers of the apps that :meth:`tell_of` is to be called for.
+        """
+        return (yield from self.conflicts.search(self._apps))
 
     def refresh(self) -> Generator[None, None, None]:
         """Read what has changed until now, in steps. Only one refresh may run at a time."""
@@ -135,6 +198,7 @@ class Catalog:
                 self._readings.pop(app, None)
                 self._held.pop(app, None)
                 self._told.pop(app, None)
+                self._quoted.discard(app)
                 self._place(app, None, (), None)
             elif self._rules is None:
                 self._place(app, row, (), None)
@@ -142,6 +206,16 @@ class Catalog:
                 yield from self._read(app, row, self._rules(app))
             if count % _APPS_A_STEP == 0:
                 yield
+        if self._rules is not None:
+            self.tell_of((yield from self.conflicts.follow()))
+
+    def tell_of(self, numbers: Iterable[int]) -> None:
+        """Tell of apps, by number, what has come to be known of them since they were read."""
+        for number in numbers:
+            reading = self._readings.get(self._apps.get(number, ""))
+            if reading is not None and reading.row.number == number:
+                reading.conflicts = self.conflicts.findings(number)
+                self._place(reading.row.app, reading.row, reading.families, reading)
 
     def _read(self, app: str, row: Row, rules: Rules) -> Generator[None, None, None]:
         known = self._readings.get(app)
@@ -155,6 +229,11 @@ class Catalog:
             self._held[app] = reading
         else:
             self._held.pop(app, None)
+        if any(family.quoted for family in reading.families):
+            self._quoted.add(app)
+        else:
+            self._quoted.discard(app)
+        reading.conflicts = self.conflicts.findings(row.number)
         self._tell(app, reading.quarantined)
         self._place(app, row, applied.families, reading)
 
@@ -179,18 +258,20 @@ class Catalog:
         if previous is not None and previous != number:
             self._drop(previous)
         self._numbers[app] = number
+        self._apps[number] = app
         own = list(
             app_series(
                 app,
                 up=row is not None and problem is None,
                 updated_ns=updated_ns,
                 samples=None if reading is None else sum(each.count for each in families),
-                findings=None if reading is None else reading.findings,
+                findings=None if reading is None else reading.findings + reading.conflicts,
             )
         )
         self.own.set_app(number, own)
         if self._rules is not None:
-            self.index.set_app(number, [*families, *own])
+            for scheme, index in self._indexes.items():
+                index.set_app(number, [*escape_families(families, scheme).families, *own])
 
     def _number_of_unseen(self, previous: int | None) -> int:
         if previous is not None and previous < 0:
@@ -199,8 +280,10 @@ class Catalog:
         return self._next_number
 
     def _drop(self, number: int) -> None:
+        self._apps.pop(number, None)
         self.own.drop_app(number)
-        self.index.drop_app(number)
+        for index in self._indexes.values():
+            index.drop_app(number)
 
     def _tell(self, app: str, quarantined: Sequence[Quarantined]) -> None:
         """Log an app's quarantines when they are others than before."""
@@ -220,3 +303,7 @@ class Catalog:
             first.line,
             first.message,
         )
+
+
+def _cells(index: MergedIndex, number: int) -> list[Family]:
+    return [index.families[name].cells[number] for name in index.apps.get(number, ())]

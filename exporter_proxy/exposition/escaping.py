@@ -14,6 +14,8 @@ from exporter_proxy.exposition.model import Family, Quarantined
 
 Scheme = Literal["allow-utf-8", "underscores", "dots", "values"]
 SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
+DEFAULT_SCHEME: Scheme = "underscores"
+"""For readers that name none: that takes every name, and leaves plain ones as they are."""
 
 _PLAIN_METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*+", re.ASCII)
 _PLAIN_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*+", re.ASCII)

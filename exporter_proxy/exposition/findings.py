@@ -14,6 +14,7 @@ RepairReason = Literal[
     "late_metadata",
     "number_spelling",
     "metadata_spacing",
+    "missing_eof",
     "openmetrics_in_text",
     "outer_blanks",
     "repeated_help",
@@ -119,6 +120,9 @@ FINDINGS: dict[str, Kind] = {
         "a HELP, TYPE or UNIT line has blanks before its `#`, none after it, or some after the "
         "type; readers disagree on what it says"
     ),
+    "missing_eof": _repair(
+        "OpenMetrics: the last line is not `# EOF`; the payload may have been cut"
+    ),
     "openmetrics_in_text": _repair(
         "a payload that is declared as text has a type or a UNIT line of OpenMetrics; it is used"
     ),
@@ -186,6 +190,36 @@ FINDINGS: dict[str, Kind] = {
     ),
 }
 """Every reason that a reader gives, in the order in which findings are listed."""
+
+LATER_FINDINGS: dict[str, Kind] = {
+    "label_clash": _quarantine(
+        "two series of a family become one by the labels that the configuration adds"
+    ),
+    "name_clash": _quarantine(
+        "escaped for readers that don't take UTF-8 names, a family's name is that of another of "
+        "the app, or two labels of a sample become one; held back from those readers"
+    ),
+    "repeated_series": _warning(
+        "without its timestamp a sample can't be told from another of the app; the last is shown"
+    ),
+    "own_label": _note("a sample has a label that the configuration adds; its own one is kept"),
+    "type_conflict": _warning(
+        "an app before this one gives the family another TYPE, which counts; where the samples "
+        "can't stand under it, they are held back"
+    ),
+    "help_conflict": _note("an app before this one gives the family another HELP, which counts"),
+    "same_series": _warning(
+        "an app before this one has the same series; the text page has both, of which Prometheus "
+        "keeps one, the OpenMetrics page the first"
+    ),
+}
+"""Every reason that is given after a payload was read: by rules, and in comparison with others."""
+
+
+def is_worth_a_state(reason: str) -> bool:
+    """Tell whether a finding is shown as an app's state: whether it is more than a note."""
+    kind = FINDINGS.get(reason) or LATER_FINDINGS.get(reason)
+    return kind is None or kind.kind != "note"
 
 
 class Tally:

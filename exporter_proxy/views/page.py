@@ -56,7 +56,8 @@ class Page:
     """One state of the table as a page. What it shows never changes.
 
     Attributes:
-        key: What it was made of: the generation of the table and the row of self-metrics.
+        key: What it was made of: the generation of the table, that of the search for duplicates,
+            and the row of self-metrics.
         generation: How often what changed had been taken in when it was made: two pages of one
             kind that have the same are the same.
         size: Its bytes, not compressed.
@@ -104,8 +105,9 @@ class Page:
     def tag(self) -> str:
         """What tells this page from all others of this process."""
         if not self._tag:
-            form, strict, only_self = self._kind
+            form, strict, only_self, escaping = self._kind
             marks = form[0] + "r" * (not strict) + "s" * only_self
+            marks += "" if escaping == DEFAULT_SCHEME else escaping[0]
             self._tag = f"{self.generation:x}-{marks}{_hash(self._selection)}"
         return self._tag
 

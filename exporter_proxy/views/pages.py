@@ -107,7 +107,9 @@ class Pages:
         """Search for series that two apps have. The OpenMetrics page has the first alone."""
         await self.readings()
         before = dict(self._catalog.conflicts.duplicates.held)
-        await in_slices(self._catalog.search_duplicates())
+        touched = await in_slices(self._catalog.search_duplicates())
+        async with self._making:
+            self._catalog.tell_of(touched)
         if before != self._catalog.conflicts.duplicates.held:
             # Pages have to be laid out again, although the table is as it was.
             self._searches += 1

@@ -1,7 +1,10 @@
 """The one HTTP port: which path is answered by which view."""
 
+import asyncio
+import contextlib
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 from aiohttp import web
 
@@ -20,6 +23,11 @@ from exporter_proxy.views.pages import Pages
 from exporter_proxy.views.readers import Readers
 from exporter_proxy.views.responses import Handler, guarded, text
 from exporter_proxy.workers import Workers
+
+logger = logging.getLogger(__name__)
+
+# Half of the 10 s within which such series are found.
+_SEARCH_SECONDS = 5.0
 
 PAGES = {
     "/metrics": "the metrics of all apps, as Prometheus scrapes them",
@@ -82,6 +90,8 @@ def build_app(
         "/-/ready": health.ready,
     }
     app = web.Application()
+    if rules is not None:
+        app.cleanup_ctx.append(lambda _app: _searching(pages))
     for path, handler in handlers.items():
         app.router.add_get(path, guarded(handler))
         app.router.add_route("*", path, _wrong_method)
@@ -89,6 +99,24 @@ def build_app(
     # Not a mere dot, which leaves out paths with a line break (%0A).
     app.router.add_route("*", r"/{path:[\s\S]*}", _not_found)
     return app
+
+
+async def _searching(pages: Pages) -> AsyncIterator[None]:
+    """Search for series that two apps have, as long as the application runs."""
+
+    async def search() -> None:
+        while True:
+            await asyncio.sleep(_SEARCH_SECONDS)
+            try:
+                await pages.search_duplicates()
+            except Exception:
+                logger.exception("searching for series that two apps have failed")
+
+    task = asyncio.create_task(search())
+    yield
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
 async def _wrong_method(request: web.Request) -> web.StreamResponse:

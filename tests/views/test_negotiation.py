@@ -128,7 +128,8 @@ PROTOBUF = (
     ],
 )
 def test_chooses_an_exposition(header: str, format: str, *, named: bool) -> None:  # noqa: A002
-    assert choose_exposition(header) == (format, named)
+    wanted = choose_exposition(header)
+    assert (wanted.format, wanted.named) == (format, named)
 
 
 @pytest.mark.parametrize(
@@ -176,3 +177,35 @@ def test_any_header_is_answered(header: str) -> None:
     assert choose_encoding(header) in get_args(Encoding)
     assert choose_exposition(header).format in get_args(ExpositionFormat)
     assert not has_tag(header, '"no such tag"') or header.strip() == "*"
+
+
+@pytest.mark.parametrize(
+    ("header", "format", "escaping"),
+    [
+        pytest.param("text/plain", "text", None, id="says_nothing"),
+        pytest.param("text/plain;version=0.0.4;escaping=values", "text", "values", id="text"),
+        pytest.param(
+            "text/plain;version=1.0.0;escaping=allow-utf-8", "text", "allow-utf-8", id="1.0"
+        ),
+        pytest.param("text/plain;escaping=rot13", "text", None, id="unknown"),
+        pytest.param(
+            "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,"
+            "application/openmetrics-text;version=0.0.1;q=0.4,"
+            "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2",
+            "openmetrics",
+            "allow-utf-8",
+            id="prometheus_3",
+        ),
+        pytest.param(
+            "application/openmetrics-text;version=1.0.0;escaping=values;q=0.1,"
+            "text/plain;escaping=underscores;q=0.9",
+            "text",
+            "underscores",
+            id="that_of_the_format_that_is_chosen",
+        ),
+    ],
+)
+def test_chooses_an_escaping(header: str, format: str, escaping: str | None) -> None:  # noqa: A002
+    """What a reader wants done to UTF-8 names comes with the format."""
+    wanted = choose_exposition(header)
+    assert (wanted.format, wanted.escaping) == (format, escaping)

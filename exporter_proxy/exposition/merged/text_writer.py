@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Iterable
 
+from exporter_proxy.exposition.escaping import quoted_name
 from exporter_proxy.exposition.merged.family import MergedFamily, fits
 from exporter_proxy.exposition.merged.index import Changes, MergedIndex
 from exporter_proxy.exposition.merged.layout import Part
@@ -33,7 +34,7 @@ class TextWriter:
         """Return HELP and TYPE; nothing if the family can't be shown."""
         if self._index.is_shadowed(family.name):
             return ()
-        name = family.name
+        name = quoted_name(family.name)
         lines = b"# TYPE %s %s\n" % (name, _TEXT_TYPES.get(family.type, family.type.encode()))
         text = family.help
         return (Part(lines if text is None else b"# HELP %s %s\n%s" % (name, text, lines)),)
