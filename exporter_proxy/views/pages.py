@@ -110,10 +110,11 @@ class Pages:
         touched = await in_slices(self._catalog.search_duplicates())
         async with self._making:
             self._catalog.tell_of(touched)
-        if before != self._catalog.conflicts.duplicates.held:
-            # Pages have to be laid out again, although the table is as it was.
-            self._searches += 1
-            self._generation += 1
+            if touched or before != self._catalog.conflicts.duplicates.held:
+                # Pages have to be laid out again, although the table is as it was.
+                self._searches += 1
+                self._generation += 1
+                self._make_room()
 
     @property
     def has_quoted_names(self) -> bool:

@@ -1,7 +1,9 @@
 """A page is made once for a state of the table, and handled in pieces."""
 
 import asyncio
+import gc
 import gzip
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +14,7 @@ from exporter_proxy.exposition.rules import Rules
 from exporter_proxy.self_metrics import SelfMetrics
 from exporter_proxy.table import Table
 from exporter_proxy.views.page import Kind, Page
-from exporter_proxy.views.pages import Pages
+from exporter_proxy.views.pages import FORGET_SECONDS, Pages
 from exporter_proxy.workers import Workers
 from tests.views.conftest import Clock
 
@@ -162,6 +164,50 @@ async def test_a_reader_who_leaves_loses_no_change(monkeypatch: pytest.MonkeyPat
             await task
 
         assert text(await pages.current(TEXT)).count(b"} %d\n" % moment) >= 100
+
+
+async def test_a_page_that_nobody_asks_for_is_forgotten() -> None:
+    """It would keep what apps had when it was made; pages that are asked for stay."""
+    table, clock, rules = Table(), Clock(0.0), Rules()
+    catalog = Catalog(table, rules=lambda _: rules, wall_ns=Clock())
+    pages = Pages(table, catalog, None, merged=True, monotonic=clock)
+    openmetrics = Kind("openmetrics")
+    table.update("a", (b"a 1\n",), source="test")
+    old = weakref.ref(await pages.current(openmetrics))
+    await pages.current(TEXT)
+    watched = len(catalog.index._watchers)
+    clock.now = FORGET_SECONDS - 1
+    assert pages.fresh(TEXT) is not None
+    clock.now = FORGET_SECONDS + 1
+    table.update("a", (b"a 2\n",), source="test")
+    kept = await pages.current(TEXT)
+    gc.collect()
+
+    assert old() is None
+    assert len(catalog.index._watchers) == watched - 1
+    assert pages.fresh(TEXT) is kept
+    assert text(await pages.current(openmetrics)).startswith(b"# TYPE a unknown\na 2\n")
+
+
+async def test_what_a_search_finds_makes_another_page() -> None:
+    """The series that two apps have is once in OpenMetrics, though the table did not change."""
+    table = Table()
+    for app in ("a", "b"):
+        table.update(app, (b"# TYPE m gauge\nm 1\n",), source="test")
+    pages = pages_of(table, merged=True)
+    openmetrics = Kind("openmetrics")
+    before = await pages.current(openmetrics)
+    await pages.search_duplicates()
+    after = await pages.current(openmetrics)
+
+    assert text(before).startswith(b"# TYPE m gauge\nm 1\nm 1\n")
+    assert text(after).startswith(b"# TYPE m gauge\nm 1\n#")
+    assert b'{app="b",reason="same_series"} 1\n' in text(after)
+    assert before.tag != after.tag
+
+    await pages.search_duplicates()
+
+    assert await pages.current(openmetrics) is after
 
 
 async def test_the_loop_is_served_while_a_page_is_laid_out(
