@@ -16,6 +16,9 @@ import pytest
 from tests.conftest import StartProxy
 from tests.proxy_process import ProxyProcess, until
 
+# What is shown is what was sent, and nothing else.
+BARE = {"exposition": "verbatim", "self_metrics": False}
+
 
 def log_messages(running: ProxyProcess) -> list[str]:
     return [record["message"] for record in running.log_records()]
@@ -59,7 +62,7 @@ def test_start_line_names_every_address(proxy: StartProxy):
 def test_nothing_is_turned_on(proxy: StartProxy):
     """It serves an empty page, and says why it is empty."""
     running = proxy(
-        exporter={"self_metrics": False},
+        exporter=BARE,
         receiver={"receive_on_tcp_socket": False, "receive_on_unix_socket": False},
     )
     assert running.metrics() == ""
@@ -219,7 +222,7 @@ def test_owner_that_is_not_there(proxy: StartProxy, key: str, line: str):
 
 def test_apps_expire(proxy: StartProxy):
     """The time to live of the sender counts before that of the configuration."""
-    running = proxy(exporter={"self_metrics": False, "expire_after": 3600})
+    running = proxy(exporter=BARE | {"expire_after": 3600})
     assert running.push_tcp(b'{"stays":"x 1","goes":{"metrics":"y 1","ttl":"200ms"}}') == ""
     until(lambda: running.metrics() == "x 1\n", "the app to expire")
     assert "app expired: app=goes" in log_messages(running)
@@ -231,7 +234,7 @@ def test_few_descriptors(proxy: StartProxy):
     Whichever receiver the silent ones came to, and also after all have been counted.
     """
     limited = ("sh", "-c", 'ulimit -n 256; exec "$@"', "sh", sys.executable, "-m", "exporter_proxy")
-    running = proxy(command=limited, exporter={"self_metrics": False})
+    running = proxy(command=limited, exporter=BARE)
     used = Path(f"/proc/{running.process.pid}/fd")
 
     def push_all(number: int) -> None:

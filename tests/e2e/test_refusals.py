@@ -21,7 +21,9 @@ from tests.proxy_process import ROOT, ProxyProcess, until
 
 WIRE = capnp.load(str(SCHEMA))
 KEPT = "kept 1\n"
-FRESH = {"self_metrics_interval": 0.01}
+# verbatim: what is shown is what was sent
+FRESH = {"exposition": "verbatim", "self_metrics_interval": 0.01}
+BARE = {"exposition": "verbatim", "self_metrics": False}
 
 
 def capnp_message(app: str, text: str) -> bytes:
@@ -177,7 +179,7 @@ def test_peer_that_vanishes(proxy):
 
 def test_full_table_refuses_new_apps(proxy):
     """Beyond max_apps an app that is known is updated, a new one refused with the key's name."""
-    running = proxy(exporter={"max_apps": 1, "self_metrics": False})
+    running = proxy(exporter=BARE | {"max_apps": 1})
 
     assert running.push_tcp(b'{"one": "one 1\\n"}') == ""
     assert "exporter.max_apps" in running.push_tcp(b'{"two": "two 1\\n"}')
@@ -191,7 +193,7 @@ def test_two_thousand_silent_connections(proxy):
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     silent: list[socket.socket] = []
     try:
-        running = proxy(exporter={"self_metrics": False})
+        running = proxy(exporter=BARE)
         address = ("127.0.0.1", running.tcp_port)
         silent += (socket.create_connection(address, 20) for _ in range(2000))
 
