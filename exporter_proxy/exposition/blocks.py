@@ -2,7 +2,13 @@
 
 from typing import NamedTuple
 
-from exporter_proxy.exposition.dialect import SUFFIXES, Dialect, in_seconds, openmetrics_timestamp
+from exporter_proxy.exposition.dialect import (
+    SUFFIXES,
+    TEXT,
+    Dialect,
+    in_seconds,
+    openmetrics_timestamp,
+)
 from exporter_proxy.exposition.grammar import SPECIAL
 from exporter_proxy.exposition.model import FamilyType
 from exporter_proxy.exposition.shapes import ANCHORED, Shape, Shapes, label_names
@@ -22,6 +28,9 @@ _WITHOUT: dict[FamilyType, tuple[bytes, ...]] = {
     "summary": (b"_sum", b"_count"),
 }
 _CREATED = b"_created"
+
+WINDOW = 4_096
+"""Bytes in which :func:`skip_alike` looks for lines of one name."""
 
 
 class Part(NamedTuple):
@@ -84,6 +93,32 @@ def read_block(
             return None
         body = body.replace(b'",} ', b'"} ')
     return _make(body, name, kind, dialect, samples, created, shape)
+
+
+def skip_alike(text: bytes, start: int, name: bytes) -> tuple[int, int]:
+    """Skip lines that are samples of one name and one shape, and need no change.
+
+    Args:
+        text: Exposition text; what is looked at must be UTF-8 without NUL.
+        start: Where a line begins, and another ended.
+        name: The samples' name.
+
+    Returns:
+        How many lines were skipped, and where the next one begins. Only lines close by are looked
+        at: it may go on like that.
+    """
+    after = text[start + len(name) : start + len(name) + 1]
+    mark = b"\n" + name + after
+    if after not in {b"{", b" "} or not text.startswith(mark, start - 1):
+        return 0, start
+    end = text.find(b"\n", text.rfind(mark, start - 1, start + WINDOW) + 1) + 1
+    lines = text.count(b"\n", start, end)
+    if text.count(mark, start - 1, end) == lines:
+        shape = _shape(text[start : text.find(b"\n", start)], name, "untyped", TEXT)
+        match = None if shape.comma or shape.stamp else SHAPES.matcher(shape, lines)
+        if match is not None and match(ANCHORED, text, start, end)[0][0] >= 0:
+            return lines, end
+    return 0, start
 
 
 def _shape(line: bytes, name: bytes, kind: FamilyType, dialect: Dialect) -> Shape:

@@ -8,6 +8,7 @@ from exporter_proxy.exposition.drafts import (
     Chunk,
     Draft,
     Place,
+    join_chunks,
 )
 from exporter_proxy.exposition.grammar import shown
 from exporter_proxy.exposition.model import Family, FamilyType, Quarantined
@@ -41,7 +42,7 @@ def close(book: Book) -> Generator[None, None, tuple[list[Family], list[Quaranti
     for number, draft in enumerate(book.drafts.values()):
         if number % _STEP == 0:
             yield
-        book.count_findings(draft)
+        yield from book.count_findings(draft)
         if draft.failure is None:
             places += _complete(book, draft)
         else:
@@ -111,7 +112,8 @@ def _may_clash(
     yield
     if len(names) != len(families):
         return True
-    special = [place.family for place in places]
+    special = [place.family for place in places if place.family.type in _TAKEN]
+    yield
     special += [book.fast[name] for name in book.special if name in book.fast]
     for number, family in enumerate(special):
         if number % _STEP == 0:
@@ -149,13 +151,8 @@ def _check_unit(book: Book, draft: Draft) -> None:
 
 
 def _family(draft: Draft, name: bytes, chunks: list[Chunk], *, births: bytes | None) -> Family:
-    samples = b"".join([chunk.text for chunk in chunks])
-    openmetrics = None
-    if any(chunk.openmetrics is not None for chunk in chunks):
-        openmetrics = b"".join(
-            [chunk.text if chunk.openmetrics is None else chunk.openmetrics for chunk in chunks]
-        )
-    count = sum(chunk.samples for chunk in chunks)
+    whole = join_chunks(chunks) if chunks else Chunk(0, name, b"", None, 0)
+    _, _, samples, openmetrics, count = whole
     if name == births and name != draft.name:
         return Family(
             name,

@@ -1,6 +1,7 @@
 """Families while they are read: what a payload has said of each so far."""
 
 from bisect import bisect_left
+from collections.abc import Generator
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -8,6 +9,8 @@ from exporter_proxy.exposition.dialect import SUFFIXES, Dialect
 from exporter_proxy.exposition.findings import Tally
 from exporter_proxy.exposition.grammar import shown
 from exporter_proxy.exposition.model import Family, FamilyType
+
+_STEP = 2_000
 
 
 class Place(NamedTuple):
@@ -61,17 +64,19 @@ class Chunk(NamedTuple):
 
 
 class Run(NamedTuple):
-    """Where samples of a family begin that have those of another family before them.
+    """Where samples of a family are in a block, from the first of them to the last.
 
     Attributes:
         ordinal: Of the block.
-        place: Among the runs of the block.
         line: Number of the first sample.
+        first: How many runs of samples of one family come before it in the block.
+        last: How many come before the last run of this family.
     """
 
     ordinal: int
-    place: int
     line: int
+    first: int = 0
+    last: int = 0
 
 
 class Failure(NamedTuple):
@@ -129,6 +134,38 @@ class Draft:
         """Add samples, and the lines they were read from, if those differ."""
         self.chunks.append(chunk)
         self.raw.append((chunk.line, chunk.text if raw is None else raw))
+
+    def compact(self, chunks: int, raw: int) -> None:
+        """Join what was added since there were that many chunks and entries of raw lines.
+
+        All of it must be from one block: no other lines of the family are in between.
+        """
+        by_name: dict[bytes, list[Chunk]] = {}
+        for chunk in sorted(self.chunks[chunks:], key=_line):
+            by_name.setdefault(chunk.name, []).append(chunk)
+        self.chunks[chunks:] = [join_chunks(parts) for parts in by_name.values()]
+        lines = sorted(self.raw[raw:], key=_line)
+        self.raw[raw:] = [(lines[0][0], b"".join([text for _, text in lines]))]
+
+
+def join_chunks(chunks: list[Chunk]) -> Chunk:
+    """Return successive samples as one chunk; they have one name."""
+    openmetrics = None
+    if any(chunk.openmetrics is not None for chunk in chunks):
+        openmetrics = b"".join(
+            [chunk.text if chunk.openmetrics is None else chunk.openmetrics for chunk in chunks]
+        )
+    return Chunk(
+        chunks[0].line,
+        chunks[0].name,
+        b"".join([chunk.text for chunk in chunks]),
+        openmetrics,
+        sum([chunk.samples for chunk in chunks]),
+    )
+
+
+def _line(entry: Chunk | tuple[int, bytes]) -> int:
+    return entry[0]
 
 
 class Deferred(NamedTuple):
@@ -242,7 +279,7 @@ class Book:
                     return base
         return None
 
-    def count_findings(self, draft: Draft) -> None:
+    def count_findings(self, draft: Draft) -> Generator[None, None, None]:
         """Count what is odd about where a family's lines stand."""
         if not draft.runs:
             return
@@ -251,7 +288,9 @@ class Book:
         for line in (draft.help_line, draft.type_line, draft.unit_line):
             if line > first:
                 self.tally.add("late_metadata", line)
-        for before, after in pairwise(runs):
+        for number, (before, after) in enumerate(pairwise(runs)):
+            if number % _STEP == _STEP - 1:
+                yield
             if not self._adjacent(before, after):
                 self.tally.add("scattered_samples", after.line)
         if draft.type is None and draft.failure is None:
@@ -259,7 +298,7 @@ class Book:
 
     def _adjacent(self, before: Run, after: Run) -> bool:
         """Tell whether no sample of another family is between two runs."""
-        if after.place != 0 or before.place != self._runs.get(before.ordinal, 1) - 1:
+        if after.first != 0 or before.last != self._runs.get(before.ordinal, 1) - 1:
             return False
         between = after.ordinal - before.ordinal - 1
         empty = bisect_left(self._empty, after.ordinal) - bisect_left(self._empty, before.ordinal)
@@ -273,7 +312,7 @@ def _reopen(draft: Draft, place: Place, family: Family, births: Family | None) -
     draft.help_line = place.line if family.help is not None else 0
     draft.raw = place.raw()
     if place.ordinal >= 0:
-        draft.runs = [Run(place.ordinal, 0, place.samples_line)]
+        draft.runs = [Run(place.ordinal, place.samples_line)]
         draft.chunks = [
             Chunk(place.samples_line, part.name, part.samples, part.openmetrics, part.count)
             for part in (family, births)

@@ -221,11 +221,11 @@ class FastReader:
                 stop = text.rfind(b"\n", start, start + STEP) + 1
                 if stop <= start:
                     stop = text.find(b"\n", start) + 1
-            self._block(text, start, stop)
+            yield from self._block(text, start, stop)
             start = stop
             yield
 
-    def _block(self, text: bytes, start: int, end: int) -> None:
+    def _block(self, text: bytes, start: int, end: int) -> Generator[None, None, None]:
         book, name = self._book, self._context
         block = None
         kind = book.kind(name) if self._fast and self._clean and start else None
@@ -234,24 +234,26 @@ class FastReader:
         body = text[start:end]
         if block is None:
             book.defer(self.line, body, name)
-            self._odd_metadata(body)
+            yield from self._odd_metadata(body)
             self.line += body.count(b"\n")
             return
         draft = book.draft(name)
         draft.raw.append((self.line, body))
         for part in block.parts:
             draft.chunks.append(Chunk(self.line, *part))
-        draft.runs.append(Run(book.next_ordinal(), 0, self.line))
+        draft.runs.append(Run(book.next_ordinal(), self.line))
         self._count(block, self.line)
         self.line += block.samples
 
-    def _odd_metadata(self, body: bytes) -> None:
+    def _odd_metadata(self, body: bytes) -> Generator[None, None, None]:
         """Read the HELP and TYPE lines that begin with blanks: types must be known in time."""
         if b"#" not in body:
             return
         body = b"\n" + body
         number, seen = self.line - 1, 0
-        for match in _ODD.finditer(body):
+        for place, match in enumerate(_ODD.finditer(body)):
+            if place % _FAMILIES == _FAMILIES - 1:
+                yield
             number += body.count(b"\n", seen, match.start(1))
             seen = match.start(1)
             name = self._metadata.read(match[1], number)

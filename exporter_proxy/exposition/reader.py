@@ -91,12 +91,14 @@ def _read(
     for number, piece in enumerate(payload):
         last = number == len(payload) - 1
         text = _normalised(piece, tally, reader.line, first=not number, last=last)
-        if last and dialect.seconds and (end := _END.search(text, max(0, len(text) - _TAIL))):
-            text = text[: end.start(1)]
+        end = _END.search(text, max(0, len(text) - _TAIL)) if last and dialect.seconds else None
         yield
-        yield from reader.read(text)
-    yield from SlowReader(book, oldest=oldest, sniff=sniff).read()
+        yield from reader.read(text if end is None else text[: end.start(1)])
+        if last and dialect.seconds and end is None:
+            tally.add("missing_eof", reader.line - 1)
+    yield from SlowReader(book, oldest=oldest, sniff=sniff, fast=fast).read()
     families, quarantined = yield from close(book)
+    yield
     return Exposition(
         dialect.format,
         families,

@@ -4,6 +4,7 @@ import re
 from collections.abc import Generator
 from typing import NamedTuple
 
+from exporter_proxy.exposition.blocks import WINDOW, skip_alike
 from exporter_proxy.exposition.drafts import Book, Chunk, Deferred, Draft, Run
 from exporter_proxy.exposition.grammar import (
     LABEL_PAIRS,
@@ -19,7 +20,9 @@ from exporter_proxy.exposition.grammar import (
 from exporter_proxy.exposition.line_reader import Sample, guess_name, read_sample
 from exporter_proxy.exposition.metadata import OpenMetricsSignError, metadata_name
 
+# Lines of a block, and bytes of short blocks, read between points at which others may be served.
 _STEP = 200
+_STEP_BYTES = 4_096
 
 # A sample that needs no change (1: name, 2: labels), or any other line (3).
 _LINE = re.compile(
@@ -57,14 +60,44 @@ class _SameName(NamedTuple):
     line: int
 
 
+class _Mended:
+    """Samples of one family on successive lines, each written anew."""
+
+    __slots__ = ("line", "openmetrics", "owner", "raw", "text")
+
+    def __init__(self, owner: Owner, line: int) -> None:
+        self.owner = owner
+        self.line = line
+        self.raw: list[bytes] = []
+        self.text: list[bytes] = []
+        self.openmetrics: list[bytes] = []
+
+    def goes_on(self, owner: Owner, line: int) -> bool:
+        """Tell whether the sample on this line is one more."""
+        mine = self.owner
+        return (
+            mine.draft is owner.draft
+            and mine.name == owner.name
+            and line == self.line + len(self.text)
+        )
+
+    def enter(self) -> None:
+        """Add the samples to their family."""
+        text, openmetrics = b"".join(self.text), b"".join(self.openmetrics)
+        other = None if openmetrics == text else openmetrics
+        chunk = Chunk(self.line, self.owner.name, text, other, len(self.text))
+        self.owner.draft.add(chunk, b"".join(self.raw))
+
+
 class SlowReader:
     """Reads the blocks that were set aside in a book."""
 
-    def __init__(self, book: Book, *, oldest: int | None, sniff: bool) -> None:
+    def __init__(self, book: Book, *, oldest: int | None, sniff: bool, fast: bool = True) -> None:
         self._book = book
         self._tally = book.tally
         self._oldest = oldest
         self._sniff = sniff
+        self._fast = fast
         self._owners: dict[bytes, Owner] = {}
         self._label_sets: dict[tuple[bytes, ...], LineError | None] = {}
         self._context = b""
@@ -73,6 +106,11 @@ class SlowReader:
         self._last: Draft | None = None
         self._runs = 0
         self._ordinal = 0
+        self._mended: _Mended | None = None
+        # the families that have samples in the block, with the sizes of their lists before it
+        self._touched: dict[Draft, tuple[int, int]] = {}
+        # read since others were served
+        self._bytes = 0
 
     def read(self) -> Generator[None, None, None]:
         """Read all blocks.
@@ -84,6 +122,10 @@ class SlowReader:
             OpenMetricsSignError: The payload is no text.
         """
         for deferred in self._book.deferred:
+            self._bytes += len(deferred.text)
+            if self._bytes >= _STEP_BYTES:
+                self._bytes = 0
+                yield
             yield from self._block(deferred)
             self._book.set_runs(self._ordinal, self._runs)
 
@@ -96,26 +138,39 @@ class SlowReader:
         usable = self._clean and len(text) <= LONGEST_LINE
         number = block.line - 1
         run: _SameName | None = None
-        for match in _LINE.finditer(text):
+        position, tried, pause = 0, 0, number + _STEP
+        while position < len(text):
+            match = _LINE.match(text, position)
+            assert match is not None  # it takes any line
+            start, position = match.span()
             number += 1
-            if number % _STEP == 0:
+            if number >= pause:
+                pause = number + _STEP
                 yield
             problem = None
             if match.lastindex != 3 and usable:
                 if run is None or match[1] != run.name:
-                    self._take(run, text, match.start(), number)
-                    owner = self._owner(match[1], number)
-                    run = _SameName(match[1], owner, match.start(), number)
+                    self._take(run, text, start, number)
+                    run = _SameName(match[1], self._owner(match[1], number), start, number)
                 problem = self._check(match[2], run.owner, number)
                 if problem is None:
+                    if self._fast and position >= tried and not run.owner.special:
+                        lines, position = skip_alike(text, position, run.name)
+                        number += lines
+                        tried = position if lines else position + WINDOW
                     continue
-            self._take(run, text, match.start(), number)
+            self._take(run, text, start, number)
             run = None
             if problem is None:
                 self._line(match[0], number)
             else:
                 self._fail(match[0], number, problem, match[1])
         self._take(run, text, len(text), number + 1)
+        self._flush()
+        for draft, sizes in self._touched.items():
+            if len(draft.raw) > sizes[1] + 1:
+                draft.compact(*sizes)
+        self._touched.clear()
 
     def _take(self, run: _SameName | None, text: bytes, end: int, number: int) -> None:
         """Add samples that need no change; ``number`` is that of the line at ``end``."""
@@ -128,7 +183,13 @@ class SlowReader:
 
     def _enter(self, draft: Draft, number: int) -> None:
         if draft is not self._last:
-            draft.runs.append(Run(self._ordinal, self._runs, number))
+            runs = draft.runs
+            if draft not in self._touched:
+                self._touched[draft] = (len(draft.chunks), len(draft.raw))
+                runs.append(Run(self._ordinal, number, self._runs, self._runs))
+            else:
+                self._tally.add("scattered_samples", number)
+                runs[-1] = Run(self._ordinal, runs[-1].line, runs[-1].first, self._runs)
             self._runs += 1
             self._last = draft
 
@@ -194,9 +255,18 @@ class SlowReader:
         if sample.quoted:
             owner.draft.quoted = True
         self._enter(owner.draft, number)
-        text = sample.text
-        chunk = Chunk(number, owner.name, text, None if openmetrics == text else openmetrics, 1)
-        owner.draft.add(chunk, line)
+        mended = self._mended
+        if mended is None or not mended.goes_on(owner, number):
+            self._flush()
+            mended = self._mended = _Mended(owner, number)
+        mended.raw.append(line)
+        mended.text.append(sample.text)
+        mended.openmetrics.append(openmetrics)
+
+    def _flush(self) -> None:
+        if self._mended is not None:
+            self._mended.enter()
+            self._mended = None
 
     def _check_age(self, timestamp: int | None, number: int) -> None:
         if timestamp is not None and self._oldest is not None and timestamp < self._oldest:
@@ -219,8 +289,8 @@ class SlowReader:
     def _fail(self, line: bytes, number: int, error: LineError, name: bytes) -> None:
         family, _ = self._book.owner(name, self._context)
         draft = self._book.draft(family)
-        draft.raw.append((number, line))
         self._enter(draft, number)
+        draft.raw.append((number, line))
         draft.fail(number, error.reason, error.message, line[:-1])
 
     def _owner(self, name: bytes, number: int) -> Owner:

@@ -41,6 +41,7 @@ REPAIRS = {
         {b"a": b"a 1\n", b"b": b""},
         3,
     ),
+    "missing_eof": Case(b"# TYPE a info\na_info 1\n", 2, {b"a_info": b"a_info 1\n"}),
     "number_spelling": Case(
         b"a inf\na -nan\na +Infinity\na -INF\n", 1, {b"a": b"a +Inf\na NaN\na +Inf\na -Inf\n"}, 4
     ),
