@@ -180,12 +180,17 @@ class Catalog:
         self._indexes[scheme] = index
         return index
 
-    def search_duplicates(self) -> Generator[None, None, set[int]]:
-        """Search for series that two apps have, in steps; the index may change meanwhile.
+    def search_duplicates(self) -> Generator[None, None, None]:
+        """Search for series that two apps have, in steps; the index may change meanwhile."""
+        yield from self.conflicts.search(self._apps)
 
-        The value is the numbers of the apps that :meth:`tell_of` is to be called for.
-        """
-        return (yield from self.conflicts.search(self._apps))
+    def settle_duplicates(self) -> bool:
+        """Take over what was searched, at once; tell whether it is other than before."""
+        touched = self.conflicts.settle()
+        if touched is None:
+            return False
+        self._tell_of(touched)
+        return True
 
     def refresh(self) -> Generator[None, None, None]:
         """Read what has changed until now, in steps. Only one refresh may run at a time."""
@@ -207,9 +212,9 @@ class Catalog:
             if count % _APPS_A_STEP == 0:
                 yield
         if self._rules is not None:
-            self.tell_of((yield from self.conflicts.follow()))
+            self._tell_of((yield from self.conflicts.follow()))
 
-    def tell_of(self, numbers: Iterable[int]) -> None:
+    def _tell_of(self, numbers: Iterable[int]) -> None:
         """Tell of apps, by number, what has come to be known of them since they were read."""
         for number in numbers:
             reading = self._readings.get(self._apps.get(number, ""))

@@ -64,8 +64,8 @@ class ConflictWatch:
                 yield
         return touched
 
-    def search(self, names: Mapping[int, str]) -> Generator[None, None, set[int]]:
-        """Search for series that two apps have, in steps; the value is as that of :meth:`follow`.
+    def search(self, names: Mapping[int, str]) -> Generator[None, None, None]:
+        """Search for series that two apps have, in steps between which the index may change.
 
         The first one between two apps is logged.
 
@@ -74,6 +74,14 @@ class ConflictWatch:
         """
         found = yield from self.duplicates.search()
         self._warn(found, names)
+
+    def settle(self) -> set[int] | None:
+        """Take over what was searched; return the apps whose findings are others, None if nothing.
+
+        Not while a page is laid out.
+        """
+        if not self.duplicates.settle():
+            return None
         before, self._same_series = self._same_series, Counter()
         for cells in self.duplicates.held.values():
             for app, series in cells.items():

@@ -106,11 +106,9 @@ class Pages:
     async def search_duplicates(self) -> None:
         """Search for series that two apps have. The OpenMetrics page has the first alone."""
         await self.readings()
-        before = dict(self._catalog.conflicts.duplicates.held)
-        touched = await in_slices(self._catalog.search_duplicates())
+        await in_slices(self._catalog.search_duplicates())
         async with self._making:
-            self._catalog.tell_of(touched)
-            if touched or before != self._catalog.conflicts.duplicates.held:
+            if self._catalog.settle_duplicates():
                 # Pages have to be laid out again, although the table is as it was.
                 self._searches += 1
                 self._generation += 1
@@ -238,6 +236,7 @@ class Pages:
         if kind.format == "openmetrics":
             # At once, as the cost is that of what is selected.
             await in_slices(duplicates.search())
+            duplicates.settle()
         pieces = [*await in_slices(layout.refresh()), *end]
         return Page(key, pieces, generation, kind, selection)
 

@@ -192,11 +192,13 @@ class Updates(RuleBasedStateMachine):
     def pages_are_those_of_a_fresh_index(self) -> None:
         """And they are read, whatever went before."""
         run(self.duplicates.search())
+        self.duplicates.settle()
         fresh = MergedIndex()
         for app, families in sorted(self.apps.items()):
             fresh.set_app(app, [copy_of(cell) for cell in families])
         duplicates = Duplicates(fresh)
         run(duplicates.search())
+        duplicates.settle()
         written = text_of(self.openmetrics)
 
         assert text_of(self.text) == page(fresh, TextWriter(fresh))

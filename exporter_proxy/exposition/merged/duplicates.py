@@ -42,6 +42,8 @@ class Duplicates:
 
     def __init__(self, index: MergedIndex) -> None:
         self.held: dict[bytes, Mapping[int, frozenset[bytes]]] = {}
+        # The same, of families that were searched since.
+        self._searched: dict[bytes, Mapping[int, frozenset[bytes]]] = {}
         self._index = index
         self._changes = index.watch()
         # {family: {app: hash of its series}}, for families of several apps.
@@ -50,7 +52,8 @@ class Duplicates:
     def search(self) -> Generator[None, None, list[Duplicate]]:
         """Search what changed since the search before, in steps; the value is what was found.
 
-        The index may change between the steps; the next search sees to that.
+        The index may change between the steps; the next search sees to that. Nothing is ``held``
+        before :meth:`settle`, since it must not change while a page is laid out.
         """
         changed = self._changes.take().cells
         found: list[Duplicate] = []
@@ -58,16 +61,26 @@ class Duplicates:
             family = self._index.families.get(name)
             if family is None or len(family.cells) < 2:
                 self._series.pop(name, None)
-                self.held.pop(name, None)
+                self._searched[name] = {}
                 continue
             if (yield from self._has_other_series(family, apps)):
                 duplicates, held = yield from _search_family(family)
                 found += duplicates
+                self._searched[name] = held
+        return found
+
+    def settle(self) -> bool:
+        """Hold what the searches found; tell whether it is other than before."""
+        other = False
+        for name, held in self._searched.items():
+            if held != self.held.get(name, {}):
+                other = True
                 if held:
                     self.held[name] = held
                 else:
-                    self.held.pop(name, None)
-        return found
+                    del self.held[name]
+        self._searched.clear()
+        return other
 
     def _has_other_series(
         self, family: MergedFamily, apps: Iterable[int]
