@@ -60,12 +60,14 @@ def _figure(bench: Bench, proxies: dict[int, Proxy], scale: Scale, *, scraped: b
     }
     least, most = (tails[chosen(proxies)] for chosen in (min, max))
     ratio = median(one / other for one, other in zip(most, least, strict=True))
-    cost = "" if scraped else ", CPU " + " / ".join(micro(median(each)) for each in costs.values())
+    peers = [f"median {' / '.join(micro(_median(rounds)) for rounds in seconds.values())}"]
+    if not scraped:
+        peers.append(f"CPU {' / '.join(micro(median(each)) for each in costs.values())}")
     return Figure(
         f"push of 1,000 samples, {_counts(proxies)} apps"
         + (", a scrape every second" if scraped else ""),
         f"p99 {' / '.join(micro(median(each)) for each in tails.values())}",
-        [f"median {' / '.join(micro(_median(rounds)) for rounds in seconds.values())}{cost}"],
+        peers,
         ratio,
         f"p99 at most {_TIMES:g} x that of {min(proxies)} apps",
         ratio <= _TIMES,

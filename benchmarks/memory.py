@@ -39,8 +39,8 @@ def run(bench: Bench, scale: Scale) -> Iterator[Figure]:
     after = proxy.rss()
     steady = resident[len(resident) // 2 :]
     yield Figure(
-        f"memory, {apps * payloads.SAMPLES_AN_APP:,} samples, all pushed and one gzip scrape "
-        f"every {_INTERVAL_SECONDS:.0f} s, after {scale.steady_seconds:.0f} s",
+        f"memory, {apps * payloads.SAMPLES_AN_APP:,} samples, pushed and scraped with gzip "
+        f"every {_INTERVAL_SECONDS:.0f} s for {scale.steady_seconds:.0f} s",
         f"{mib(after)}, peak {mib(peak_bytes(proxy.pid))}",
         [
             f"{mib(size)} of exposition text",

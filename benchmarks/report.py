@@ -71,7 +71,7 @@ def show(figures: Sequence[Figure], notes: Sequence[str]) -> None:
             {None: "-", True: "met", False: "MISSED"}[figure.met],
             end_section=True,
         )
-    console = Console(highlight=False, soft_wrap=True, width=240, markup=False)
+    console = Console(highlight=False, soft_wrap=True, width=300, markup=False)
     console.print(table)
     for figure in figures:
         if figure.breakdown:

@@ -29,7 +29,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         ("one_change", ["gzip, families of its own", "gzip, the 50 families of all apps"]),
         ("latency", ["push of 1,000 samples, 2 / 4 / 6 apps, a scrape every second"]),
         ("busy", ["4,000 samples scraped and pushed", "with nothing else to do"]),
-        ("memory", ["memory, 4,000 samples, all pushed and one gzip scrape", "in the second half"]),
+        ("memory", ["memory, 4,000 samples, pushed and scraped with gzip", "in the second half"]),
         ("reader_speed", ["1,000 samples, counters, gauges and histograms", "prometheus-client"]),
     ],
 )
