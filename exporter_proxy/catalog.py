@@ -144,6 +144,10 @@ class Catalog:
         """Under which number an app is in the index."""
         return self._numbers
 
+    def name_of(self, number: int) -> str:
+        """Return the name of the app that has a number in the index."""
+        return self._apps.get(number, "exporter-proxy")
+
     @property
     def stale(self) -> bool:
         """Whether the table has changed since the last refresh."""

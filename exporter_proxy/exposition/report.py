@@ -209,7 +209,7 @@ def report_in_steps(
         quarantined += applied.quarantined
         found = yield from conflicts_in_steps(others.index, families, others.number)
         for count, each in enumerate(found, 1):
-            conflicts.append(_conflict(each, others.names))
+            conflicts.append(conflict_report(each, others.names))
             if count % _STEP == 0:
                 yield
         hidden = {each.family for each in found if hides(each)}
@@ -302,7 +302,13 @@ def _quarantine(quarantined: Quarantined, line: bytes) -> QuarantineReport:
     )
 
 
-def _conflict(conflict: Conflict, names: Names) -> ConflictReport:
+def conflict_report(conflict: Conflict, names: Names) -> ConflictReport:
+    """Return a conflict in words.
+
+    Args:
+        conflict: Between two apps.
+        names: The names of apps, by their numbers.
+    """
     app = names(conflict.app)
     return ConflictReport(
         family=text_of(conflict.family),

@@ -5,7 +5,9 @@ from typing import NamedTuple
 from urllib.parse import quote as quote_url
 
 from exporter_proxy.catalog import AppReading, Catalog
+from exporter_proxy.exposition.merged.conflicts import conflicts_in_steps
 from exporter_proxy.exposition.model import Finding, Quarantined
+from exporter_proxy.exposition.report import ConflictReport, conflict_report
 from exporter_proxy.table import NEVER, Ghost, Problem, Row, Table
 from exporter_proxy.views.app_lines import OK, count_once
 
@@ -37,6 +39,7 @@ class Details(NamedTuple):
         families: What it has on the page; this and the next are None where payloads are not read.
         quarantined: What is held back.
         findings: Repairs and warnings.
+        conflicts: What stands between it and other apps.
     """
 
     app: str
@@ -49,6 +52,7 @@ class Details(NamedTuple):
     families: Sequence[FamilyLine] | None = None
     quarantined: Sequence[Quarantined] | None = None
     findings: Sequence[Finding] | None = None
+    conflicts: Sequence[ConflictReport] | None = None
 
     @property
     def updated_ns(self) -> int | None:
@@ -87,7 +91,7 @@ def read_details(app: str, table: Table, catalog: Catalog) -> Generator[None, No
     if reading is None:
         samples = yield from count_once(row)
         return Details(app, state, row, ghost, problem, samples, expires_in)
-    families = yield from _families(app, catalog)
+    families, conflicts = yield from _families(app, catalog)
     return Details(
         app,
         state,
@@ -99,20 +103,27 @@ def read_details(app: str, table: Table, catalog: Catalog) -> Generator[None, No
         families,
         reading.quarantined,
         reading.found,
+        conflicts,
     )
 
 
-def _families(app: str, catalog: Catalog) -> Generator[None, None, list[FamilyLine]]:
+def _families(
+    app: str, catalog: Catalog
+) -> Generator[None, None, tuple[list[FamilyLine], list[ConflictReport]]]:
     index, number = catalog.index, catalog.numbers[app]
     # At once, as the app may be updated between the steps.
-    cells = [index.families[name].cells[number] for name in index.apps[number]]
+    cells = [
+        index.families[name].cells[number]
+        for name in index.apps[number]
+        if not name.startswith(_OWN)
+    ]
     shown = []
     for count, cell in enumerate(cells, 1):
-        if not cell.name.startswith(_OWN):
-            shown.append(FamilyLine(cell.name.decode(errors="replace"), cell.type, cell.count))
+        shown.append(FamilyLine(cell.name.decode(errors="replace"), cell.type, cell.count))
         if count % _STEP == 0:
             yield
-    return shown
+    found = yield from conflicts_in_steps(index, cells, number)
+    return shown, [conflict_report(each, catalog.name_of) for each in found]
 
 
 def _state(row: Row | None, reading: AppReading | None, problem: Problem | None) -> str:

@@ -27,8 +27,12 @@ def draw(details: Details, now_ns: int) -> Generator[None, None, list[bytes]]:
             (_place(each.line), each.reason, str(each.times)) for each in details.findings or ()
         )
         families = ((each.name, each.type, str(each.samples)) for each in details.families)
+        conflicts = (
+            (each.family, each.reason, each.app, each.effect) for each in details.conflicts or ()
+        )
         heads = (
             ("Held back", ("Line", "Reason", "Message"), quarantined),
+            ("Conflicts", ("Family", "Reason", "Other app", "Effect"), conflicts),
             ("Repairs and warnings", ("First line", "Reason", "Times"), findings),
             ("Metric families", ("Name", "Type", "Samples"), families),
         )

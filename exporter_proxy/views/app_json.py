@@ -1,6 +1,7 @@
 """``/apps/<app>`` as JSON."""
 
 from collections.abc import Generator, Iterable, Sequence
+from dataclasses import asdict
 from itertools import islice
 from typing import Any
 
@@ -19,6 +20,7 @@ def draw(details: Details, now_ns: int) -> Generator[None, None, list[bytes]]:
     lists: dict[bytes, Iterable[dict[str, Any]] | None] = {
         b"findings": _each(_finding, details.findings),
         b"quarantined": _each(_quarantined, details.quarantined),
+        b"conflicts": _each(asdict, details.conflicts),
         b"families": _each(FamilyLine._asdict, details.families),
     }
     for name, items in lists.items():

@@ -27,6 +27,7 @@ async def test_shows_all_that_is_known(merged_port: Port) -> None:
     found = await details(merged_port, "a")
     quarantined = found.pop("quarantined")
     findings = found.pop("findings")
+    assert found.pop("conflicts") == []
 
     assert isinstance(findings, list)
     assert {"reason": "carriage_returns", "times": 2, "line": 1} in findings
@@ -58,7 +59,8 @@ async def test_verbatim_payloads_are_not_read(bare_port: Port) -> None:
 
     assert (found["state"], found["samples"]) == ("ok", 3)
     assert found["expires_in_seconds"] is None
-    assert found["families"] is found["findings"] is found["quarantined"] is None
+    assert found["families"] is found["findings"] is None
+    assert found["quarantined"] is found["conflicts"] is None
 
 
 async def test_an_app_that_was_dropped(merged_port: Port) -> None:
@@ -158,3 +160,15 @@ async def test_head_has_the_same_headers(merged_port: Port, shown: str) -> None:
     status, headers, _ = await merged_port.get(f"/apps/a?format={shown}")
 
     assert await merged_port.get(f"/apps/a?format={shown}", "HEAD") == (status, headers, b"")
+
+
+async def test_conflicts_name_the_other_app(merged_port: Port) -> None:
+    """Both sides are told what the other has."""
+    merged_port.table.update("a", (b"# TYPE x counter\nx 1\n",), source="s")
+    merged_port.table.update("b", (b'# TYPE x gauge\nx{c="d"} 1\n',), source="s")
+    found = [(await details(merged_port, app))["conflicts"] for app in ("a", "b")]
+    page = await merged_port.page("/apps/b", Accept="text/html")
+
+    conflicts = [[(each["reason"], each["app"], each["wins"]) for each in one] for one in found]  # type: ignore[attr-defined]
+    assert conflicts == [[("type_conflict", "b", True)], [("type_conflict", "a", False)]]
+    assert b"<h2>Conflicts</h2>" in page
