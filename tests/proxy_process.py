@@ -194,6 +194,10 @@ class ProxyProcess:
         assert answer.status == 200, answer
         return answer.body.decode()
 
+    def app_metrics(self) -> str:
+        """Return what a scrape brings of the apps: what comes before the proxy's own metrics."""
+        return self.metrics().partition("# HELP exporter_proxy_")[0]
+
     def wait_metrics(self, part: str, seconds: float = DEADLINE_SECONDS) -> str:
         """Scrape until ``part`` is in the page, and return the page."""
         return until(

@@ -63,7 +63,7 @@ class ExporterConfig:
     max_apps: Annotated[int, Integer(1, 100_000_000)] = 100_000
     expire_after: Annotated[float, Age()] = NEVER
     forget_after: Annotated[float, Duration(0, '3600 or "24h"')] = 86400.0
-    exposition: Annotated[Literal["verbatim", "merged"], Choice("verbatim", "merged")] = "verbatim"
+    exposition: Annotated[Literal["verbatim", "merged"], Choice("verbatim", "merged")] = "merged"
     invalid_metrics: Annotated[
         Literal["quarantine", "expose", "reject"], Choice("quarantine", "expose", "reject")
     ] = "quarantine"

@@ -65,7 +65,7 @@ def test_bad_input_costs_nobody_else_anything(surroundings, data: bytes, _reason
     assert running.push_tcp(data).startswith("error: ")
     assert running.push_unix(data).startswith("error: ")
     bystander.end()
-    assert running.metrics().startswith("kept 1\n")
+    assert running.metrics().startswith("# TYPE kept untyped\nkept 1\n")
     assert {row["app"] for row in running.apps_json()["apps"]} == {
         "kept",
         "bystander tcp",
@@ -94,7 +94,7 @@ def test_all_of_it_at_once(surroundings):
             line = connection.makefile("rb").readline()
             assert line.startswith(b"error: ")
             assert line.endswith(b"\n")
-    assert running.metrics().startswith("kept 1\n")
+    assert running.metrics().startswith("# TYPE kept untyped\nkept 1\n")
 
 
 def vanish(connection: socket.socket) -> None:
@@ -140,4 +140,4 @@ def test_a_byte_now_and_then(proxy: StartProxy):
         until(answered, "the refusal")
     assert line == b"error: the message was not complete after 0.5 s (receiver.message_timeout)\n"
     assert pushes > 2
-    assert running.metrics() == f"fast {pushes}\n"
+    assert running.app_metrics() == f"# TYPE fast untyped\nfast {pushes}\n"

@@ -36,7 +36,10 @@ def encode(tool, *messages: dict[str, object]) -> bytes:
 @pytest.mark.parametrize("form", ["capnp", "auto"])
 def test_encoded_messages_are_shown(proxy, tool, form, how):
     """Two messages of the tool on one connection of nc arrive in /metrics byte for byte."""
-    running = proxy(exporter={"self_metrics": False}, receiver={"format": form})
+    running = proxy(
+        exporter={"exposition": "verbatim", "self_metrics": False},
+        receiver={"format": form},
+    )
     messages = encode(
         tool, {"appName": "oven", "data": TEXT}, {"appName": "fridge", "data": "fridge_open 0\n"}
     )
@@ -68,7 +71,7 @@ def test_evaluated_constant_is_shown(proxy, tool, tmp_path):
     )
 
     assert running.push_tcp(done.stdout) == ""
-    assert running.metrics() == "constant_value 7\n"
+    assert running.app_metrics() == "# TYPE constant_value untyped\nconstant_value 7\n"
 
 
 def test_time_to_live_of_a_message(proxy, tool):
@@ -82,8 +85,10 @@ def test_time_to_live_of_a_message(proxy, tool):
         )
     )
 
-    assert running.metrics() == "short 1\nlong 1\n"
-    until(lambda: running.metrics() == "long 1\n", "the app to be dropped")
+    short = "# TYPE short untyped\nshort 1\n"
+    long = "# TYPE long untyped\nlong 1\n"
+    assert running.app_metrics() == short + long
+    until(lambda: running.app_metrics() == long, "the app to be dropped")
 
 
 def test_tool_decodes_what_the_shipped_schema_says(tool):
@@ -108,4 +113,4 @@ def test_truncated_message_is_refused(proxy, tool):
     assert running.push_tcp(message) == ""
 
     assert running.push_tcp(message[:-8]).startswith("error: ")
-    assert running.metrics() == TEXT
+    assert running.app_metrics() == TEXT

@@ -20,7 +20,7 @@ QUOTED_PAGE = """\
 
 def test_old_timestamps_and_blanks_come_through(proxy):
     """Samples years old, with several blanks before the value, are served as they were pushed."""
-    running = proxy(exporter={"self_metrics": False})
+    running = proxy(exporter={"exposition": "verbatim", "self_metrics": False})
     assert running.push_tcp(json.dumps({"plant": OLD_SAMPLES}).encode()) == ""
     assert running.push_unix(json.dumps({"plant2": OLD_SAMPLES.splitlines()}).encode()) == ""
 
@@ -32,7 +32,7 @@ def test_polled_quoted_lines_come_through(proxy, http_server, tmp_path):
     (tmp_path / "metrics.html").write_text(QUOTED_PAGE)
     port = http_server(tmp_path)
     running = proxy(
-        exporter={"self_metrics": False},
+        exporter={"exposition": "verbatim", "self_metrics": False},
         poll_external={
             "poll_other_scrape_endpoints": True,
             "other_scrape_endpoints": [f"http://127.0.0.1:{port}/metrics.html"],
@@ -49,7 +49,7 @@ def test_polled_bytes_that_only_look_like_lines(proxy, http_server, tmp_path):
     (tmp_path / "page").write_bytes(page)
     port = http_server(tmp_path)
     running = proxy(
-        exporter={"self_metrics": False},
+        exporter={"exposition": "verbatim", "self_metrics": False},
         poll_external={
             "poll_other_scrape_endpoints": True,
             "other_scrape_endpoints": [f"http://127.0.0.1:{port}/page"],
@@ -65,7 +65,7 @@ def test_untidy_apps_stand_side_by_side(proxy, http_server, tmp_path):
     (tmp_path / "metrics.html").write_text(QUOTED_PAGE)
     port = http_server(tmp_path)
     running = proxy(
-        exporter={"self_metrics": False},
+        exporter={"exposition": "verbatim", "self_metrics": False},
         poll_external={
             "poll_other_scrape_endpoints": True,
             "other_scrape_endpoints": [f"http://127.0.0.1:{port}/metrics.html"],

@@ -30,7 +30,7 @@ def nc(tool, data: str, *arguments: str) -> str:
 @pytest.mark.parametrize("how", ["tcp", "unix"])
 def test_nc_pushes_json(proxy, tool, how, form, file: Path):
     """What nc sends is in /metrics as it was written, whatever the white space around it."""
-    running = proxy(exporter={"self_metrics": False})
+    running = proxy(exporter={"exposition": "verbatim", "self_metrics": False})
     document = file.read_text()
     if how == "tcp":
         address = ["-s", "127.0.0.1", "127.0.0.1", str(running.tcp_port), "-q", "0"]
@@ -62,7 +62,7 @@ def test_second_push_replaces_the_first(proxy, tool):
     nc(tool, '{"app": "old_metric 1\\nboth_metric 1\\n"}', *address)
     nc(tool, '{"app": "both_metric 2\\n"}', *address)
 
-    assert running.metrics() == "both_metric 2\n"
+    assert running.app_metrics() == "# TYPE both_metric untyped\nboth_metric 2\n"
 
 
 def test_nc_shows_why_it_was_refused(proxy, tool):
@@ -75,7 +75,7 @@ def test_nc_shows_why_it_was_refused(proxy, tool):
     assert answer.startswith("error: ")
     assert answer.endswith("\n")
     assert answer.count("\n") == 1
-    assert running.metrics() == "kept 1\n"
+    assert running.app_metrics() == "# TYPE kept untyped\nkept 1\n"
 
 
 def test_nc_on_a_connection_that_stays_open(proxy, tool):

@@ -86,7 +86,7 @@ def test_installed_wheel_takes_capnp(environment, tool, tmp_path_factory, comman
         ).stdout
 
         assert running.push_tcp(message) == ""
-        assert running.metrics() == "installed_value 1\n"
+        assert running.app_metrics() == "# TYPE installed_value untyped\ninstalled_value 1\n"
     finally:
         running.stop()
 
