@@ -28,8 +28,11 @@ class AppReading:
     """What was read of one app.
 
     Attributes:
-        row: The row that was read.
-        exposition: What the reader made of it.
+        app: Its name.
+        number: Its number in the table.
+        updates: Which of its updates was read.
+        updated_ns: When that was, in nanoseconds since the epoch.
+        samples: How many samples the reader took.
         quarantined: Families that are held back from scrapers.
         families: What is left for the page.
         found: Repairs, warnings and notes.
@@ -38,18 +41,25 @@ class AppReading:
     """
 
     __slots__ = (
+        "app",
         "conflicts",
-        "exposition",
         "families",
         "findings",
         "found",
+        "number",
         "quarantined",
-        "row",
+        "samples",
+        "updated_ns",
+        "updates",
     )
 
     def __init__(self, row: Row, exposition: Exposition, applied: Applied) -> None:
-        self.row = row
-        self.exposition = exposition
+        # Not the row itself, which would keep an old payload in memory.
+        self.app = row.app
+        self.number = row.number
+        self.updates = row.updates
+        self.updated_ns = row.updated_ns
+        self.samples = exposition.samples
         self.families = applied.families
         clashes = escape_families(applied.families, DEFAULT_SCHEME).quarantined
         self.quarantined = (*exposition.quarantined, *applied.quarantined, *clashes)
@@ -98,6 +108,7 @@ class Catalog:
             reader takes.
         own: Those alone.
         conflicts: What apps are at odds about.
+        bytes_read: Bytes of payloads that were read so far.
     """
 
     def __init__(
@@ -110,6 +121,7 @@ class Catalog:
         self.index = MergedIndex()
         self.own = MergedIndex()
         self.conflicts = ConflictWatch(self.index)
+        self.bytes_read = 0
         # For readers that want names escaped another way, or not at all; made when first wanted.
         self._indexes: dict[Scheme, MergedIndex] = {DEFAULT_SCHEME: self.index}
         # Apps with names that some readers don't take.
@@ -137,7 +149,7 @@ class Catalog:
     @property
     def held(self) -> Sequence[AppReading]:
         """Those of apps that have families in quarantine, in the order of the table."""
-        return sorted(self._held.values(), key=lambda reading: reading.row.number)
+        return sorted(self._held.values(), key=lambda reading: reading.number)
 
     @property
     def numbers(self) -> Mapping[str, int]:
@@ -222,17 +234,20 @@ class Catalog:
         """Tell of apps, by number, what has come to be known of them since they were read."""
         for number in numbers:
             reading = self._readings.get(self._apps.get(number, ""))
-            if reading is not None and reading.row.number == number:
+            if reading is not None and reading.number == number:
                 reading.conflicts = self.conflicts.findings(number)
-                self._place(reading.row.app, reading.row, reading.families, reading)
+                self._place(reading.app, reading, reading.families, reading)
 
     def _read(self, app: str, row: Row, rules: Rules) -> Generator[None, None, None]:
         known = self._readings.get(app)
-        if known is not None and known.row.payload is row.payload:
-            exposition = known.exposition
-        else:
-            exposition = yield from read_in_steps(row.payload, now_ms=self._wall_ns() // 1_000_000)
+        if known is not None and (known.number, known.updates) == (row.number, row.updates):
+            # Only what its source says of it has changed.
+            self._place(app, row, known.families, known)
+            return
+        exposition = yield from read_in_steps(row.payload, now_ms=self._wall_ns() // 1_000_000)
+        self.bytes_read += row.size
         applied = yield from apply_in_steps(exposition.families, rules)
+        row.release_payload()
         reading = self._readings[app] = AppReading(row, exposition, applied)
         if reading.quarantined:
             self._held[app] = reading
@@ -247,7 +262,11 @@ class Catalog:
         self._place(app, row, applied.families, reading)
 
     def _place(
-        self, app: str, row: Row | None, families: Sequence[Family], reading: AppReading | None
+        self,
+        app: str,
+        row: Row | AppReading | None,
+        families: Sequence[Family],
+        reading: AppReading | None,
     ) -> None:
         """Put an app's families and its own series into the index."""
         problem = self._table.problems.get(app)

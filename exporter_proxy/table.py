@@ -17,7 +17,7 @@ class Row:
     Attributes:
         app: The application's name, unique in the table.
         number: Its number in the order in which apps were first seen.
-        payload: Its latest exposition text.
+        payload: Its latest exposition text, as it came; where payloads are read, until it was.
         size: Bytes of the payload.
         source: Who wrote it, as ``/apps`` shows it.
         updated_ns: When, in nanoseconds since the epoch (UTC).
@@ -63,6 +63,10 @@ class Row:
         self.updates = updates
         self.expires_at = expires_at
         self.derived: dict[str, object] | None = None
+
+    def release_payload(self) -> None:
+        """Let go of the payload: it was read, and nobody needs it as it came."""
+        self.payload = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ def read_details(app: str, table: Table, catalog: Catalog) -> Generator[None, No
         row,
         ghost,
         problem,
-        reading.exposition.samples,
+        reading.samples,
         expires_in,
         families,
         reading.quarantined,

@@ -61,7 +61,7 @@ def read_lines(
         if reading is None:
             state, samples = OK, (yield from count_once(row))
         else:
-            state, samples = reading.state, reading.exposition.samples
+            state, samples = reading.state, reading.samples
         if problem is not None:
             state = problem.text
         lines.append(

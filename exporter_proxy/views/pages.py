@@ -209,7 +209,7 @@ class Pages:
     def _quarantined(self, selection: Selection) -> Iterator[bytes]:
         """Yield what scrapers can't read, as it came, each with a line that says why."""
         for reading in self._catalog.held:
-            app = reading.row.app
+            app = reading.app
             if selection.apps is None or app in selection.apps:
                 for each in reading.quarantined:
                     if selection.names is None or each.name in selection.names:
