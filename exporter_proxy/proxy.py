@@ -5,6 +5,7 @@ import gc
 import logging
 import os
 import signal
+import sys
 from collections.abc import Callable, Sequence
 
 from aiohttp import web
@@ -24,6 +25,8 @@ from exporter_proxy.workers import Workers
 logger = logging.getLogger(__name__)
 
 _GRACE_SECONDS = 5.0
+# How long the loop may have to wait for a worker thread to let go of the interpreter.
+_SWITCH_SECONDS = 0.0005
 # Who signals a process group may reach us twice: directly, and through a parent that passes it on.
 _SAME_SIGNAL_SECONDS = 0.05
 # For a server to which 0 means for ever.
@@ -41,7 +44,7 @@ async def run(config: Config) -> None:
     Raises:
         StartError: An address or a file can't be had; nothing is left open.
     """
-    _tame_collector()
+    _tame_interpreter()
     asked = StopSignals()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -92,14 +95,16 @@ async def _stop(proxy: "Proxy", hurry: asyncio.Event) -> None:
     await stopping
 
 
-def _tame_collector() -> None:
-    """Keep the garbage collector from holding the event loop.
+def _tame_interpreter() -> None:
+    """Keep the garbage collector, and threads, from holding the event loop.
 
     A full collection looks at every object of a table of 100,000 apps, which takes longer than the
     loop may be held. Nothing in the table is cyclic, so full collections find next to nothing.
     """
     gc.freeze()
     gc.set_threshold(10_000, 10, 10_000)
+    # And what worker threads do in Python, from making the loop wait: by default up to 5 ms.
+    sys.setswitchinterval(_SWITCH_SECONDS)
 
 
 class Proxy:

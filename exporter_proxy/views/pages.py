@@ -115,6 +115,11 @@ class Pages:
                 self._make_room()
 
     @property
+    def bytes_read(self) -> int:
+        """Bytes of payloads that were read so far."""
+        return self._catalog.bytes_read
+
+    @property
     def has_quoted_names(self) -> bool:
         """Whether there are names that some readers don't take."""
         return self._catalog.has_quoted_names

@@ -11,6 +11,7 @@ from aiohttp import web
 from exporter_proxy.catalog import Catalog
 from exporter_proxy.errors import quote
 from exporter_proxy.exposition.rules import Rules
+from exporter_proxy.memory import Trimmer, find_trim
 from exporter_proxy.self_metrics import ScrapeStats, SelfMetrics
 from exporter_proxy.table import Table
 from exporter_proxy.views.app import PATH as APP_PATH
@@ -91,7 +92,7 @@ def build_app(
     }
     app = web.Application()
     if rules is not None:
-        app.cleanup_ctx.append(lambda _app: _searching(pages))
+        app.cleanup_ctx.append(lambda _app: _keeping_house(pages, workers))
     for path, handler in handlers.items():
         app.router.add_get(path, guarded(handler))
         app.router.add_route("*", path, _wrong_method)
@@ -101,16 +102,21 @@ def build_app(
     return app
 
 
-async def _searching(pages: Pages) -> AsyncIterator[None]:
-    """Search for series that two apps have, as long as the application runs."""
+async def _keeping_house(pages: Pages, workers: Workers) -> AsyncIterator[None]:
+    """Search for series that two apps have, and give memory back, as long as it runs."""
 
     async def search() -> None:
         while True:
             await asyncio.sleep(_SEARCH_SECONDS)
             try:
                 await pages.search_duplicates()
+                trim = trimmer.due(pages.bytes_read, time.monotonic())
+                if trim is not None:
+                    await workers.run(trim)
             except Exception:
-                logger.exception("searching for series that two apps have failed")
+                logger.exception("keeping house failed")
+
+    trimmer = Trimmer(find_trim())
 
     task = asyncio.create_task(search())
     yield
