@@ -216,10 +216,14 @@ LATER_FINDINGS: dict[str, Kind] = {
 """Every reason that is given after a payload was read: by rules, and in comparison with others."""
 
 
+def kind_of(reason: str) -> Kind:
+    """Return the row of a reason, whoever gave it."""
+    return FINDINGS.get(reason) or LATER_FINDINGS[reason]
+
+
 def is_worth_a_state(reason: str) -> bool:
     """Tell whether a finding is shown as an app's state: whether it is more than a note."""
-    kind = FINDINGS.get(reason) or LATER_FINDINGS.get(reason)
-    return kind is None or kind.kind != "note"
+    return kind_of(reason).kind != "note"
 
 
 class Tally:

@@ -4,14 +4,13 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from exporter_proxy.exposition.findings import FINDINGS
+from exporter_proxy.exposition.findings import kind_of
 from exporter_proxy.exposition.grammar import shown
 from exporter_proxy.exposition.merged.conflicts import Conflict, conflicts_in_steps
 from exporter_proxy.exposition.merged.index import MergedIndex
 from exporter_proxy.exposition.model import Family, Finding, Format, Quarantined
 from exporter_proxy.exposition.reader import read_in_steps
 from exporter_proxy.exposition.report_texts import (
-    MEANINGS,
     Names,
     cut_line,
     cut_text,
@@ -280,14 +279,14 @@ def _lines(
 
 
 def _finding(finding: Finding) -> FindingReport:
-    known = FINDINGS.get(finding.reason)
-    kind = "warning" if known is None or known.kind == "quarantine" else known.kind
-    meaning = known.description if known is not None else MEANINGS.get(finding.reason, "")
-    return FindingReport(finding.reason, kind, finding.times, finding.line or None, meaning)
+    known = kind_of(finding.reason)
+    assert known.kind != "quarantine"  # these have a list of their own
+    return FindingReport(
+        finding.reason, known.kind, finding.times, finding.line or None, known.description
+    )
 
 
 def _quarantine(quarantined: Quarantined, line: bytes) -> QuarantineReport:
-    known = FINDINGS.get(quarantined.reason)
     # The reader quotes the line too, for those who have nothing else.
     message = quarantined.message.removesuffix(f": {shown(line, 100)}")
     lines = quarantined.text.count(b"\n") + (not quarantined.text.endswith(b"\n"))
@@ -298,7 +297,7 @@ def _quarantine(quarantined: Quarantined, line: bytes) -> QuarantineReport:
         message=message,
         text=cut_text(line),
         lines=lines,
-        meaning=MEANINGS.get(quarantined.reason, "") if known is None else known.description,
+        meaning=kind_of(quarantined.reason).description,
     )
 
 

@@ -12,14 +12,6 @@ Names = Callable[[int], str]
 LONGEST_LINE = 200
 """Characters that are shown of a line."""
 
-MEANINGS = {
-    "label_clash": "labels that the configuration adds would make two series of the family one",
-    "own_label": "samples keep a label of their own instead of the one that the configuration adds",
-    "repeated_series": "without timestamps there is no telling samples of one series apart; the "
-    "last one is kept",
-}
-"""What reasons mean that come from an app's rules."""
-
 _REMEDIES: dict[ConflictReason, str] = {
     "type_conflict": "give the metric the same TYPE in both apps, or another name in one of them",
     "help_conflict": "give the metric the same HELP in both apps",

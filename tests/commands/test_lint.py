@@ -97,7 +97,9 @@ metrics.prom: 1 family with 2 samples is shown, 1 held back, 1 repair
             ["--format", "openmetrics"],
             "metrics.prom: read as OpenMetrics 1.0\n"
             "metrics.prom: gauge a: 1 sample\n"
-            "metrics.prom: 1 family with 1 sample is shown, none held back\n",
+            "metrics.prom:2: repair: missing_eof: OpenMetrics: the last line is not `# EOF`; the "
+            "payload may have been cut\n"
+            "metrics.prom: 1 family with 1 sample is shown, none held back, 1 repair\n",
             0,
             id="declared",
         ),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter_proxy.exposition.findings import FINDINGS, Tally
+from exporter_proxy.exposition.findings import FINDINGS, LATER_FINDINGS, Tally
 from exporter_proxy.exposition.reader import read
 from tests.exposition.reader_cases import (
     KEPT,
@@ -80,6 +80,18 @@ def test_documents_each_finding():
     assert [
         f"| `{reason}` | {row.kind} | {row.description} |" for reason, row in FINDINGS.items()
     ] == rows
+
+
+def test_documents_what_is_found_after_the_reader():
+    """And no reason has two meanings."""
+    text = (ROOT / "docs" / "exposition.md").read_text()
+    section = text.partition("\n## After the reader\n")[2].partition("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| `")]
+
+    assert [
+        f"| `{reason}` | {row.kind} | {row.description} |" for reason, row in LATER_FINDINGS.items()
+    ] == rows
+    assert not FINDINGS.keys() & LATER_FINDINGS.keys()
 
 
 def test_lists_findings_in_the_order_of_the_table():

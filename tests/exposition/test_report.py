@@ -149,7 +149,7 @@ def test_counts_what_rules_do() -> None:
 
     assert [family.name for family in made.families] == ["a"]
     (finding,) = [each for each in made.findings if each.reason == "own_label"]
-    assert (finding.kind, finding.times, finding.line) == ("warning", 1, None)
+    assert (finding.kind, finding.times, finding.line) == ("note", 1, None)
     assert finding.meaning == (
         "samples keep a label of their own instead of the one that the configuration adds"
     )
@@ -162,7 +162,7 @@ def test_holds_back_what_rules_make_one() -> None:
     assert (quarantined.reason, quarantined.line, quarantined.text) == ("label_clash", None, "")
     assert quarantined.lines == 2
     assert quarantined.meaning == (
-        "labels that the configuration adds would make two series of the family one"
+        "two series of a family become one by the labels that the configuration adds"
     )
 
 
