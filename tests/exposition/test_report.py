@@ -151,7 +151,7 @@ def test_counts_what_rules_do() -> None:
     (finding,) = [each for each in made.findings if each.reason == "own_label"]
     assert (finding.kind, finding.times, finding.line) == ("note", 1, None)
     assert finding.meaning == (
-        "samples keep a label of their own instead of the one that the configuration adds"
+        "a sample has a label that the configuration adds; its own one is kept"
     )
 
 
