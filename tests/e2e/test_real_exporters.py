@@ -1,0 +1,295 @@
+"""Real exporters' metrics, pushed and polled, against a direct scrape of the same exporters."""
+
+import itertools
+import json
+import subprocess
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeVar
+
+import pytest
+
+from tests.e2e.exporters import ACCEPT, Capture, Exporter, exporters
+from tests.e2e.reading import Family, Labels, Point, Reading, Series, labels_of, read
+from tests.e2e.relay import relay
+from tests.proxy_process import ProxyProcess, until
+
+FORMATS = ("text", "openmetrics")
+POLLED = "polled-"
+
+_T = TypeVar("_T")
+
+
+@pytest.fixture(scope="module")
+def running_exporters(tool, tmp_path_factory) -> Iterator[list[Exporter]]:
+    """All exporters; started once, as no test changes them."""
+    with exporters(tool, tmp_path_factory.mktemp("exporters")) as started:
+        yield started
+
+
+@pytest.fixture(scope="module", params=FORMATS)
+def captures(request, running_exporters) -> list[Capture]:
+    """What the exporters answer to those who ask for a format.
+
+    Debian's exporters know text only and answer so in any case; the application knows both.
+    """
+    answers = [exporter.scrape(request.param) for exporter in running_exporters]
+    assert [answer.form for answer in answers] == ["text", "text", "text", request.param]
+    return answers
+
+
+@pytest.fixture
+def merged(proxy, captures, running_exporters) -> ProxyProcess:
+    """A proxy that polls all exporters, asking as for ``captures``, and had those pushed too."""
+    running: ProxyProcess = proxy(
+        exporter={"exposition": "merged", "app_label": "app", "self_metrics_interval": 0.1},
+        poll_external={
+            "poll_other_scrape_endpoints": True,
+            "poll_interval": 0.2,
+            "client_timeout": 10,
+            "other_scrape_endpoints": [
+                {
+                    "url": exporter.url,
+                    "name": POLLED + exporter.name,
+                    "headers": {"Accept": ACCEPT[captures[-1].form]},
+                }
+                for exporter in running_exporters
+            ],
+        },
+    )
+    # by TCP and the Unix socket, whole and in lines
+    for number, capture in enumerate(captures):
+        if number % 2:
+            answer = running.push_unix(json.dumps({capture.name: capture.text}).encode())
+        else:
+            # not splitlines(), for which more than line feeds end a line
+            lines = capture.text.removesuffix("\n").split("\n")
+            answer = running.push_tcp(json.dumps({capture.name: lines}).encode())
+        assert answer == ""
+    wait_for_polls(running, running_exporters)
+    return running
+
+
+def wait_for_polls(proxy: ProxyProcess, exporters: Sequence[Exporter]) -> None:
+    """Wait until each exporter has been polled from begin to end."""
+    wanted = {POLLED + exporter.name for exporter in exporters}
+
+    def updates() -> dict[str, int]:
+        apps = proxy.apps_json()["apps"]
+        return {app["app"]: app["updates"] for app in apps if app["app"] in wanted}
+
+    # The one after the next has begun since.
+    targets = {app: updates().get(app, 0) + 2 for app in wanted}
+    until(
+        lambda: all(updates().get(app, 0) >= target for app, target in targets.items()),
+        "polls of all exporters",
+    )
+
+
+def page_of(proxy: ProxyProcess, form: str, query: str = "") -> str:
+    """Return a page of the proxy, which has to be in the format that is asked for."""
+    answer = proxy.get("/metrics" + query, {"Accept": ACCEPT[form]})
+    assert (answer.status, answer.headers["content-type"]) == (200, ACCEPT[form])
+    return answer.body.decode()
+
+
+def labelled(capture: Capture, series: Mapping[Series, _T]) -> dict[Series, _T]:
+    """Add the label ``app`` to what a capture has of each series."""
+    return {
+        (name, labels_of({**dict(labels), "app": capture.name})): value
+        for (name, labels), value in series.items()
+    }
+
+
+def split(points: Mapping[Series, Point]) -> tuple[dict[Series, Point], dict[Series, Point]]:
+    """Return what was pushed, and what was polled, without what is the proxy's own."""
+    pushed, polled = {}, {}
+    for series, point in points.items():
+        name, labels = series
+        if name.startswith("exporter_proxy_"):
+            continue
+        of = polled if dict(labels)["app"].startswith(POLLED) else pushed
+        of[series] = point
+    return pushed, polled
+
+
+def test_pushed_series_are_those_of_the_exporters(merged, captures):
+    """Every series of every exporter has its value and time on the page, and there is no other."""
+    expected: dict[Series, Point] = {}
+    for capture in captures:
+        expected.update(labelled(capture, capture.read().points))
+
+    for form in FORMATS:
+        assert split(read(page_of(merged, form), ACCEPT[form]).points)[0] == expected
+    states = {app["app"]: app["state"] for app in merged.apps_json()["apps"]}
+    assert states == {
+        prefix + capture.name: "ok" for prefix in ("", POLLED) for capture in captures
+    }
+
+
+def test_types_help_units_and_exemplars_are_those_of_the_exporters(merged, captures):
+    """What formats can't say alike differs, as the documentation has it, and nothing else."""
+    for capture, form in itertools.product(captures, FORMATS):
+        sent = capture.read()
+        shown = read(page_of(merged, form, f"?app={capture.name}"), ACCEPT[form])
+
+        families = [f for f in shown.families if not f.name.startswith("exporter_proxy_")]
+        assert sorted(families) == sorted(expected_families(capture, form))
+        kept = sent.exemplars if form == "openmetrics" else {}
+        assert shown.exemplars == labelled(capture, kept)
+        # so that there is something to keep
+        assert bool(sent.exemplars) == (capture.form == "openmetrics")
+
+
+def expected_families(capture: Capture, form: str) -> Iterator[Family]:
+    """Yield the families of a capture as a page of a format has them."""
+    sent = capture.read()
+    if capture.form == form:
+        yield from sent.families
+    elif form == "openmetrics":
+        yield from in_openmetrics(sent)
+    else:
+        yield from in_text(sent)
+
+
+def in_openmetrics(sent: Reading) -> Iterator[Family]:
+    """Yield what OpenMetrics makes of families of the text format."""
+    times = Counter(family.name for family in sent.families)
+    for family in sent.families:
+        if family.type == "gauge" and family.name.endswith("_created"):
+            # a sample of the counter, histogram or summary
+            continue
+        if family.type == "counter" and times[family.name] > 1:
+            # Go's gauge x beside its counter x_total, which would be a family x as well
+            yield family._replace(name=family.name + "_total", type="unknown")
+        else:
+            yield family
+
+
+def in_text(sent: Reading) -> Iterator[Family]:
+    """Yield what the text format, which has no units, makes of families of OpenMetrics."""
+    names = {name for name, _ in sent.points}
+    for family in sent.families:
+        plain = family._replace(unit="")
+        if family.type == "info":
+            yield plain._replace(name=family.name + "_info", type="gauge")
+        elif family.type == "stateset":
+            yield plain._replace(type="gauge")
+        elif family.type == "gaugehistogram":
+            # untyped; so the parser takes each sample of another name for a family of its own
+            yield plain._replace(type="unknown")
+            for suffix in ("_bucket", "_bucket", "_bucket", "_gcount", "_gsum"):
+                yield Family(family.name + suffix, "unknown", "", "")
+        else:
+            yield plain
+        if family.name + "_created" in names:
+            yield plain._replace(name=family.name + "_created", type="gauge")
+
+
+def test_polled_series_are_those_of_the_exporters(merged, running_exporters, captures):
+    """What exporters have all the time is on the pages, and counters are between two scrapes.
+
+    Series that come or go meanwhile, such as of a network interface, are free to be there.
+    """
+    asked = captures[-1].form
+    before = [exporter.scrape(asked) for exporter in running_exporters]
+    wait_for_polls(merged, running_exporters)
+    pages = [split(read(page_of(merged, form), ACCEPT[form]).points)[1] for form in FORMATS]
+    after = [exporter.scrape(asked) for exporter in running_exporters]
+
+    older = readings(before)
+    newer = readings(after)
+    rising = older.rising() & newer.rising()
+    assert len(rising) > 100
+    for polled in pages:
+        assert older.points.keys() & newer.points.keys() <= polled.keys()
+        assert polled.keys() <= older.points.keys() | newer.points.keys()
+        wrong = {
+            series: (older.points[series], polled[series], newer.points[series])
+            for series in rising
+            if not value(older, series) <= float(polled[series].value) <= value(newer, series)
+        }
+        assert wrong == {}
+
+
+def readings(captures: Sequence[Capture]) -> Reading:
+    """Put together what polls of exporters find."""
+    together = Reading([], {}, {})
+    for capture in captures:
+        reading = capture.read()
+        together.families.extend(reading.families)
+        polled = capture._replace(name=POLLED + capture.name)
+        together.points.update(labelled(polled, reading.points))
+    return together
+
+
+def value(reading: Reading, series: Series) -> float:
+    """Return the value of a series."""
+    return float(reading.points[series].value)
+
+
+def test_promtool_takes_the_page(merged, tool):
+    """It finds much to say about the style of exporters' metrics, but nothing that is wrong."""
+    done = subprocess.run(
+        [tool("promtool"), "check", "metrics"],
+        input=page_of(merged, "text"),
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+
+    assert done.returncode in {0, 3}, done.stderr
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_prometheus_takes_the_page(merged, prometheus, captures, form):
+    """It takes every sample of a page in either format, and gives back what was pushed."""
+    expected: dict[Series, str] = {}
+    for capture in captures:
+        points = capture.read().points
+        values = {series: point.value for series, point in points.items()}
+        expected.update(without_empty_labels(labelled(capture, values)))
+    with relay(merged.http_port, ACCEPT[form]) as port:
+        # It asks for OpenMetrics by itself.
+        query = prometheus(port if form == "text" else merged.http_port)
+
+        def value_of(name: str) -> float:
+            (sample,) = query(f'{name}{{job="exporter-proxy"}}') or [{"value": [0, "-1"]}]
+            return float(sample["value"][1])
+
+        until(lambda: value_of("up") == 1, "a good scrape")
+        # Of a page that may have more or fewer series of polled apps at the next scrape.
+        until(
+            lambda: (
+                value_of("scrape_samples_scraped")
+                == value_of("scrape_samples_post_metric_relabeling")
+                == len(read(page_of(merged, form), ACCEPT[form]).points)
+            ),
+            "a scrape with as many samples as the page",
+        )
+
+        names = '__name__!~"exporter_proxy_.*|up|scrape_.*"'
+        samples = query(f'{{job="exporter-proxy", app!~"{POLLED}.*", {names}}}')
+        assert value_of("up") == 1
+        found = {series_of(sample["metric"]): sample["value"][1] for sample in samples}
+    assert {series: repr(float(value)) for series, value in found.items()} == expected
+
+
+def series_of(metric: Mapping[str, str]) -> Series:
+    """Return a series of Prometheus's without the target's labels, as it was on the page."""
+    own = {
+        name: value for name, value in metric.items() if name not in {"__name__", "job", "instance"}
+    }
+    labels: Labels = labels_of(
+        {name.removeprefix("exported_"): value for name, value in own.items()}
+    )
+    return metric["__name__"], labels
+
+
+def without_empty_labels(points: Mapping[Series, str]) -> dict[Series, str]:
+    """Leave out labels without a value, which are none to Prometheus."""
+    return {
+        (name, tuple(label for label in labels if label[1])): value
+        for (name, labels), value in points.items()
+    }
