@@ -183,6 +183,9 @@ class Proxy:
             expose=exporter.invalid_metrics == "expose",
             scrape_timeout=exporter.scrape_timeout,
         )
+        # What it logs is a traceback for each request that is not HTTP: anyone could fill the log.
+        # Errors of our own handlers are logged by the views.
+        logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
         self._runner = web.AppRunner(
             app,
             access_log=None,
