@@ -7,8 +7,9 @@ from typing import NamedTuple
 from exporter_proxy.exposition.merged.family import MergedFamily
 from exporter_proxy.exposition.merged.index import MergedIndex
 
-# A value, and a timestamp where there is one: what a sample has behind its series.
-_VALUES = re.compile(rb" [^ \n]++(?: -?[0-9]++)?+$", re.MULTILINE)
+# A value, and a timestamp where there is one: what a sample has behind its series. Neither has a
+# quote or a brace, so that blanks in a label's value are not taken for those before them.
+_VALUES = re.compile(rb' [^ \n"}]++(?: -?[0-9]++)?+$', re.MULTILINE)
 _CELLS_A_STEP = 50
 
 

@@ -1,0 +1,24 @@
+"""Which samples are of the same series."""
+
+import pytest
+
+from exporter_proxy.exposition.merged.duplicates import series_of
+
+
+@pytest.mark.parametrize(
+    "series",
+    [
+        pytest.param(b"x", id="no labels"),
+        pytest.param(b'x{a="b"}', id="label"),
+        pytest.param(b'x{a="host: 127.0.0.1:1025"}', id="blank in the last label"),
+        pytest.param(b'x{a="1 2 3",b="4 5"}', id="numbers in labels"),
+        pytest.param(b'x{a="b } 1"}', id="brace in a label"),
+        pytest.param(b'x{a="b \\" 1"}', id="quote in a label"),
+        pytest.param(b'x{a=" "}', id="nothing but a blank"),
+        pytest.param('x{a="größe 日本"}'.encode(), id="beyond ascii"),
+    ],
+)
+@pytest.mark.parametrize("value", [b"1", b"-1.5e+09", b"NaN", b"+Inf", b"1 1700000000000", b"1 -5"])
+def test_series_is_all_but_the_value(series: bytes, value: bytes):
+    """Of a sample the value and the timestamp are left out, whatever is in its labels."""
+    assert series_of(b"%b %b\nother 1\n" % (series, value)) == [series, b"other"]
