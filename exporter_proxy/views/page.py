@@ -1,6 +1,6 @@
 """One page, and what it is made of."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from exporter_proxy.exposition.page import (
     Piece,
     even_chunks,
     gzip_chunks,
+    joined_chunks,
     text_chunks,
     zstd_chunks,
 )
@@ -98,7 +99,7 @@ class Page:
         self._selection = selection
         self._tag = ""
         # Compressed, in chunks, once someone asked for it.
-        self._packed: dict[Encoding, tuple[Sequence[bytes], int]] = {}
+        self._packed: dict[Encoding, _Packed] = {}
         self._compressing: dict[Encoding, Flight[None]] = {}
 
     @property
@@ -120,10 +121,15 @@ class Page:
             if self.plain is None:
                 return text_chunks(self.pieces), self.size
             return even_chunks((self.plain,)), self.size
-        return await self.pack(encoding, workers)
+        packed = await self._pack(encoding, workers)
+        return packed.chunks(), packed.size
 
     async def pack(self, encoding: Encoding, workers: Workers) -> tuple[Sequence[bytes], int]:
         """Return the page compressed, as the same objects every time, and its size."""
+        packed = await self._pack(encoding, workers)
+        return packed.raw, packed.size
+
+    async def _pack(self, encoding: Encoding, workers: Workers) -> "_Packed":
         packed = self._packed.get(encoding)
         if packed is None:
             if self.plain is None:
@@ -131,7 +137,7 @@ class Page:
                 await flight.join(None, lambda: self._pack_long(encoding, workers))
             else:
                 chunk = b"".join(_PACK[encoding](self._short_pieces(encoding)))
-                self._packed[encoding] = _shared([chunk])
+                self._packed[encoding] = _Packed([chunk])
             packed = self._packed[encoding]
         return packed
 
@@ -145,14 +151,49 @@ class Page:
     async def _pack_long(self, encoding: Encoding, workers: Workers) -> None:
         if encoding not in self._packed:
             chunks = await workers.run(_PACK[encoding], self.pieces)
-            self._packed[encoding] = _shared(chunks)
+            self._packed[encoding] = _Packed(chunks)
 
 
-def _shared(chunks: Sequence[bytes]) -> tuple[Sequence[bytes], int]:
-    """Return chunks for all readers alike, so that they may be long; and their size."""
-    first, *others = even_chunks(chunks, _SHARED_CHUNK)
-    # It is copied for each reader, next to the headers.
-    return [first[:CHUNK], *filter(None, [first[CHUNK:]]), *others], sum(map(len, chunks))
+class _Packed:
+    """A compressed page.
+
+    Most pages have one reader, before they are another: what it is sent is joined as it is sent, in
+    memory that is used again and again. From the second on, readers share what is joined for them.
+
+    Attributes:
+        raw: The page, in chunks as short as they were compressed.
+        size: Its bytes.
+    """
+
+    __slots__ = ("_is_read", "_joining", "_shared", "raw", "size")
+
+    def __init__(self, raw: Sequence[bytes]) -> None:
+        self.raw = raw
+        self.size = sum(map(len, raw))
+        self._is_read = False
+        self._shared: list[bytes] = []
+        self._joining: Iterator[bytes] | None = None
+
+    def chunks(self) -> Iterator[bytes]:
+        """Return it for one more reader, in chunks that are not long."""
+        if not self._is_read:
+            self._is_read = True
+            return joined_chunks(self.raw)
+        return self._shared_chunks()
+
+    def _shared_chunks(self) -> Iterator[bytes]:
+        if self._joining is None:
+            self._joining = joined_chunks(self.raw, _SHARED_CHUNK)
+        place = 0
+        while True:
+            if place == len(self._shared):
+                more = next(self._joining, None)
+                if more is None:
+                    return
+                # The first is copied for each reader, next to the headers.
+                self._shared += [more] if place else filter(None, (more[:CHUNK], more[CHUNK:]))
+            yield self._shared[place]
+            place += 1
 
 
 def _hash(selection: Selection | None) -> str:

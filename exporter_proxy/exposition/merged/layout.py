@@ -2,17 +2,19 @@
 
 A family stands on the page where its owner, the first app that carries it, has it. So the page is a
 row of sections, one an app, each with the families that the app owns. Sections of neighbouring
-apps make a bucket. A bucket with a change in it is laid out anew; but a family that many apps carry
-has blocks of its own, of neighbouring apps, and only those with a change in them are laid out anew.
+apps make a bucket. A bucket with a change in it is laid out anew, from its sections, of which those
+without a change are kept; but a family that many apps carry has blocks of its own, of neighbouring
+apps, and only those with a change in them are laid out anew.
 """
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from typing import NamedTuple, Protocol
 
 from exporter_proxy.exposition.merged.family import MergedFamily
 from exporter_proxy.exposition.merged.index import SELF, Changes, MergedIndex
-from exporter_proxy.exposition.page import Piece, lay_out
+from exporter_proxy.exposition.page import MOST_PARTS, SHORTEST_CLOSED, Piece, lay_out
 
 _BUCKET_APPS_SHIFT = 4
 # Families of more bytes or more apps have blocks.
@@ -58,6 +60,10 @@ class Writer(Protocol):
         """
 
 
+# Of the families that an app owns: lines, and the pieces of blocks that come after them.
+_Section = list[tuple[list[bytes], Sequence[Piece]]]
+
+
 class Layout:
     """Follows an index and keeps its page in one format."""
 
@@ -65,14 +71,18 @@ class Layout:
         self._index = index
         self._writer = writer
         self._changes = index.watch()
-        # Where a family was laid out: the bucket of its owner.
+        # In whose section a family was laid out.
         self._home: dict[bytes, int] = {}
         # For each part of a family that has blocks.
         self._blocks: dict[bytes, list[_Blocks]] = {}
         self._parts: dict[bytes, tuple[Part, ...]] = {}
+        # By app; only those that need not be made anew.
+        self._sections: dict[int, _Section] = {}
         # Apps by bucket.
         self._apps: dict[int, set[int]] = {}
         self._buckets: dict[int, list[Piece]] = {}
+        # Those of a bucket's pieces that are not of blocks, by their keys.
+        self._loose: dict[int, Mapping[tuple[int, int], Piece]] = {}
         self._order: list[int] = []
 
     def close(self) -> None:
@@ -89,7 +99,8 @@ class Layout:
         yield from self._writer.follow(changes)
         buckets: set[int] = set()
         for app in changes.apps:
-            buckets.add(self._place(app))
+            self._place(app)
+            buckets.add(self._stale_section(app))
         names = dict.fromkeys((*changes.cells, *changes.metadata, *changes.anew))
         for done, name in enumerate(names, 1):
             if name in changes.anew:
@@ -101,17 +112,20 @@ class Layout:
         for bucket in buckets:
             yield from self._lay_out_bucket(bucket)
             yield
-        return [piece for bucket in self._order for piece in self._buckets[bucket]]
+        return list(chain.from_iterable(map(self._buckets.__getitem__, self._order)))
 
-    def _place(self, app: int) -> int:
+    def _place(self, app: int) -> None:
         """Note in which bucket ``app`` is, or that it is gone."""
-        bucket = app >> _BUCKET_APPS_SHIFT
-        apps = self._apps.setdefault(bucket, set())
+        apps = self._apps.setdefault(app >> _BUCKET_APPS_SHIFT, set())
         if app == SELF or app in self._index.apps:
             apps.add(app)
         else:
             apps.discard(app)
-        return bucket
+
+    def _stale_section(self, app: int) -> int:
+        """Note that the section of ``app`` must be made anew; return its bucket."""
+        self._sections.pop(app, None)
+        return app >> _BUCKET_APPS_SHIFT
 
     def _refresh_family(
         self, name: bytes, apps: Iterable[int], buckets: set[int], *, stale: bool
@@ -119,17 +133,16 @@ class Layout:
         family = self._index.families.get(name)
         old_home = self._home.get(name)
         if old_home is not None:
-            buckets.add(old_home)
+            buckets.add(self._stale_section(old_home))
         if family is None:
             self._home.pop(name, None)
             self._blocks.pop(name, None)
             self._parts.pop(name, None)
             return
-        app = self._index.home(name)
-        if app == SELF:
+        home = self._home[name] = self._index.home(name)
+        if home == SELF:
             self._place(SELF)
-        home = self._home[name] = app >> _BUCKET_APPS_SHIFT
-        buckets.add(home)
+        buckets.add(self._stale_section(home))
         if stale or name not in self._parts:
             # Where they are as before they stay the same objects, by which pieces know that.
             parts = self._writer.parts(family)
@@ -146,7 +159,7 @@ class Layout:
             self._blocks[name] = [_Blocks(family) for _ in self._parts[name]]
             return
         for each in blocks:
-            each.touch(apps, family)
+            each.touch(apps)
 
     def _lay_out_bucket(self, bucket: int) -> Generator[None, None, None]:
         if self._apps.get(bucket):
@@ -156,37 +169,68 @@ class Layout:
             self._buckets[bucket] = pieces
         else:
             self._apps.pop(bucket, None)
+            self._loose.pop(bucket, None)
             if self._buckets.pop(bucket, None) is not None:
                 self._order.remove(bucket)
 
     def _pieces(self, bucket: int) -> Generator[None, None, list[Piece]]:
-        index = self._index
-        previous = {piece.key: piece for piece in self._buckets.get(bucket, ())}
+        previous = self._loose.get(bucket, {})
+        loose: dict[tuple[int, int], Piece] = {}
         pieces: list[Piece] = []
         lines: list[bytes] = []
-        yielded = 0
         for app in sorted(self._apps[bucket]):
-            for name in index.section(app):
-                family = index.families[name]
-                blocks = self._blocks.get(name)
-                for place, part in enumerate(self._parts[name]):
-                    if blocks is None:
-                        cells = self._writer.cells(family, part, sorted(family.cells))
-                        if part.alone or any(cells):
-                            lines += (part.header, *cells)
-                        if len(lines) - yielded > _STEP:
-                            yielded = len(lines)
-                            yield
-                        continue
-                    more = blocks[place].pieces(partial(self._writer.cells, family, part))
-                    if part.alone or more:
-                        lines.append(part.header)
-                        pieces += lay_out(lines, previous)
-                        lines, yielded = [], 0
-                        pieces += more
-                    yield
-        pieces += lay_out(lines, previous)
+            section = self._sections.get(app)
+            if section is None:
+                section = self._sections[app] = yield from self._section(app)
+            for before, blocks in section:
+                lines += before
+                if blocks:
+                    yield from _lay_out_loose(lines, previous, pieces, loose)
+                    lines = []
+                    pieces += blocks
+        yield from _lay_out_loose(lines, previous, pieces, loose)
+        self._loose[bucket] = loose
         return pieces
+
+    def _section(self, app: int) -> Generator[None, None, _Section]:
+        section: _Section = []
+        lines: list[bytes] = []
+        looked_at = 0
+        for name in self._index.section(app):
+            family = self._index.families[name]
+            blocks = self._blocks.get(name)
+            for place, part in enumerate(self._parts[name]):
+                if blocks is None:
+                    cells = self._writer.cells(family, part, sorted(family.cells))
+                    if part.alone or any(cells):
+                        lines += (part.header, *cells)
+                    looked_at += 1 + len(cells)
+                    continue
+                of_part = partial(self._writer.cells, family, part)
+                more = yield from blocks[place].pieces(family, of_part)
+                if part.alone or more:
+                    section.append(([*lines, part.header], more))
+                    lines = []
+                yield
+            if looked_at > _STEP:
+                looked_at = 0
+                yield
+        section.append((lines, ()))
+        return section
+
+
+def _lay_out_loose(
+    lines: list[bytes],
+    previous: Mapping[tuple[int, int], Piece],
+    pieces: list[Piece],
+    loose: dict[tuple[int, int], Piece],
+) -> Generator[None, None, None]:
+    """Add the pieces that lines make, piece by piece."""
+    for done, piece in enumerate(lay_out(lines, previous)):
+        if done:
+            yield
+        pieces.append(piece)
+        loose[piece.key] = piece
 
 
 class _Blocks:
@@ -196,37 +240,59 @@ class _Blocks:
         self._shift = _shift(family)
         # A cell is shown or not by the type that counts.
         self._type = family.type
-        self._apps: dict[int, set[int]] = {}
-        for app in family.cells:
-            self._apps.setdefault(app >> self._shift, set()).add(app)
-        self._pieces: dict[int, list[Piece]] = {}
-        self._touched = set(self._apps)
+        # What is shown of the apps of each block, in their order.
+        self._lines: dict[int, dict[int, bytes]] = {}
+        self._pieces: dict[int, Sequence[Piece]] = {}
+        # Apps whose cells are others, by block; all of them at first.
+        self._touched: dict[int, set[int]] = {}
+        self.touch(family.cells)
 
     def fits(self, family: MergedFamily) -> bool:
         """Tell whether the blocks can be kept: of a fitting size, and for the same type."""
         return abs(_shift(family) - self._shift) <= 2 and family.type == self._type
 
-    def touch(self, apps: Iterable[int], family: MergedFamily) -> None:
+    def touch(self, apps: Iterable[int]) -> None:
         """Take note that the cells of ``apps`` are others, or gone."""
+        shift, touched = self._shift, self._touched
         for app in apps:
-            block = app >> self._shift
-            if app in family.cells:
-                self._apps.setdefault(block, set()).add(app)
-            else:
-                self._apps.get(block, set()).discard(app)
-            self._touched.add(block)
+            touched.setdefault(app >> shift, set()).add(app)
 
-    def pieces(self, cells: Callable[[list[int]], list[bytes]]) -> list[Piece]:
-        """Return all pieces, laying out the blocks that were touched."""
-        for block in self._touched:
-            if not self._apps.get(block):
-                self._apps.pop(block, None)
+    def pieces(
+        self, family: MergedFamily, cells: Callable[[list[int]], list[bytes]]
+    ) -> Generator[None, None, list[Piece]]:
+        """Lay out the blocks that were touched, in steps; the value of the generator is all."""
+        looked_at = 0
+        for block, apps in self._touched.items():
+            lines = self._lines.setdefault(block, {})
+            carriers = sorted(app for app in apps if app in family.cells)
+            for app in apps.difference(carriers):
+                lines.pop(app, None)
+            known = len(lines)
+            lines.update(zip(carriers, cells(carriers), strict=True))
+            if known and len(lines) > known:
+                lines = self._lines[block] = dict(sorted(lines.items()))
+            if lines:
+                self._pieces[block] = _block(lines.values(), self._pieces.get(block, ()))
+            else:
+                del self._lines[block]
                 self._pieces.pop(block, None)
-                continue
-            previous = {piece.key: piece for piece in self._pieces.get(block, ())}
-            self._pieces[block] = list(lay_out(cells(sorted(self._apps[block])), previous))
-        self._touched.clear()
-        return [piece for block in sorted(self._pieces) for piece in self._pieces[block]]
+            looked_at += len(lines)
+            if looked_at > _STEP:
+                looked_at = 0
+                yield
+        self._touched = {}
+        return list(chain.from_iterable(map(self._pieces.__getitem__, sorted(self._pieces))))
+
+
+def _block(lines: Collection[bytes], before: Sequence[Piece]) -> Sequence[Piece]:
+    """Return the pieces of a block: one, unless it is a long one."""
+    size = sum(map(len, lines))
+    if size >= SHORTEST_CLOSED or len(lines) >= MOST_PARTS // 4:
+        return list(lay_out(lines, {piece.key: piece for piece in before}))
+    if not size:
+        return ()
+    piece = Piece(tuple(filter(None, lines)), 0, size)
+    return before if len(before) == 1 and before[0].same_as(piece) else (piece,)
 
 
 def _shift(family: MergedFamily) -> int:
