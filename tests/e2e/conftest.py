@@ -20,19 +20,20 @@ global:
 scrape_configs:
   - job_name: exporter-proxy
     static_configs:
-      - targets: ["127.0.0.1:{port}"]
+      - targets: {targets}
 """
 
 
 @pytest.fixture
-def prometheus(tool, tmp_path: Path) -> Iterator[Callable[[int], Query]]:
-    """Start Prometheus on a proxy's port; gives a function that asks it."""
+def prometheus(tool, tmp_path: Path) -> Iterator[Callable[..., Query]]:
+    """Start Prometheus on the ports of proxies; gives a function that asks it."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(target_port: int) -> Query:
+    def start(*target_ports: int) -> Query:
         port = free_port()
+        targets = json.dumps([f"127.0.0.1:{target}" for target in target_ports])
         config = tmp_path / "prometheus.yml"
-        config.write_text(CONFIG.format(port=target_port))
+        config.write_text(CONFIG.format(targets=targets))
         with (tmp_path / "prometheus.log").open("wb") as log:
             started.append(
                 subprocess.Popen(

@@ -66,7 +66,6 @@ def observe() -> None:
 
 def main() -> None:
     """Serve until told to end."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     observe()
     start_http_server(int(sys.argv[1]), "127.0.0.1")
     while True:

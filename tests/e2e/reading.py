@@ -95,7 +95,7 @@ def labels_of(labels: dict[str, str]) -> Labels:
 
 def _families(page: str, content_type: str) -> list[Metric]:
     if content_type.startswith("application/openmetrics-text"):
-        return [*openmetrics.text_string_to_metric_families(page)]
+        return [*openmetrics.text_string_to_metric_families(page)]  # type: ignore[no-untyped-call]  # the library's
     assert content_type.startswith("text/plain; version=0.0.4")
     return [*text_string_to_metric_families(page)]
 

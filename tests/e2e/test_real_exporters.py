@@ -3,15 +3,16 @@
 import itertools
 import json
 import subprocess
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import pytest
 
+from tests.e2e.conftest import Query
+from tests.e2e.expected import expected_families
 from tests.e2e.exporters import ACCEPT, Capture, Exporter, exporters
-from tests.e2e.reading import Family, Labels, Point, Reading, Series, labels_of, read
-from tests.e2e.relay import relay
+from tests.e2e.reading import Labels, Point, Reading, Series, labels_of, read
+from tests.e2e.relay import Relay, relay
 from tests.proxy_process import ProxyProcess, until
 
 FORMATS = ("text", "openmetrics")
@@ -141,51 +142,6 @@ def test_types_help_units_and_exemplars_are_those_of_the_exporters(merged, captu
         assert bool(sent.exemplars) == (capture.form == "openmetrics")
 
 
-def expected_families(capture: Capture, form: str) -> Iterator[Family]:
-    """Yield the families of a capture as a page of a format has them."""
-    sent = capture.read()
-    if capture.form == form:
-        yield from sent.families
-    elif form == "openmetrics":
-        yield from in_openmetrics(sent)
-    else:
-        yield from in_text(sent)
-
-
-def in_openmetrics(sent: Reading) -> Iterator[Family]:
-    """Yield what OpenMetrics makes of families of the text format."""
-    times = Counter(family.name for family in sent.families)
-    for family in sent.families:
-        if family.type == "gauge" and family.name.endswith("_created"):
-            # a sample of the counter, histogram or summary
-            continue
-        if family.type == "counter" and times[family.name] > 1:
-            # Go's gauge x beside its counter x_total, which would be a family x as well
-            yield family._replace(name=family.name + "_total", type="unknown")
-        else:
-            yield family
-
-
-def in_text(sent: Reading) -> Iterator[Family]:
-    """Yield what the text format, which has no units, makes of families of OpenMetrics."""
-    names = {name for name, _ in sent.points}
-    for family in sent.families:
-        plain = family._replace(unit="")
-        if family.type == "info":
-            yield plain._replace(name=family.name + "_info", type="gauge")
-        elif family.type == "stateset":
-            yield plain._replace(type="gauge")
-        elif family.type == "gaugehistogram":
-            # untyped; so the parser takes each sample of another name for a family of its own
-            yield plain._replace(type="unknown")
-            for suffix in ("_bucket", "_bucket", "_bucket", "_gcount", "_gsum"):
-                yield Family(family.name + suffix, "unknown", "", "")
-        else:
-            yield plain
-        if family.name + "_created" in names:
-            yield plain._replace(name=family.name + "_created", type="gauge")
-
-
 def test_polled_series_are_those_of_the_exporters(merged, running_exporters, captures):
     """What exporters have all the time is on the pages, and counters are between two scrapes.
 
@@ -242,38 +198,44 @@ def test_promtool_takes_the_page(merged, tool):
     assert done.returncode in {0, 3}, done.stderr
 
 
-@pytest.mark.parametrize("form", FORMATS)
-def test_prometheus_takes_the_page(merged, prometheus, captures, form):
-    """It takes every sample of a page in either format, and gives back what was pushed."""
+def test_prometheus_takes_the_pages(merged, prometheus, captures):
+    """It takes every sample of the page in either format, and gives back what was pushed."""
     expected: dict[Series, str] = {}
     for capture in captures:
         points = capture.read().points
         values = {series: point.value for series, point in points.items()}
         expected.update(without_empty_labels(labelled(capture, values)))
-    with relay(merged.http_port, ACCEPT[form]) as port:
-        # It asks for OpenMetrics by itself.
-        query = prometheus(port if form == "text" else merged.http_port)
+    text, openmetrics = relay(merged.http_port, ACCEPT["text"]), relay(merged.http_port)
+    with text as asked_for_text, openmetrics as asked_by_itself:
+        query = prometheus(asked_for_text.port, asked_by_itself.port)
 
-        def value_of(name: str) -> float:
-            (sample,) = query(f'{name}{{job="exporter-proxy"}}') or [{"value": [0, "-1"]}]
-            return float(sample["value"][1])
+        assert pushed_to_prometheus(query, asked_for_text, merged, "text") == expected
+        assert pushed_to_prometheus(query, asked_by_itself, merged, "openmetrics") == expected
 
-        until(lambda: value_of("up") == 1, "a good scrape")
-        # Of a page that may have more or fewer series of polled apps at the next scrape.
-        until(
-            lambda: (
-                value_of("scrape_samples_scraped")
-                == value_of("scrape_samples_post_metric_relabeling")
-                == len(read(page_of(merged, form), ACCEPT[form]).points)
-            ),
-            "a scrape with as many samples as the page",
-        )
 
-        names = '__name__!~"exporter_proxy_.*|up|scrape_.*"'
-        samples = query(f'{{job="exporter-proxy", app!~"{POLLED}.*", {names}}}')
-        assert value_of("up") == 1
-        found = {series_of(sample["metric"]): sample["value"][1] for sample in samples}
-    assert {series: repr(float(value)) for series, value in found.items()} == expected
+def pushed_to_prometheus(
+    query: Query, way: Relay, proxy: ProxyProcess, form: str
+) -> dict[Series, str]:
+    """Wait until Prometheus has all samples of a page, and return those of pushed apps."""
+    target = f'instance="127.0.0.1:{way.port}"'
+
+    def value_of(name: str) -> float | None:
+        found = query(f"{name}{{{target}}}")
+        return float(found[0]["value"][1]) if found else None
+
+    def is_whole() -> bool:
+        samples = len(read(page_of(proxy, form), ACCEPT[form]).points)
+        scraped, stored = "scrape_samples_scraped", "scrape_samples_post_metric_relabeling"
+        return value_of(scraped) == value_of(stored) == samples
+
+    until(lambda: value_of("up") == 1, f"a good scrape of {form}")
+    # Not at once: polled apps may have more or fewer series on the next page.
+    until(is_whole, f"a scrape of {form} with as many samples as the page")
+    names = '__name__!~"exporter_proxy_.*|up|scrape_.*"'
+    samples = query(f'{{{target}, app!~"{POLLED}.*", {names}}}')
+    assert value_of("up") == 1
+    assert way.content_types == {ACCEPT[form]}
+    return {series_of(sample["metric"]): repr(float(sample["value"][1])) for sample in samples}
 
 
 def series_of(metric: Mapping[str, str]) -> Series:
