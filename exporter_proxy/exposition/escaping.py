@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple, get_args
 
 from exporter_proxy.errors import quote
-from exporter_proxy.exposition.model import Family, Quarantined
+from exporter_proxy.exposition.model import Family, FamilyType, Quarantined
 
 Scheme = Literal["allow-utf-8", "underscores", "dots", "values"]
 SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
@@ -29,6 +29,13 @@ _HEAD = re.compile(
 )
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 _UNESCAPED = {b"n": b"\n", b"\\": b"\\", b'"': b'"'}
+
+# What the names of their samples have beyond the family's.
+_SUFFIXES: dict[FamilyType, tuple[bytes, ...]] = {
+    "histogram": (b"_bucket", b"_sum", b"_count"),
+    "summary": (b"_sum", b"_count"),
+    "gaugehistogram": (b"_bucket", b"_gsum", b"_gcount"),
+}
 
 
 class ClashError(Exception):
@@ -103,6 +110,22 @@ def _changes(scheme: Scheme) -> Callable[[Family], bool]:
     return lambda family: family.quoted
 
 
+def _name_of_samples(family: Family, scheme: Scheme) -> Callable[[bytes], bytes]:
+    """Return what escapes the names of a family's samples.
+
+    What a histogram's or summary's have beyond the family's name stays: parsers look for it.
+    """
+    suffixes = _SUFFIXES.get(family.type, ())
+    start = len(family.name)
+
+    def escape(name: bytes) -> bytes:
+        if name[start:] in suffixes and name.startswith(family.name):
+            return escape_metric(family.name, scheme) + name[start:]
+        return escape_metric(name, scheme)
+
+    return escape
+
+
 def _escape_family(family: Family, scheme: Scheme, taken: set[bytes]) -> Family:
     name = escape_metric(family.name, scheme)
     if name in taken:
@@ -111,23 +134,24 @@ def _escape_family(family: Family, scheme: Scheme, taken: set[bytes]) -> Family:
             "as that of another family is"
         )
     lines = family.openmetrics
+    of_samples = _name_of_samples(family, scheme)
     return Family(
         name,
         family.type,
-        _escape_lines(family.samples, scheme),
+        _escape_lines(family.samples, scheme, of_samples),
         family.count,
         help=family.help,
         typed=family.typed,
         unit=family.unit,
-        openmetrics=None if lines is None else _escape_lines(lines, scheme),
+        openmetrics=None if lines is None else _escape_lines(lines, scheme, of_samples),
     )
 
 
-def _escape_lines(lines: bytes, scheme: Scheme) -> bytes:
-    return b"".join(_escape_line(line, scheme) for line in lines.split(b"\n") if line)
+def _escape_lines(lines: bytes, scheme: Scheme, of_samples: Callable[[bytes], bytes]) -> bytes:
+    return b"".join(_escape_line(line, scheme, of_samples) for line in lines.split(b"\n") if line)
 
 
-def _escape_line(line: bytes, scheme: Scheme) -> bytes:
+def _escape_line(line: bytes, scheme: Scheme, of_samples: Callable[[bytes], bytes]) -> bytes:
     """Return a canonical sample line with its newline; what follows the labels stays."""
     match = _HEAD.match(line)
     assert match is not None
@@ -142,7 +166,7 @@ def _escape_line(line: bytes, scheme: Scheme) -> bytes:
         raise ClashError("two labels of a sample become one")
     shown = b",".join(b'%s="%s"' % pair for pair in labels)
     braces = b"{%s}" % shown if inner is not None and labels else b""
-    return escape_metric(name, scheme) + braces + line[match.end() :] + b"\n"
+    return of_samples(name) + braces + line[match.end() :] + b"\n"
 
 
 def _items(inner: bytes) -> Iterable[tuple[bytes, bytes | None]]:

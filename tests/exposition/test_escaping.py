@@ -74,6 +74,24 @@ def test_escapes_samples_whole():
     assert not escaped.families[0].quoted
 
 
+@pytest.mark.parametrize(
+    ("name", "scheme", "shown"),
+    [("a.b_c", "values", "U__a_2e_b__c"), ("a.b_c", "dots", "a_dot_b__c"), ("a", "dots", "a")],
+)
+def test_samples_of_a_histogram_stay_its_own(name: str, scheme: Scheme, shown: str):
+    """What their names have beyond the family's is no part of what is escaped."""
+    text = f'# TYPE "{name}" histogram\n' + "".join(
+        f'{{"{name}{suffix}"{label}}} 1\n'
+        for suffix, label in (("_bucket", ',le="+Inf"'), ("_sum", ""), ("_count", ""))
+    )
+    escaped = escape_families(families(text), scheme)
+
+    assert [family.name.decode() for family in escaped.families] == [shown]
+    assert escaped.families[0].samples.decode() == (
+        f'{shown}_bucket{{le="+Inf"}} 1\n{shown}_sum 1\n{shown}_count 1\n'
+    )
+
+
 def test_a_plain_name_keeps_its_place():
     """Of two names that become one, the one that needs no escape is shown."""
     text = '# TYPE "a.b" gauge\n{"a.b"} 1\n# TYPE a_b gauge\na_b 2\n# TYPE "a-b" gauge\n{"a-b"} 3\n'
