@@ -63,17 +63,21 @@ class Readers:
             return web.Response(body=b"".join(chunks), headers=headers)
         response = web.StreamResponse(headers=headers)
         response.content_length = size
-        await response.prepare(request)
+        reader = _Reader(request)
+        try:
+            await response.prepare(request)
+        except ConnectionError as exc:
+            _log_gone(reader, exc)
+            return response
         if request.method == "HEAD":
             return response
-        reader = _Reader(request)
         self._served.setdefault(generation, set()).add(reader)
         timer = asyncio.get_running_loop().call_later(self._timeout, self._cut, reader, "timeout")
         try:
             await _write(request, response, chunks)
         except ConnectionError as exc:
             if not reader.is_cut:
-                logger.debug("reader went away: peer=%s path=%s: %s", *reader.name, exc)
+                _log_gone(reader, exc)
         finally:
             timer.cancel()
             others = self._served.get(generation)
@@ -103,6 +107,10 @@ class _Reader:
         self.name = (request.remote, request.path)
         self.transport = request.transport
         self.is_cut = False
+
+
+def _log_gone(reader: _Reader, exc: ConnectionError) -> None:
+    logger.debug("reader went away: peer=%s path=%s: %s", *reader.name, exc)
 
 
 async def _write(

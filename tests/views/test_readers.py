@@ -161,3 +161,29 @@ async def test_a_reader_that_has_the_page_is_no_longer_watched(
 
     assert len(timers) == 3
     assert all(timer.cancelled() for timer in timers)
+
+
+async def test_a_reader_that_vanishes_before_its_page_is_made_is_no_error(
+    full_port: Port, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(full_port, 1)
+    asked, gone, made = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    current = Pages.current
+
+    async def late(self: Pages, *args: object) -> Page:
+        asked.set()
+        await gone.wait()
+        made.set()
+        return await current(self, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Pages, "current", late)
+    _, writer = await asyncio.open_connection(full_port.client.host, full_port.client.port)
+    writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: text/plain\r\n\r\n")
+    await asked.wait()
+    writer.transport.abort()
+    await asyncio.sleep(0.1)
+    gone.set()
+    await made.wait()
+    await asyncio.sleep(0.2)
+
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
