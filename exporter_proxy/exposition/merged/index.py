@@ -1,6 +1,6 @@
 """The index of all families over all apps."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
 from exporter_proxy.exposition.merged.family import COMPOUND, MergedFamily, same_metadata
 from exporter_proxy.exposition.model import Family
@@ -10,6 +10,8 @@ _SUFFIXES = (b"_bucket", b"_sum", b"_count")
 SELF = 1 << 62
 """The number that the proxy itself has as an app: it comes last."""
 _SELF_PREFIX = b"exporter_proxy_"
+# Families told of before the event loop is served.
+_STEP = 1000
 
 
 class MergedIndex:
@@ -33,12 +35,24 @@ class MergedIndex:
 
     def watch(self) -> "Changes":
         """Return a record that collects all changes from now on, all that is here included."""
+        changes = self.watch_from_now()
+        for _ in self.add_all(changes):
+            pass
+        return changes
+
+    def watch_from_now(self) -> "Changes":
+        """Return a record that collects all changes from now on."""
         changes = Changes()
-        for name, family in self.families.items():
-            changes.cells[name] = set(family.cells)
-        changes.apps.update(self.apps)
         self._watchers.append(changes)
         return changes
+
+    def add_all(self, changes: "Changes") -> Generator[None, None, None]:
+        """Add all that is here to what changed, in steps between which nothing may change."""
+        changes.apps.update(self.apps)
+        for done, (name, family) in enumerate(self.families.items(), 1):
+            changes.cells[name] = set(family.cells)
+            if done % _STEP == 0:
+                yield
 
     def unwatch(self, changes: "Changes") -> None:
         """Tell ``changes`` nothing from now on."""

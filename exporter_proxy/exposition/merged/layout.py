@@ -7,6 +7,7 @@ without a change are kept; but a family that many apps carry has blocks of its o
 apps, and only those with a change in them are laid out anew.
 """
 
+from bisect import insort
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import chain
@@ -24,6 +25,8 @@ _BLOCK_BYTES = 65_536
 _SHIFTS = range(4, 13)
 # Changes taken in before the event loop is served.
 _STEP = 500
+# The same of what takes next to no time each.
+_LONG_STEP = 5000
 
 
 class Part(NamedTuple):
@@ -70,7 +73,9 @@ class Layout:
     def __init__(self, index: MergedIndex, writer: Writer) -> None:
         self._index = index
         self._writer = writer
-        self._changes = index.watch()
+        self._changes = index.watch_from_now()
+        # Whether all that was in the index before has been taken in.
+        self._has_all = False
         # In whose section a family was laid out.
         self._home: dict[bytes, int] = {}
         # For each part of a family that has blocks.
@@ -96,17 +101,23 @@ class Layout:
         as before.
         """
         changes = self._changes.take()
+        if not self._has_all:
+            yield from self._index.add_all(changes)
+            self._has_all = True
         yield from self._writer.follow(changes)
         buckets: set[int] = set()
-        for app in changes.apps:
+        for done, app in enumerate(changes.apps, 1):
             self._place(app)
             buckets.add(self._stale_section(app))
+            if done % _LONG_STEP == 0:
+                yield
         names = dict.fromkeys((*changes.cells, *changes.metadata, *changes.anew))
         for done, name in enumerate(names, 1):
             if name in changes.anew:
                 self._blocks.pop(name, None)
             stale = name in changes.anew or name in changes.metadata
-            self._refresh_family(name, changes.cells.get(name, ()), buckets, stale=stale)
+            apps = changes.cells.get(name, ())
+            yield from self._refresh_family(name, apps, buckets, stale=stale)
             if done % _STEP == 0:
                 yield
         for bucket in buckets:
@@ -129,7 +140,7 @@ class Layout:
 
     def _refresh_family(
         self, name: bytes, apps: Iterable[int], buckets: set[int], *, stale: bool
-    ) -> None:
+    ) -> Generator[None, None, None]:
         family = self._index.families.get(name)
         old_home = self._home.get(name)
         if old_home is not None:
@@ -156,16 +167,16 @@ class Layout:
             return
         blocks = self._blocks.get(name)
         if blocks is None or not all(each.fits(family) for each in blocks):
-            self._blocks[name] = [_Blocks(family) for _ in self._parts[name]]
-            return
+            blocks = self._blocks[name] = [_Blocks(family) for _ in self._parts[name]]
+            apps = family.cells
         for each in blocks:
-            each.touch(apps)
+            yield from each.touch(apps)
 
     def _lay_out_bucket(self, bucket: int) -> Generator[None, None, None]:
         if self._apps.get(bucket):
             pieces = yield from self._pieces(bucket)
             if bucket not in self._buckets:
-                self._order = sorted((*self._order, bucket))
+                insort(self._order, bucket)
             self._buckets[bucket] = pieces
         else:
             self._apps.pop(bucket, None)
@@ -243,19 +254,20 @@ class _Blocks:
         # What is shown of the apps of each block, in their order.
         self._lines: dict[int, dict[int, bytes]] = {}
         self._pieces: dict[int, Sequence[Piece]] = {}
-        # Apps whose cells are others, by block; all of them at first.
+        # Apps whose cells are others, by block.
         self._touched: dict[int, set[int]] = {}
-        self.touch(family.cells)
 
     def fits(self, family: MergedFamily) -> bool:
         """Tell whether the blocks can be kept: of a fitting size, and for the same type."""
         return abs(_shift(family) - self._shift) <= 2 and family.type == self._type
 
-    def touch(self, apps: Iterable[int]) -> None:
-        """Take note that the cells of ``apps`` are others, or gone."""
+    def touch(self, apps: Iterable[int]) -> Generator[None, None, None]:
+        """Take note, in steps, that the cells of ``apps`` are others, or gone."""
         shift, touched = self._shift, self._touched
-        for app in apps:
+        for done, app in enumerate(apps, 1):
             touched.setdefault(app >> shift, set()).add(app)
+            if done % _LONG_STEP == 0:
+                yield
 
     def pieces(
         self, family: MergedFamily, cells: Callable[[list[int]], list[bytes]]

@@ -64,15 +64,19 @@ class OpenMetricsWriter:
                 yield
         for name in changes.metadata:
             naming.unsettle(name, unsettled)
-        for app in changes.apps:
+        for done, app in enumerate(changes.apps, 1):
             naming.unsettle_app(app, unsettled)
+            if done % _STEP == 0:
+                yield
         yield
         yield from naming.settle(unsettled, changes)
-        for name, apps in list(changes.cells.items()):
+        for done, (name, apps) in enumerate(list(changes.cells.items()), 1):
             parent = naming.mode(name).parent
             if parent is not None:
                 for app in apps:
                     changes.cell(parent, app)
+            if done % _STEP == 0:
+                yield
         yield from self._fold(changes)
 
     def _follow_family(
@@ -80,11 +84,13 @@ class OpenMetricsWriter:
     ) -> Generator[None, None, None]:
         family = self._index.families.get(name)
         parent = self._naming.mode(name).parent
-        for app in apps:
+        for done, app in enumerate(apps, 1):
             self._validity.reduce(name, app, None if family is None else family.cells.get(app))
             self._folded.pop((name, app), None)
             if parent is not None:
                 self._folded.pop((parent, app), None)
+            if done % _STEP == 0:
+                yield
         if family is None:
             self._validity.forget(name)
             self._naming.forget(name, apps, changes, unsettled)
@@ -123,7 +129,9 @@ class OpenMetricsWriter:
 
     def _fold(self, changes: Changes) -> Generator[None, None, None]:
         """Fold what changed into the families where it belongs, before it is asked for."""
-        for name in {*changes.cells, *changes.anew}:
+        for done, name in enumerate({*changes.cells, *changes.anew}, 1):
+            if done % _STEP == 0:
+                yield
             family = self._index.families.get(name)
             created = None if family is None else self._naming.created(name)
             if family is None or created is None:
