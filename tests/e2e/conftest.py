@@ -63,3 +63,22 @@ def prometheus(tool, tmp_path: Path) -> Iterator[Callable[..., Query]]:
         process.terminate()
         process.wait(20)
     print((tmp_path / "prometheus.log").read_text())  # noqa: T201 - shown where a test failed
+
+
+@pytest.fixture
+def promtool(tool) -> Callable[[str], int]:
+    """Return what ``promtool check metrics`` ends with for a page: 3 is a remark on style."""
+
+    def check(page: str) -> int:
+        done = subprocess.run(
+            [tool("promtool"), "check", "metrics"],
+            input=page,
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+        print(done.stderr)  # noqa: T201 - shown where a test failed
+        return done.returncode
+
+    return check

@@ -1,6 +1,7 @@
 """Pages as the parsers of prometheus-client read them, in a form that can be compared."""
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from prometheus_client import Metric
@@ -91,6 +92,25 @@ def read(page: str, content_type: str) -> Reading:
 def labels_of(labels: dict[str, str]) -> Labels:
     """Return labels in an order of their own."""
     return tuple(sorted(labels.items()))
+
+
+def series_of(metric: Mapping[str, str]) -> Series:
+    """Return a series of Prometheus's without the target's labels, as it was on the page."""
+    own = {
+        name: value for name, value in metric.items() if name not in {"__name__", "job", "instance"}
+    }
+    labels: Labels = labels_of(
+        {name.removeprefix("exported_"): value for name, value in own.items()}
+    )
+    return metric["__name__"], labels
+
+
+def without_empty_labels(points: Mapping[Series, str]) -> dict[Series, str]:
+    """Leave out labels without a value, which are none to Prometheus."""
+    return {
+        (name, tuple(label for label in labels if label[1])): value
+        for (name, labels), value in points.items()
+    }
 
 
 def _families(page: str, content_type: str) -> list[Metric]:
