@@ -88,6 +88,20 @@ COUNT = family("x_count", "gauge", "x_count 1")
         ),
         pytest.param([[COUNT]], [HISTOGRAM], LATER, [], id="a_histogram_may_come_later"),
         pytest.param(
+            [[family("x", "gaugehistogram", 'x_bucket{le="+Inf"} 1', "x_gcount 1")]],
+            [family("x_gcount", "gauge", 'x_gcount{a="1"} 1')],
+            LATER,
+            [Conflict(b"x_gcount", "gauge", "suffix_clash", 0, b"x", False, "this")],
+            id="name_of_a_gaugehistograms_series",
+        ),
+        pytest.param(
+            [[HISTOGRAM]],
+            [family("x_gcount", "gauge", "x_gcount 1")],
+            LATER,
+            [],
+            id="a_histogram_has_no_such_series",
+        ),
+        pytest.param(
             [[], [COUNT]],
             [HISTOGRAM],
             0,

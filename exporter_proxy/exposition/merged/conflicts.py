@@ -8,14 +8,13 @@ from typing import Literal, NamedTuple
 
 from exporter_proxy.exposition.lines import windows
 from exporter_proxy.exposition.merged.duplicates import series_of
-from exporter_proxy.exposition.merged.family import COMPOUND, MergedFamily, fits
+from exporter_proxy.exposition.merged.family import SAMPLE_SUFFIXES, MergedFamily, fits, takes
 from exporter_proxy.exposition.merged.index import SELF, MergedIndex
 from exporter_proxy.exposition.model import Family, FamilyType
 
 ConflictReason = Literal["type_conflict", "help_conflict", "suffix_clash", "same_series"]
 
-# Of the samples of compound families; and of what stands last on the page: as in the index.
-_SUFFIXES = (b"_bucket", b"_sum", b"_count")
+# Of what stands last on the page: as in the index.
 _SELF_PREFIX = b"exporter_proxy_"
 # Cells or families looked at, and bytes searched for series, before the event loop is served.
 _STEP = 1000
@@ -259,15 +258,15 @@ def _shadowed(
         if is_base:
             # What the app has itself of it may be what sets its type.
             kind = others.type(families[own[other]] if other in own else None, app)
-            if kind in COMPOUND and place < mine_place:
+            if takes(kind, name[len(other) :]) and place < mine_place:
                 found.append(
                     Conflict(name, family.type, "suffix_clash", others.first, other, False, "this")
                 )
             continue
         kind = family.type if mine is None else mine.type(family, app)
-        if kind not in COMPOUND or place < mine_place:
+        if not takes(kind, other[len(name) :]) or place < mine_place:
             continue
-        if mine is not None and mine.type(None, app) in COMPOUND:
+        if mine is not None and takes(mine.type(None, app), other[len(name) :]):
             without = _place(index, name, mine, app, {})
             if without < _place(index, other, others, app, {}):
                 # It is so already.
@@ -280,8 +279,8 @@ def _shadowed(
 
 def _related(name: bytes) -> Collection[tuple[bytes, bool]]:
     """Return names that may clash with ``name``, and whether each is what it is a suffix of."""
-    related = [(name + suffix, False) for suffix in _SUFFIXES]
-    related += [(name[: -len(suffix)], True) for suffix in _SUFFIXES if name.endswith(suffix)]
+    related = [(name + suffix, False) for suffix in SAMPLE_SUFFIXES]
+    related += [(name[: -len(suffix)], True) for suffix in SAMPLE_SUFFIXES if name.endswith(suffix)]
     return related
 
 

@@ -13,6 +13,9 @@ _T = TypeVar("_T")
 # TYPE.
 COMPOUND: frozenset[FamilyType] = frozenset({"histogram", "summary", "gaugehistogram"})
 
+SAMPLE_SUFFIXES = (b"_bucket", b"_sum", b"_count", b"_gsum", b"_gcount")
+"""What the names of their samples may have beyond the family's."""
+
 
 class MergedFamily:
     """The cells of one family, a cell being what one app has of it.
@@ -144,6 +147,16 @@ class MergedFamily:
 def fits(cell: Family, kind: FamilyType) -> bool:
     """Tell whether a cell can stand under a TYPE."""
     return cell.type == kind or not (kind in COMPOUND or cell.type in COMPOUND)
+
+
+def takes(kind: FamilyType, suffix: bytes) -> bool:
+    """Tell whether samples of a type may have names that end so: then no other family can have one.
+
+    Args:
+        kind: The type.
+        suffix: One of ``SAMPLE_SUFFIXES``.
+    """
+    return kind in COMPOUND and (kind == "gaugehistogram" or not suffix.startswith(b"_g"))
 
 
 def same_metadata(one: Family, other: Family) -> bool:

@@ -2,10 +2,13 @@
 
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
-from exporter_proxy.exposition.merged.family import COMPOUND, MergedFamily, same_metadata
+from exporter_proxy.exposition.merged.family import (
+    SAMPLE_SUFFIXES,
+    MergedFamily,
+    same_metadata,
+    takes,
+)
 from exporter_proxy.exposition.model import Family
-
-_SUFFIXES = (b"_bucket", b"_sum", b"_count")
 
 SELF = 1 << 62
 """The number that the proxy itself has as an app: it comes last."""
@@ -117,7 +120,7 @@ class MergedIndex:
         mine = self.page_order(name)
         return any(
             name.startswith(other)
-            and self.families[other].type in COMPOUND
+            and takes(self.families[other].type, name[len(other) :])
             and self.page_order(other) < mine
             for other in others
         )
@@ -162,7 +165,7 @@ class MergedIndex:
                     del self._clashes[other]
 
     def _find_clashes(self, name: bytes) -> None:
-        for suffix in _SUFFIXES:
+        for suffix in SAMPLE_SUFFIXES:
             base = name.removesuffix(suffix)
             for other in (name + suffix, base):
                 if other != name and other in self.families:
