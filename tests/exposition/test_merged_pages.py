@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from exporter_proxy.exposition.merged import layout
 from exporter_proxy.exposition.merged.duplicates import Duplicates
@@ -12,7 +13,7 @@ from exporter_proxy.exposition.merged.layout import Layout
 from exporter_proxy.exposition.merged.openmetrics_writer import OpenMetricsWriter
 from exporter_proxy.exposition.merged.text_writer import TextWriter
 from exporter_proxy.exposition.model import Family, FamilyType
-from tests.exposition.families import page, parse, run, series_of, text_of
+from tests.exposition.families import family, index_of, page, parse, run, series_of, text_of
 
 NAMES = st.sampled_from(
     [
@@ -241,3 +242,12 @@ TestUpdates.settings = settings(max_examples=60, stateful_step_count=15, deadlin
 
 TestSmallBlocks = SmallBlocks.TestCase
 TestSmallBlocks.settings = settings(max_examples=60, stateful_step_count=15, deadline=None)
+
+
+def test_a_counter_without_a_name_is_read() -> None:
+    """prometheus-client's parser takes the suffix off a counter's name: nothing may be left."""
+    index = index_of([family("_total", "counter", "_total 1")])
+    shown = page(index, TextWriter(index)).decode()
+
+    assert shown == "# TYPE _total untyped\n_total 1\n"
+    assert [sample.value for each in read_text(shown) for sample in each.samples] == [1]

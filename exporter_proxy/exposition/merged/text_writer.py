@@ -35,7 +35,11 @@ class TextWriter:
         if self._index.is_shadowed(family.name):
             return ()
         name = quoted_name(family.name)
-        lines = b"# TYPE %s %s\n" % (name, _TEXT_TYPES.get(family.type, family.type.encode()))
+        kind = _TEXT_TYPES.get(family.type, family.type.encode())
+        if family.name == b"_total" and family.type == "counter":
+            # prometheus-client's parser takes the suffix off, and refuses the name that is left.
+            kind = b"untyped"
+        lines = b"# TYPE %s %s\n" % (name, kind)
         text = family.help
         return (Part(lines if text is None else b"# HELP %s %s\n%s" % (name, text, lines)),)
 
