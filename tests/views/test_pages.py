@@ -189,8 +189,9 @@ async def test_a_page_that_nobody_asks_for_is_forgotten() -> None:
     assert text(await pages.current(openmetrics)).startswith(b"# TYPE a unknown\na 2\n")
 
 
-async def test_what_a_search_finds_makes_another_page() -> None:
-    """The series that two apps have is once in OpenMetrics, though the table did not change."""
+async def test_what_a_search_finds_makes_another_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is too much to be searched at once is once in OpenMetrics after the search."""
+    monkeypatch.setattr("exporter_proxy.views.pages.SEARCHED_AT_ONCE", -1)
     table = Table()
     for app in ("a", "b"):
         table.update(app, (b"# TYPE m gauge\nm 1\n",), source="test")
@@ -226,3 +227,16 @@ async def test_the_loop_is_served_while_a_page_is_laid_out(
 
     # at least 5 of payloads and one for each twenty apps that are looked at
     assert turns > 500
+
+
+async def test_an_openmetrics_page_has_no_series_twice() -> None:
+    """Not even before the search in the background has run."""
+    table = Table()
+    pages = pages_of(table, merged=True)
+    for app in ("a", "b"):
+        table.update(app, (b"# TYPE x gauge\nx 1\n",), source="test")
+    page = await pages.current(Kind("openmetrics"))
+
+    assert text(page).count(b"\nx 1\n") == 1
+    assert pages.fresh(Kind("openmetrics")) is page
+    assert (await pages.readings())["b"].state == "conflicts: same_series"

@@ -50,6 +50,11 @@ class Duplicates:
         # {family: {app: hash of its series}}, for families of several apps.
         self._series: dict[bytes, dict[int, int]] = {}
 
+    @property
+    def pending(self) -> int:
+        """How many cells changed since the search before."""
+        return sum(map(len, self._changes.cells.values()))
+
     def search(self) -> Generator[None, None, list[Duplicate]]:
         """Search what changed since the search before, in steps; the value is what was found.
 
