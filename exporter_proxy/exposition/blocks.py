@@ -11,22 +11,11 @@ from exporter_proxy.exposition.dialect import (
 )
 from exporter_proxy.exposition.grammar import SPECIAL
 from exporter_proxy.exposition.model import FamilyType
-from exporter_proxy.exposition.shapes import ANCHORED, Shape, Shapes, label_names
+from exporter_proxy.exposition.shapes import Shape, Shapes, label_names, takes
 
 SHAPES = Shapes()
 """Shared by all readers, as applications send the same families over and over."""
 
-# Of types that have a special label: suffixes of the names of samples with it, and without.
-_WITH: dict[FamilyType, bytes] = {
-    "histogram": b"_bucket",
-    "gaugehistogram": b"_bucket",
-    "summary": b"",
-}
-_WITHOUT: dict[FamilyType, tuple[bytes, ...]] = {
-    "histogram": (b"_sum", b"_count"),
-    "gaugehistogram": (b"_gsum", b"_gcount"),
-    "summary": (b"_sum", b"_count"),
-}
 _CREATED = b"_created"
 
 WINDOW = 4_096
@@ -77,13 +66,19 @@ def read_block(
     if kind in SPECIAL and name.endswith(SUFFIXES):
         # its automaton could not tell a sample of the bare name from one with a suffix
         return None
-    shape = _shape(text[start : text.find(b"\n", start, end)], name, kind, dialect)
+    shape = shape_of(text[start : text.find(b"\n", start, end)], name, kind, dialect)
     samples = text.count(b"\n", start, end)
+    created = 0
+    if _CREATED in dialect.suffixes.get(kind, ()):
+        mark = b"\n" + name + _CREATED + (b"{" if _has_labels(shape) else b" ")
+        created = text.count(mark, start - 1, end)
+        if shape.kind is not None:
+            shape = shape._replace(created=created > 0)
     match = SHAPES.matcher(shape, samples)
-    if match is None or match(ANCHORED, text, start, end)[0][0] < 0:
+    if match is None or not takes(match, text, start, end):
         return None
-    named, created = _count_names(text, start, end, name, kind, dialect, shape)
-    if named != samples:
+    named = sum([text.count(m, start - 1, end) for m in sample_marks(name, kind, dialect, shape)])
+    if named + (created if shape.kind is None else 0) != samples:
         return None
     body = text[start:end]
     if shape.comma:
@@ -114,16 +109,16 @@ def skip_alike(text: bytes, start: int, name: bytes) -> tuple[int, int]:
     end = text.find(b"\n", text.rfind(mark, start - 1, start + WINDOW) + 1) + 1
     lines = text.count(b"\n", start, end)
     if text.count(mark, start - 1, end) == lines:
-        shape = _shape(text[start : text.find(b"\n", start)], name, "untyped", TEXT)
+        shape = shape_of(text[start : text.find(b"\n", start)], name, "untyped", TEXT)
         match = None if shape.comma or shape.stamp else SHAPES.matcher(shape, lines)
-        if match is not None and match(ANCHORED, text, start, end)[0][0] >= 0:
+        if match is not None and takes(match, text, start, end):
             return lines, end
     return 0, start
 
 
-def _shape(line: bytes, name: bytes, kind: FamilyType, dialect: Dialect) -> Shape:
+def shape_of(line: bytes, name: bytes, kind: FamilyType, dialect: Dialect) -> Shape:
+    """Return the shape of samples like this one, which has no newline."""
     pieces = line.split(b'"')
-    special = SPECIAL.get(kind, b"")
     labels = pieces[0][len(name) :]
     last = pieces[-1]
     if len(pieces) == 1:
@@ -131,38 +126,35 @@ def _shape(line: bytes, name: bytes, kind: FamilyType, dialect: Dialect) -> Shap
         last = b" " + last
     else:
         labels += b"".join(pieces[2:-1:2])
-    if not special:
-        # the name is counted later, with its suffix
-        labels = labels[labels.find(b"{") :] if len(pieces) > 1 else b""
+    comma = last.startswith(b",")
     stamp = dialect.format if last.count(b" ") > 1 else ""
-    return Shape(labels, special, last.startswith(b","), stamp)
+    if kind in SPECIAL:
+        return Shape(labels, kind, name.count(b"_"), comma=comma, stamp=stamp)
+    # the name is counted later, with its suffix
+    labels = b"{" + labels.partition(b"{")[2] if len(pieces) > 1 else b""
+    return Shape(labels, comma=comma, stamp=stamp)
 
 
-def _count_names(
-    text: bytes,
-    start: int,
-    end: int,
-    name: bytes,
-    kind: FamilyType,
-    dialect: Dialect,
-    shape: Shape,
-) -> tuple[int, int]:
-    """Count the lines that begin with the family's names; and those with ``_created``."""
-    before = start - 1
+def sample_marks(
+    name: bytes, kind: FamilyType, dialect: Dialect, shape: Shape
+) -> tuple[bytes, ...]:
+    """Return what each line of a shape begins with, one or the other, if it is of the family.
+
+    That is with the newline before it, and for types without suffixes without ``_created``.
+    """
     line = b"\n" + name
-    created = 0
-    if not shape.special:
+    if shape.kind is None:
         after = b"{" if shape.labels else b" "
-        named = text.count(line + dialect.usual_suffix(kind) + after, before, end)
-    else:
-        others = [label for label in label_names(shape.labels) if label != shape.special]
-        after = b"{" if others else b" "
-        named = text.count(line + _WITH[kind] + b"{", before, end)
-        for suffix in _WITHOUT[kind]:
-            named += text.count(line + suffix + after, before, end)
-    if _CREATED in dialect.suffixes.get(kind, ()):
-        created = text.count(line + _CREATED + after, before, end)
-    return named + created, created
+        return (line + dialect.usual_suffix(kind) + after,)
+    # What may follow is told by the shape: only one of the type's suffixes.
+    suffixed = line + b"_"
+    return (suffixed, line + b"{") if kind == "summary" else (suffixed,)
+
+
+def _has_labels(shape: Shape) -> bool:
+    """Tell whether samples without the special label have others."""
+    special = b"" if shape.kind is None else SPECIAL[shape.kind]
+    return any(label != special for label in label_names(shape.labels))
 
 
 def _make(

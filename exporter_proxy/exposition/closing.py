@@ -115,11 +115,13 @@ def _may_clash(
     special = [place.family for place in places if place.family.type in _TAKEN]
     yield
     special += [book.fast[name] for name in book.special if name in book.fast]
-    for number, family in enumerate(special):
-        if number % _STEP == 0:
-            yield
-        if any(family.name + suffix in names for suffix in _TAKEN.get(family.type, ())):
-            return True
+    for start in range(0, len(special), _STEP):
+        yield
+        some = special[start : start + _STEP]
+        # any suffix of any of the types: it is only about whether to look more closely
+        for suffix in _TAKEN_SUFFIXES:
+            if not names.isdisjoint([family.name + suffix for family in some]):
+                return True
     return False
 
 

@@ -10,29 +10,20 @@ from collections.abc import Generator
 
 from exporter_proxy.exposition.blocks import SHAPES, Block, Part, read_block
 from exporter_proxy.exposition.drafts import Book, Chunk, Run
-from exporter_proxy.exposition.grammar import (
-    LONGEST_LINE,
-    NAME,
-    NAME_ALONE,
-    OPENMETRICS_TYPES,
-    SPECIAL,
-    TYPES,
-)
+from exporter_proxy.exposition.grammar import LONGEST_LINE, NAME_ALONE, SPECIAL, TYPES
 from exporter_proxy.exposition.metadata import MetadataReader
-from exporter_proxy.exposition.model import Family, FamilyType
-from exporter_proxy.exposition.shapes import ANCHORED
+from exporter_proxy.exposition.model import Family, FamilyType, Format
+from exporter_proxy.exposition.plans import HEAD, HELP, Plan, Plans, is_native, make_plan
+from exporter_proxy.exposition.shapes import AT_START
 
 STEP = 131_072
 """Bytes, and families, read between two points at which others may be served: a millisecond or
 two."""
 _FAMILIES = 512
 
-_WORDS = b"|".join(sorted(TYPES))
-_HELP = rb"# HELP (" + NAME + rb") (?![ \t])([^\n\\]*+)\n"
-_TYPE = rb"# TYPE (" + NAME + rb") (" + _WORDS + rb")\n"
-# HELP and TYPE, or TYPE alone, laid out as everyone does; and TYPE and HELP.
-_HEAD = re.compile(rb"(?:" + _HELP + rb")?+" + _TYPE)
-_LATE_HELP = re.compile(_HELP)
+_LATE_HELP = re.compile(HELP)
+# shared by all readers
+_PLANS: dict[Format, Plans] = {"text": Plans(), "openmetrics": Plans()}
 _HASH, _NEWLINE = 0x23, 0x0A
 
 
@@ -55,19 +46,9 @@ class FastReader:
         self._context = b""
         # whether the piece is UTF-8 without NUL
         self._clean = False
-        # Types whose samples have one name, the same in both formats or with a suffix; the suffix.
-        dialect = book.dialect
-        self._plain: dict[bytes, tuple[FamilyType, bytes]] = {
-            word: (kind, dialect.usual_suffix(kind))
-            for word, kind in TYPES.items()
-            if kind not in SPECIAL and self._is_native(word)
-        }
-
-    def _is_native(self, word: bytes) -> bool:
-        """Tell whether a type's name is of the format that is read."""
-        if self._book.dialect.seconds:
-            return word != b"untyped"
-        return word != b"unknown" and word not in OPENMETRICS_TYPES
+        # how far the piece is known to be of a shape, by the shape's key
+        self._known: dict[bytes, int] = {}
+        self._plans = _PLANS[book.dialect.format]
 
     def read(self, text: bytes) -> Generator[None, None, None]:
         """Read the next piece; it begins and ends where a line does.
@@ -76,6 +57,7 @@ class FastReader:
             Nothing, now and then, so that others may be served.
         """
         self._clean = b"\0" not in text and (text.isascii() or _is_utf8(text))
+        self._known.clear()
         position, size = 0, len(text)
         while position < size:
             yield
@@ -91,7 +73,7 @@ class FastReader:
                 position = end
 
     def _usual(self, text: bytes, position: int, limit: int) -> int:
-        """Read families as long as they are as usual, of types without special labels.
+        """Read families as long as they are as usual.
 
         All that is done for a family is done here: each call of a function would cost as much as
         one of the native checks.
@@ -99,50 +81,87 @@ class FastReader:
         Returns:
             Where the first line is that was not read.
         """
-        fast, drafts, plain = self._book.fast, self._book.drafts, self._plain
-        places = self._book.places
-        head, find, count = _HEAD.match, text.find, text.count
-        line, ordinal = self.line, self._book.ordinal
+        book, known = self._book, self._known
+        fast, drafts, places, special = book.fast, book.drafts, book.places, book.special
+        find, count, starts = text.find, text.count, text.startswith
+        size, after, head = len(text), self._plans.after, b""
+        line, ordinal = self.line, book.ordinal
         last = ordinal + _FAMILIES
         while position < limit and ordinal < last:
-            match = head(text, position)
-            if match is None:
-                break
-            help_name, help_text, name, word = match.groups()
-            if word not in plain or name in fast or name in drafts:
-                break
-            body = match.end()
-            end = find(b"#", body)
+            before = head
+            plan = after.get(before)
+            if plan is None or not starts(plan[0], position):
+                plan = self._plan(text, position, before)
+                if plan is None:
+                    break
+            head, name, usual, kind, help_text, lines, shape, mark, other = plan
+            body = position + len(head)
             # The end is nearly always there, and a mark within a line is nearly never.
-            if end <= body or text[end - 1] != _NEWLINE or end - position > STEP:
+            end = find(b"#", body)
+            if end <= body or text[end - 1] != _NEWLINE:
+                end = _next_head(text, body, size)
+            if end == body or end - position > STEP or name in fast or name in drafts:
                 break
-            kind, suffix = plain[word]
-            pieces = text[body : find(b"\n", body)].split(b'"')
-            if len(pieces) > 1:
-                labels = pieces[0][len(name) + len(suffix) :] + b"".join(pieces[2:-1:2])
-                mark = b"\n" + name + suffix + b"{"
-            else:
-                labels = b""
-                mark = b"\n" + name + suffix + b" "
-            matcher = SHAPES.plain.get(labels)
-            samples = count(mark, body - 1, end)
-            if (
-                matcher is None
-                or samples != count(b"\n", body, end)
-                or matcher(ANCHORED, text, body, end)[0][0] < 0
-                or (help_name is not None and help_name != name)
+            lines_text = text[body:end]
+            # a good deal faster than to count them
+            samples = end - body - len(lines_text.replace(b"\n", b""))
+            named = count(mark, body - 1, end)
+            if named != samples and other:
+                named += count(other, body - 1, end)
+            if named != samples or (
+                known.get(shape, 0) < end and self._reach(text, body, shape) < end
             ):
-                break
-            family = Family(name + suffix, kind, text[body:end], samples, help=help_text)
-            first = line + 1 if help_name is None else line + 2
-            fast[name] = family
+                if not self._plan_anew(text, body, before, plan):
+                    break
+                head = before
+                continue
+            fast[name] = Family(usual, kind, lines_text, samples, help=help_text)
+            first = line + lines
             places.append((name, line, first, ordinal, text, position, body, end))
+            if kind in SPECIAL:
+                special.append(name)
             ordinal += 1
             line = first + samples
             position = end
             self._context = name
-        self.line, self._book.ordinal = line, ordinal
+        self.line, book.ordinal = line, ordinal
         return position
+
+    def _reach(self, text: bytes, body: int, shape: bytes) -> int:
+        """Return up to where the lines are of a shape, those of further families included."""
+        matcher = SHAPES.usual.get(shape)
+        if matcher is None:
+            return 0
+        reached = matcher(AT_START, text, body, min(body + STEP, len(text)))[0][1]
+        self._known[shape] = reached
+        return reached
+
+    def _plan(self, text: bytes, position: int, before: bytes) -> Plan | None:
+        """Return a plan for the family at ``position``; None: there is none that is as usual."""
+        if text[position] != _HASH:
+            return None
+        body = text.find(b"\n", position) + 1
+        if text.startswith(b"#", body):
+            body = text.find(b"\n", body) + 1
+        head = text[position:body]
+        plan = self._plans.get(head)
+        if plan is None:
+            plan = self._make_plan(text, head, body)
+            if plan is None:
+                return None
+        self._plans.keep(plan, before)
+        return plan
+
+    def _plan_anew(self, text: bytes, body: int, before: bytes, old: Plan) -> bool:
+        """Make another plan for a family that is not like the one there was; tell if there is."""
+        plan = self._make_plan(text, old.head, body)
+        if plan is None or plan == old:
+            return False
+        self._plans.keep(plan, before)
+        return True
+
+    def _make_plan(self, text: bytes, head: bytes, body: int) -> Plan | None:
+        return make_plan(head, text[body : text.find(b"\n", body)], self._book.dialect)
 
     def _head(self, text: bytes, start: int, size: int) -> int:
         """Read HELP, TYPE or a comment; and the samples of the family, if they are as usual.
@@ -150,7 +169,7 @@ class FastReader:
         Returns:
             Where the next line is.
         """
-        match = _HEAD.match(text, start) if self._fast and self._clean else None
+        match = HEAD.match(text, start) if self._fast and self._clean else None
         if match is not None:
             end = self._family(text, match, size)
             if end:
@@ -166,7 +185,7 @@ class FastReader:
         """Take in a family with all its samples; return where it ends, or 0 if that can't be."""
         help_name, help_text, name, word = match.groups()
         book = self._book
-        if book.knows(name) or not self._is_native(word) or help_name not in {None, name}:
+        if book.knows(name) or not is_native(word, book.dialect) or help_name not in {None, name}:
             return 0
         start, body = match.span()
         lines = 1 if help_name is None else 2

@@ -10,11 +10,12 @@ from typing import Any, Final, NamedTuple
 
 import re2
 
-from exporter_proxy.exposition.grammar import LABEL_ALONE
+from exporter_proxy.exposition.grammar import LABEL_ALONE, SPECIAL
+from exporter_proxy.exposition.model import FamilyType
 
 # re2's class of compiled patterns spends more time around a short match than in it. Its own object
 # is called directly, as that class does.
-ANCHORED: Final[Any] = re2._Anchor.ANCHOR_BOTH  # noqa: SLF001
+AT_START: Final[Any] = re2._Anchor.ANCHOR_START  # noqa: SLF001
 Matcher = Callable[[Any, bytes, int, int], list[tuple[int, int]]]
 
 _OPTIONS: Final = re2.Options()
@@ -28,6 +29,8 @@ _VALUE = rb"(?:[+-]?(?:[0-9]{1,20}(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,2})?|Inf)|NaN
 _STRING = rb'"(?:[^"\\\n]|\\[\\n"])*"'
 _NUMBER = rb'"(?:[+-]?(?:[0-9]{1,20}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?|\+Inf)"'
 _NAME = rb"[a-zA-Z_:][a-zA-Z0-9_:]*"
+# of a name, between underscores
+_PIECE = rb"[a-zA-Z0-9:]*"
 _STAMPS = {
     "": b"",
     "text": b" (?:0|[1-9][0-9]{0,14})",
@@ -40,7 +43,15 @@ WORTH_COMPILING = 128
 """Samples of a shape that are read slowly before it is compiled, which takes about as long; so
 that payloads full of new shapes can't make reading slower than the slow reader."""
 _MOST_CANDIDATES = 4096
-_LONGEST_SHAPE = 1024
+LONGEST_SHAPE = 1024
+_MOST_UNDERSCORES = 32
+
+SPLIT: Final[dict[FamilyType, tuple[bytes, tuple[bytes, ...]]]] = {
+    "histogram": (b"_bucket", (b"_sum", b"_count")),
+    "gaugehistogram": (b"_bucket", (b"_gsum", b"_gcount")),
+    "summary": (b"", (b"_sum", b"_count")),
+}
+"""Of types that have a special label: suffixes of the names of samples with it, and without."""
 
 
 class Shape(NamedTuple):
@@ -48,28 +59,44 @@ class Shape(NamedTuple):
 
     Attributes:
         labels: What the first line has between its name and value, without the values of labels,
-            such as ``{a=,b=``; with the name's suffix before it for types that have ``special``.
-        special: The label that ``_bucket`` or quantile samples have and the others don't, if any.
+            such as ``{a=,b=``; with the name's suffix before it for types that have those.
+        kind: The type, if it is one whose samples differ in suffix and special label.
+        underscores: How many the name of a family of such a type has. By their number a sample's
+            suffix is told from the rest of its name, which is not in the automaton.
+        created: Whether such a family has ``_created``.
         comma: Whether a comma follows the last label.
         stamp: The format whose timestamps follow the values; empty: none do.
     """
 
     labels: bytes
-    special: bytes = b""
+    kind: FamilyType | None = None
+    underscores: int = 0
+    created: bool = False
     comma: bool = False
     stamp: str = ""
+
+    def key(self) -> bytes:
+        """Return what no other shape has of those without ``_created``, comma and timestamps."""
+        if self.kind is None:
+            return self.labels
+        return b"%b %d %b" % (self.kind.encode(), self.underscores, self.labels)
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether its lines have neither ``_created``, comma nor timestamp."""
+        return not (self.created or self.comma or self.stamp)
 
 
 class Shapes:
     """Automata by shape; those that were not used for long are dropped.
 
     Attributes:
-        plain: Those of lines that have no special label, comma or timestamp, by ``labels`` alone.
+        usual: Those of usual shapes, by their keys.
     """
 
     def __init__(self) -> None:
         self._matchers: dict[Shape, Matcher] = {}
-        self.plain: dict[bytes, Matcher] = {}
+        self.usual: dict[bytes, Matcher] = {}
         # what was used before the present generation
         self._older: dict[Shape, Matcher] = {}
         self._seen: dict[Shape, int] = {}
@@ -87,10 +114,10 @@ class Shapes:
         known = self._older.get(shape) or self._compile(shape, samples)
         if known is not None:
             if len(self._matchers) >= MOST_SHAPES // 2:
-                self._older, self._matchers, self.plain = self._matchers, {}, {}
+                self._older, self._matchers, self.usual = self._matchers, {}, {}
             self._matchers[shape] = known
-            if shape == (shape.labels, b"", False, ""):
-                self.plain[shape.labels] = known
+            if shape.is_usual:
+                self.usual[shape.key()] = known
         return known
 
     def _compile(self, shape: Shape, samples: int) -> Matcher | None:
@@ -100,7 +127,7 @@ class Shapes:
                 self._seen.clear()
             self._seen[shape] = seen
             return None
-        pattern = _pattern(shape) if len(shape.labels) <= _LONGEST_SHAPE else None
+        pattern = _pattern(shape) if len(shape.labels) <= LONGEST_SHAPE else None
         if pattern is None:
             return None
         self._seen.pop(shape, None)
@@ -115,31 +142,52 @@ def label_names(labels: bytes) -> list[bytes]:
     return listed[:-1].split(b"=,") if brace else []
 
 
+def takes(matcher: Matcher, text: bytes, start: int, end: int) -> bool:
+    """Tell whether all lines between two positions are of the shape, or begin with ``#``."""
+    return matcher(AT_START, text, start, end)[0][1] == end
+
+
 def _pattern(shape: Shape) -> bytes | None:
-    """Return the pattern of a block's lines; None if no block of this shape can be right."""
-    special = shape.special
+    """Return the pattern of a block's lines; None if no block of this shape can be right.
+
+    It takes lines with ``#`` too, so that one call can do for several families.
+    """
     names = label_names(shape.labels)
     if len(set(names)) != len(names) or not all(map(_is_label, names)):
         return None
-    if not special:
-        return rb"(?:" + _line(b"", names, shape) + rb")*"
+    lines = (
+        _line(_NAME, names, shape) if shape.kind is None else _suffixed(shape.kind, names, shape)
+    )
+    return None if lines is None else rb"(?:" + lines + rb"|#[^\n]*\n)*"
+
+
+def _suffixed(kind: FamilyType, names: list[bytes], shape: Shape) -> bytes | None:
+    """Return the pattern of lines of a type whose samples differ in suffix and label."""
+    if shape.underscores > _MOST_UNDERSCORES:
+        return None
+    special = SPECIAL[kind]
     others = [name for name in names if name != special]
     if len(others) == len(names):
         # Sums and counts come first or are all there is, as of a summary without quantiles.
         names = [*others, special]
-    suffix = b"_bucket" if special == b"le" else b""
-    sums = _line(rb"_(?:g?sum|g?count|created)", others, shape)
-    return rb"(?:" + _line(suffix, names, shape) + b"|" + sums + rb")*"
+    name = _PIECE + rb"(?:_" + _PIECE + rb"){%d}" % shape.underscores
+    suffix, plain = SPLIT[kind]
+    endings = b"|".join([*plain, b"_created"] if shape.created else plain)
+    return (
+        _line(name + suffix, names, shape, special)
+        + b"|"
+        + _line(name + rb"(?:" + endings + rb")", others, shape)
+    )
 
 
 def _is_label(name: bytes) -> bool:
     return LABEL_ALONE.fullmatch(name) is not None and not name.startswith(b"__")
 
 
-def _line(suffix: bytes, names: list[bytes], shape: Shape) -> bytes:
-    labels = b",".join(
-        [name + b"=" + (_NUMBER if name == shape.special else _STRING) for name in names]
+def _line(name: bytes, labels: list[bytes], shape: Shape, special: bytes = b"") -> bytes:
+    pairs = b",".join(
+        [label + b"=" + (_NUMBER if label == special else _STRING) for label in labels]
     )
     comma = b"," if shape.comma else b""
-    braced = rb"\{" + labels + comma + rb"\}" if names else b""
-    return _NAME + suffix + braced + b" " + _VALUE + _STAMPS[shape.stamp] + rb"\n"
+    braced = rb"\{" + pairs + comma + rb"\}" if labels else b""
+    return name + braced + b" " + _VALUE + _STAMPS[shape.stamp] + rb"\n"

@@ -4,7 +4,7 @@ import pytest
 
 from exporter_proxy.exposition import shapes
 from exporter_proxy.exposition.reader import read
-from exporter_proxy.exposition.shapes import ANCHORED, MOST_SHAPES, Shape, Shapes
+from exporter_proxy.exposition.shapes import MOST_SHAPES, Shape, Shapes, takes
 from tests.exposition.reading import everything, findings, read_text, samples
 
 
@@ -17,7 +17,7 @@ def _compiling(monkeypatch):
 def _takes(shape: Shape, line: bytes) -> bool:
     matcher = Shapes().matcher(shape, 1_000_000)
     assert matcher is not None
-    return matcher(ANCHORED, line, 0, len(line))[0][0] >= 0
+    return takes(matcher, line, 0, len(line))
 
 
 def test_compiles_a_shape_when_enough_samples_had_it():
@@ -46,7 +46,7 @@ def test_keeps_the_shapes_that_are_used():
         assert known.matcher(Shape(b"{kept="), 1) is kept
 
     assert len(known._matchers) + len(known._older) <= MOST_SHAPES
-    assert known.plain.keys() <= {shape.labels for shape in known._matchers}
+    assert known.usual.keys() <= {shape.key() for shape in known._matchers}
 
 
 @pytest.mark.parametrize(
