@@ -182,3 +182,13 @@ def test_tells_suffixes_from_names(payloads, declared):
         fast = read((payload,), format=declared)
         slow = read((payload,), format=declared, fast=False)
         assert everything(fast) == everything(slow)
+
+
+def test_forgets_between_pieces_how_far_it_has_looked():
+    good = HEAD + b'a{b="c"} 1\n' * 20
+    pieces = (good, b'# TYPE z gauge\nz{b="c"} x\n')
+
+    exposition = read(pieces)
+
+    assert [bad.name for bad in exposition.quarantined] == [b"z"]
+    assert everything(exposition) == everything(read(pieces, fast=False))
