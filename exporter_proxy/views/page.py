@@ -23,6 +23,9 @@ from exporter_proxy.workers import Workers
 PageKey = tuple[int, int, int]
 
 _SHARED_CHUNK = 4 * CHUNK
+# Readers of a page from which on they share what is joined: memory that is new costs as much as
+# joining in the same memory for several of them.
+_SHARED_FROM = 3
 _PACK = {"gzip": gzip_chunks, "zstd": zstd_chunks}
 
 
@@ -157,27 +160,27 @@ class Page:
 class _Packed:
     """A compressed page.
 
-    Most pages have one reader, before they are another: what it is sent is joined as it is sent, in
-    memory that is used again and again. From the second on, readers share what is joined for them.
+    Most pages have one reader or two, before they are another: what these are sent is joined as it
+    is sent, in memory that is used again and again. Those that come later share what is joined.
 
     Attributes:
         raw: The page, in chunks as short as they were compressed.
         size: Its bytes.
     """
 
-    __slots__ = ("_is_read", "_joining", "_shared", "raw", "size")
+    __slots__ = ("_joining", "_readers", "_shared", "raw", "size")
 
     def __init__(self, raw: Sequence[bytes]) -> None:
         self.raw = raw
         self.size = sum(map(len, raw))
-        self._is_read = False
+        self._readers = 0
         self._shared: list[bytes] = []
         self._joining: Iterator[bytes] | None = None
 
     def chunks(self) -> Iterator[bytes]:
         """Return it for one more reader, in chunks that are not long."""
-        if not self._is_read:
-            self._is_read = True
+        self._readers += 1
+        if self._readers < _SHARED_FROM:
             return joined_chunks(self.raw)
         return self._shared_chunks()
 

@@ -7,8 +7,11 @@ from typing import Any, Generic, TypeVar
 
 _T = TypeVar("_T")
 
-HOLD_SECONDS = 0.004
-"""How long steps follow one another before the loop is served; a step may take as long again."""
+HOLD_SECONDS = 0.002
+"""How long steps follow one another before the loop is served; a step may take as long again.
+
+A push is a few turns of the loop, in each of which several such works may have theirs.
+"""
 
 
 async def in_slices(

@@ -13,6 +13,7 @@ from exporter_proxy.exposition.page import (
     SHORTEST_CLOSED,
     Piece,
     gzip_chunks,
+    joined_chunks,
     lay_out,
 )
 
@@ -125,3 +126,12 @@ def test_equal_bytes_are_not_the_same_payload() -> None:
     after = list(lay_out([payload(1, 500_000), payload(2, 500_000)], by_key(before)))
 
     assert not set(before) & set(after)
+
+
+@given(st.lists(st.binary(min_size=1, max_size=40), max_size=30), st.integers(1, 30))
+def test_joined_chunks_are_even(chunks: list[bytes], size: int) -> None:
+    """None is longer than twice the size."""
+    joined = list(joined_chunks(chunks, size))
+
+    assert b"".join(joined) == b"".join(chunks)
+    assert all(len(each) <= 2 * size for each in joined)

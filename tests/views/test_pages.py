@@ -240,3 +240,18 @@ async def test_an_openmetrics_page_has_no_series_twice() -> None:
     assert text(page).count(b"\nx 1\n") == 1
     assert pages.fresh(Kind("openmetrics")) is page
     assert (await pages.readings())["b"].state == "conflicts: same_series"
+
+
+async def test_later_readers_share_what_is_sent(long_table: Table, workers: Workers) -> None:
+    """However many there are, also side by side; the first ones leave nothing in memory."""
+    page = await pages_of(long_table).current(TEXT)
+    raw = b"".join((await page.pack("gzip", workers))[0])
+    bodies = [await page.body("gzip", workers) for _ in range(5)]
+    first, second, *later = (iter(chunks) for chunks, _ in bodies)
+    sent = list(zip(*later, strict=True))
+
+    assert {size for _, size in bodies} == {len(raw)}
+    assert b"".join(first) == b"".join(second) == raw
+    assert b"".join(chunks[0] for chunks in sent) == raw
+    assert all(chunk is chunks[0] for chunks in sent for chunk in chunks)
+    assert len(sent[0][0]) <= CHUNK
