@@ -5,12 +5,13 @@ was overwritten meanwhile is never read.
 """
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
 from exporter_proxy.app_series import app_series
 from exporter_proxy.conflict_watch import ConflictWatch
-from exporter_proxy.exposition.escaping import DEFAULT_SCHEME, Scheme, escape_families
+from exporter_proxy.exposition.escaping import DEFAULT_SCHEME, Escaped, Scheme, escape_in_steps
 from exporter_proxy.exposition.findings import is_worth_a_state
 from exporter_proxy.exposition.merged import SELF, MergedIndex
 from exporter_proxy.exposition.model import Exposition, Family, Finding, Quarantined
@@ -22,6 +23,9 @@ logger = logging.getLogger(__name__)
 
 # How much of a payload is read at a time when there are many: the loop is served between.
 _APPS_A_STEP = 20
+# How long a page waits for one payload: a sound one of 64 MiB takes about that long.
+_PATIENCE_SECONDS = 1.0
+_LARGE_BYTES = 1 << 20
 
 
 class AppReading:
@@ -35,6 +39,7 @@ class AppReading:
         samples: How many samples the reader took.
         quarantined: Families that are held back from scrapers.
         families: What is left for the page.
+        escaped: The same with names that every reader takes.
         found: Repairs, warnings and notes.
         findings: ``{reason: how often}``: those, and quarantines.
         conflicts: ``{reason: how often}``: what is at odds with other apps.
@@ -43,6 +48,7 @@ class AppReading:
     __slots__ = (
         "app",
         "conflicts",
+        "escaped",
         "families",
         "findings",
         "found",
@@ -53,7 +59,9 @@ class AppReading:
         "updates",
     )
 
-    def __init__(self, row: Row, exposition: Exposition, applied: Applied) -> None:
+    def __init__(
+        self, row: Row, exposition: Exposition, applied: Applied, escaped: Escaped
+    ) -> None:
         # Not the row itself, which would keep an old payload in memory.
         self.app = row.app
         self.number = row.number
@@ -61,8 +69,12 @@ class AppReading:
         self.updated_ns = row.updated_ns
         self.samples = exposition.samples
         self.families = applied.families
-        clashes = escape_families(applied.families, DEFAULT_SCHEME).quarantined
-        self.quarantined = (*exposition.quarantined, *applied.quarantined, *clashes)
+        self.escaped = escaped.families
+        self.quarantined = (
+            *exposition.quarantined,
+            *applied.quarantined,
+            *escaped.quarantined,
+        )
         self.conflicts: Counter[str] = Counter()
         self.found: Sequence[Finding] = (*exposition.findings, *applied.findings)
         self.findings: Counter[str] = Counter()
@@ -102,6 +114,7 @@ class Catalog:
         rules: What is done to an app's families, by the app's name; None: payloads are not read at
             all, because the page is a verbatim one.
         wall_ns: The clock that says which timestamps are old.
+        monotonic: The clock that says which payloads take long.
 
     Attributes:
         index: All families, those that the proxy tells of itself included, with names that every
@@ -117,6 +130,7 @@ class Catalog:
         *,
         rules: Callable[[str], Rules] | None,
         wall_ns: Callable[[], int],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.index = MergedIndex()
         self.own = MergedIndex()
@@ -131,6 +145,11 @@ class Catalog:
         self._table = table
         self._rules = rules
         self._wall_ns = wall_ns
+        self._monotonic = monotonic
+        # Until when a refresh reads large payloads.
+        self._patience = 0.0
+        # Rows whose reading takes long, and how far it has come.
+        self._set_aside: dict[str, tuple[Row, Generator[None, None, AppReading]]] = {}
         self._changed = table.feed()
         self._readings: dict[str, AppReading] = {}
         self._held: dict[str, AppReading] = {}
@@ -162,8 +181,13 @@ class Catalog:
 
     @property
     def stale(self) -> bool:
-        """Whether the table has changed since the last refresh."""
-        return bool(self._changed)
+        """Whether the table has changed since the last refresh, or that was not finished."""
+        return bool(self._changed or self._set_aside)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing was set aside in the last refresh."""
+        return not self._set_aside
 
     def set_self(self, families: Sequence[Family]) -> None:
         """Put what the proxy tells of itself, but for what it tells of each app."""
@@ -188,8 +212,9 @@ class Catalog:
         index = MergedIndex()
         for count, (app, number) in enumerate(self._numbers.items(), 1):
             reading = self._readings.get(app)
-            families = () if reading is None else escape_families(reading.families, scheme).families
-            index.set_app(number, [*families, *_cells(self.own, number)])
+            families = yield from self._families(reading, scheme)
+            cells = [*families, *_cells(self.own, number)]
+            yield from index.set_app_in_steps(number, cells)
             if count % _APPS_A_STEP == 0:
                 yield
         index.set_app(SELF, _cells(self.own, SELF))
@@ -205,50 +230,86 @@ class Catalog:
         touched = self.conflicts.settle()
         if touched is None:
             return False
-        self._tell_of(touched)
+        for _ in self._tell_of(touched):
+            pass
         return True
 
     def refresh(self) -> Generator[None, None, None]:
-        """Read what has changed until now, in steps. Only one refresh may run at a time."""
-        changed = list(self._changed)
+        """Read what has changed until now, in steps. Only one refresh may run at a time.
+
+        Between the steps nobody may look at an index. A payload that takes long to read is set
+        aside after a while, so that it keeps nobody else waiting: the next refresh goes on with it,
+        and until it is done the app has what it had.
+        """
+        self._patience = self._monotonic() + 2 * _PATIENCE_SECONDS
+        changed = sorted(self._changed, key=self._size)
         for count, app in enumerate(changed, 1):
             # Taken out before it is read: a change from now on is the next refresh's.
             self._changed.pop(app, None)
-            row = self._table.get(app)
-            if row is None:
-                self._readings.pop(app, None)
-                self._held.pop(app, None)
-                self._told.pop(app, None)
-                self._quoted.discard(app)
-                self._place(app, None, (), None)
-            elif self._rules is None:
-                self._place(app, row, (), None)
-            else:
-                yield from self._read(app, row, self._rules(app))
+            self._set_aside.pop(app, None)
+            yield from self._follow(app)
             if count % _APPS_A_STEP == 0:
                 yield
+        for app, (row, steps) in list(self._set_aside.items()):
+            yield from self._go_on(app, row, steps)
         if self._rules is not None:
-            self._tell_of((yield from self.conflicts.follow()))
+            yield from self._tell_of((yield from self.conflicts.follow()))
 
-    def _tell_of(self, numbers: Iterable[int]) -> None:
-        """Tell of apps, by number, what has come to be known of them since they were read."""
-        for number in numbers:
-            reading = self._readings.get(self._apps.get(number, ""))
-            if reading is not None and reading.number == number:
-                reading.conflicts = self.conflicts.findings(number)
-                self._place(reading.app, reading, reading.families, reading)
+    def _size(self, app: str) -> int:
+        row = self._table.get(app)
+        return 0 if row is None else row.size
 
-    def _read(self, app: str, row: Row, rules: Rules) -> Generator[None, None, None]:
+    def _follow(self, app: str) -> Generator[None, None, None]:
+        """Take in that an app changed."""
+        row = self._table.get(app)
         known = self._readings.get(app)
-        if known is not None and (known.number, known.updates) == (row.number, row.updates):
+        if row is None:
+            for what in (self._readings, self._held, self._told):
+                what.pop(app, None)
+            self._quoted.discard(app)
+            yield from self._place(app, None, None)
+        elif self._rules is None:
+            yield from self._place(app, row, None)
+        elif known is not None and (known.number, known.updates) == (row.number, row.updates):
             # Only what its source says of it has changed.
-            self._place(app, row, known.families, known)
-            return
+            yield from self._place(app, row, known)
+        else:
+            yield from self._go_on(app, row, self._digest(row, self._rules(app)))
+
+    def _digest(self, row: Row, rules: Rules) -> Generator[None, None, AppReading]:
+        """Read a row; nothing is changed by that."""
         exposition = yield from read_in_steps(row.payload, now_ms=self._wall_ns() // 1_000_000)
-        self.bytes_read += row.size
         applied = yield from apply_in_steps(exposition.families, rules)
+        escaped = yield from escape_in_steps(applied.families, DEFAULT_SCHEME)
+        return AppReading(row, exposition, applied, escaped)
+
+    def _go_on(
+        self, app: str, row: Row, steps: Generator[None, None, AppReading]
+    ) -> Generator[None, None, None]:
+        """Go on reading an app's row for a while, and take in what was read if it is done."""
+        patience = self._monotonic() + _PATIENCE_SECONDS
+        if row.size > _LARGE_BYTES:
+            # There may be several of them.
+            patience = min(patience, self._patience)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                self._set_aside.pop(app, None)
+                yield from self._take(app, row, end.value)
+                return
+            yield
+            if self._monotonic() >= patience:
+                break
+        if app not in self._set_aside:
+            logger.info("a payload takes long to read: app=%s bytes=%d", app, row.size)
+        self._set_aside[app] = row, steps
+
+    def _take(self, app: str, row: Row, reading: AppReading) -> Generator[None, None, None]:
+        """Take in what was read of an app."""
+        self.bytes_read += row.size
         row.release_payload()
-        reading = self._readings[app] = AppReading(row, exposition, applied)
+        self._readings[app] = reading
         if reading.quarantined:
             self._held[app] = reading
         else:
@@ -259,23 +320,28 @@ class Catalog:
             self._quoted.discard(app)
         reading.conflicts = self.conflicts.findings(row.number)
         self._tell(app, reading.quarantined)
-        self._place(app, row, applied.families, reading)
+        yield from self._place(app, row, reading)
+
+    def _tell_of(self, numbers: Iterable[int]) -> Generator[None, None, None]:
+        """Tell of apps, by number, what has come to be known of them since they were read."""
+        for number in numbers:
+            reading = self._readings.get(self._apps.get(number, ""))
+            if reading is not None and reading.number == number:
+                reading.conflicts = self.conflicts.findings(number)
+                yield from self._place(reading.app, reading, reading)
+                yield
 
     def _place(
-        self,
-        app: str,
-        row: Row | AppReading | None,
-        families: Sequence[Family],
-        reading: AppReading | None,
-    ) -> None:
-        """Put an app's families and its own series into the index."""
+        self, app: str, row: Row | AppReading | None, reading: AppReading | None
+    ) -> Generator[None, None, None]:
+        """Put an app's families and its own series into the indexes."""
         problem = self._table.problems.get(app)
         ghost = self._table.ghosts.get(app)
         previous = self._numbers.get(app)
         if row is None and ghost is None and problem is None:
             if previous is not None:
                 del self._numbers[app]
-                self._drop(previous)
+                yield from self._drop(previous)
             return
         if row is not None:
             number, updated_ns = row.number, row.updated_ns
@@ -284,7 +350,7 @@ class Catalog:
         else:
             number, updated_ns = self._number_of_unseen(previous), None
         if previous is not None and previous != number:
-            self._drop(previous)
+            yield from self._drop(previous)
         self._numbers[app] = number
         self._apps[number] = app
         own = list(
@@ -292,14 +358,25 @@ class Catalog:
                 app,
                 up=row is not None and problem is None,
                 updated_ns=updated_ns,
-                samples=None if reading is None else sum(each.count for each in families),
+                samples=None if reading is None else sum(each.count for each in reading.escaped),
                 findings=None if reading is None else reading.findings + reading.conflicts,
             )
         )
         self.own.set_app(number, own)
         if self._rules is not None:
             for scheme, index in self._indexes.items():
-                index.set_app(number, [*escape_families(families, scheme).families, *own])
+                families = yield from self._families(reading, scheme)
+                yield from index.set_app_in_steps(number, [*families, *own])
+
+    def _families(
+        self, reading: AppReading | None, scheme: Scheme
+    ) -> Generator[None, None, Sequence[Family]]:
+        """Return what an app has for readers of a scheme."""
+        if reading is None:
+            return ()
+        if scheme == DEFAULT_SCHEME:
+            return reading.escaped
+        return (yield from escape_in_steps(reading.families, scheme)).families
 
     def _number_of_unseen(self, previous: int | None) -> int:
         if previous is not None and previous < 0:
@@ -307,11 +384,11 @@ class Catalog:
         self._next_number -= 1
         return self._next_number
 
-    def _drop(self, number: int) -> None:
+    def _drop(self, number: int) -> Generator[None, None, None]:
         self._apps.pop(number, None)
         self.own.drop_app(number)
         for index in self._indexes.values():
-            index.drop_app(number)
+            yield from index.drop_app_in_steps(number)
 
     def _tell(self, app: str, quarantined: Sequence[Quarantined]) -> None:
         """Log an app's quarantines when they are others than before."""

@@ -102,7 +102,7 @@ def _tame_interpreter() -> None:
     loop may be held. Nothing in the table is cyclic, so full collections find next to nothing.
     """
     gc.freeze()
-    gc.set_threshold(10_000, 10, 10_000)
+    gc.set_threshold(3_000, 5, 100_000)
     # And what worker threads do in Python, from making the loop wait: by default up to 5 ms.
     sys.setswitchinterval(_SWITCH_SECONDS)
 

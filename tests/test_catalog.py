@@ -275,3 +275,56 @@ def test_the_page_is_that_of_a_fresh_table(changes: list[tuple[str, str, str]]) 
         (fresh if seen else old).table.set_problem(app, "failing" if seen else None, source="x")
 
     assert old.page() == fresh.page()
+
+
+def test_a_payload_that_takes_long_keeps_nobody_waiting() -> None:
+    """It is set aside after a while; until it is read, the app has what it had."""
+    table = Table()
+    ticks = iter(range(1_000_000))
+    catalog = Catalog(
+        table, rules=lambda _: RULES, wall_ns=Clock(), monotonic=lambda: next(ticks) * 0.05
+    )
+    large = b"".join(b"metric_%d 1\n" % number for number in range(20_000))
+    table.update("large", (b"old 1\n",), source="x")
+    for _ in catalog.refresh():
+        pass
+    table.update("large", (large,) * 6, source="x")
+    table.update("small", (b"small 1\n",), source="x")
+    for _ in catalog.refresh():
+        pass
+
+    assert catalog.readings["small"].samples == 1
+    assert catalog.readings["large"].samples == 1
+    assert catalog.stale
+    assert not catalog.is_finished
+
+    refreshes = 0
+    while not catalog.is_finished:
+        refreshes += 1
+        assert refreshes < 100_000
+        for _ in catalog.refresh():
+            pass
+
+    assert refreshes > 1
+    assert catalog.readings["large"].samples == 120_000
+    assert not catalog.stale
+
+
+def test_what_was_set_aside_is_dropped_for_something_newer() -> None:
+    """Nobody wants to see it any more."""
+    table = Table()
+    ticks = iter(range(1_000_000))
+    catalog = Catalog(
+        table, rules=lambda _: RULES, wall_ns=Clock(), monotonic=lambda: next(ticks) * 0.05
+    )
+    table.update("a", (b"x 1\n" * 500_000,), source="x")
+    for _ in catalog.refresh():
+        pass
+    assert not catalog.is_finished
+    table.update("a", (b"y 1\n",), source="x")
+    for _ in catalog.refresh():
+        pass
+
+    assert catalog.is_finished
+    assert b"y" in catalog.index.families
+    assert b"x" not in catalog.index.families

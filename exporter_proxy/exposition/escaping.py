@@ -6,7 +6,7 @@ metrics, colons; ``allow-utf-8`` leaves them as they are, in quotes.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple, get_args
 
 from exporter_proxy.errors import quote
@@ -16,6 +16,9 @@ Scheme = Literal["allow-utf-8", "underscores", "dots", "values"]
 SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
 DEFAULT_SCHEME: Scheme = "underscores"
 """For readers that name none: that takes every name, and leaves plain ones as they are."""
+
+# Lines after which the event loop may be served: some milliseconds.
+_LINES_A_STEP = 200
 
 _PLAIN_METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*+", re.ASCII)
 _PLAIN_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*+", re.ASCII)
@@ -67,7 +70,18 @@ def escape_label(name: bytes, scheme: Scheme) -> bytes:
 
 
 def escape_families(families: Sequence[Family], scheme: Scheme) -> Escaped:
-    """Return an app's families with names that readers of ``scheme`` take.
+    """Do at once what :func:`escape_in_steps` does."""
+    steps = escape_in_steps(families, scheme)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            escaped: Escaped = end.value
+            return escaped
+
+
+def escape_in_steps(families: Sequence[Family], scheme: Scheme) -> Generator[None, None, Escaped]:
+    """Return an app's families with names that readers of ``scheme`` take, in steps.
 
     Where no name changes the families are the same objects. Where two names become one, of metrics
     or of the labels of a sample, the later family is held back.
@@ -84,7 +98,7 @@ def escape_families(families: Sequence[Family], scheme: Scheme) -> Escaped:
             shown.append(family)
             continue
         try:
-            escaped = _escape_family(family, scheme, taken)
+            escaped = yield from _escape_family(family, scheme, taken)
         except ClashError as clash:
             quarantined.append(
                 Quarantined(
@@ -126,7 +140,9 @@ def _name_of_samples(family: Family, scheme: Scheme) -> Callable[[bytes], bytes]
     return escape
 
 
-def _escape_family(family: Family, scheme: Scheme, taken: set[bytes]) -> Family:
+def _escape_family(
+    family: Family, scheme: Scheme, taken: set[bytes]
+) -> Generator[None, None, Family]:
     name = escape_metric(family.name, scheme)
     if name in taken:
         raise ClashError(
@@ -135,20 +151,32 @@ def _escape_family(family: Family, scheme: Scheme, taken: set[bytes]) -> Family:
         )
     lines = family.openmetrics
     of_samples = _name_of_samples(family, scheme)
+    samples = yield from _escape_lines(family.samples, scheme, of_samples)
+    if lines is not None:
+        lines = yield from _escape_lines(lines, scheme, of_samples)
     return Family(
         name,
         family.type,
-        _escape_lines(family.samples, scheme, of_samples),
+        samples,
         family.count,
         help=family.help,
         typed=family.typed,
         unit=family.unit,
-        openmetrics=None if lines is None else _escape_lines(lines, scheme, of_samples),
+        openmetrics=lines,
     )
 
 
-def _escape_lines(lines: bytes, scheme: Scheme, of_samples: Callable[[bytes], bytes]) -> bytes:
-    return b"".join(_escape_line(line, scheme, of_samples) for line in lines.split(b"\n") if line)
+def _escape_lines(
+    lines: bytes, scheme: Scheme, of_samples: Callable[[bytes], bytes]
+) -> Generator[None, None, bytes]:
+    escaped = []
+    for count, line in enumerate(lines.split(b"\n"), 1):
+        if line:
+            escaped.append(_escape_line(line, scheme, of_samples))
+        if count % _LINES_A_STEP == 0:
+            yield
+    yield
+    return b"".join(escaped)
 
 
 def _escape_line(line: bytes, scheme: Scheme, of_samples: Callable[[bytes], bytes]) -> bytes:

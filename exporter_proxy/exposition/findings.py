@@ -57,6 +57,7 @@ QuarantineReason = Literal[
     "reserved_label",
     "suffix_clash",
     "too_many",
+    "too_many_families",
     "trailing_text",
     "value_overflow",
 ]
@@ -181,9 +182,12 @@ FINDINGS: dict[str, Kind] = {
     "reserved_label": _quarantine("a label name begins with `__`"),
     "suffix_clash": _quarantine(
         "a family's name is that of a series of a histogram or summary beside it (`x_count` "
-        "beside `x`); the later one is held back"
+        "beside `x`, `x_gcount` beside a gaugehistogram `x`); the later one is held back"
     ),
     "too_many": _quarantine("unreadable families beyond the thousandth, in one entry"),
+    "too_many_families": _quarantine(
+        "a payload has more than 50,000 metric families; nothing of it is shown"
+    ),
     "trailing_text": _quarantine("something follows where a sample ought to end"),
     "value_overflow": _quarantine(
         "a value is beyond the range of a 64-bit float; Prometheus fails the whole scrape for it"

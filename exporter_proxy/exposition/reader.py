@@ -14,11 +14,20 @@ from exporter_proxy.exposition.drafts import Book
 from exporter_proxy.exposition.fast_text import FastReader
 from exporter_proxy.exposition.findings import Tally
 from exporter_proxy.exposition.metadata import MetadataReader, OpenMetricsSignError
-from exporter_proxy.exposition.model import Exposition, Finding, Format
+from exporter_proxy.exposition.model import Exposition, Finding, Format, Quarantined
 from exporter_proxy.exposition.slow_text import SlowReader
 
 OLD_MILLISECONDS = 300_000
 """Prometheus' lookback: a sample with an older timestamp is not the current value of its series."""
+MOST_FAMILIES = 50_000
+"""Of one payload. Each takes some kilobytes while it is read, however short it is, and some
+microseconds at every change: more than that are a mistake or worse."""
+
+
+class TooManyFamiliesError(Exception):
+    """A payload has more families than are read."""
+
+
 _MARK = b"\xef\xbb\xbf"
 # the end of a payload, from its last line on
 _TAIL = 64
@@ -66,13 +75,41 @@ def read_in_steps(
     """
     if format is not None:
         dialect = TEXT if format == "text" else OPENMETRICS
-        return (yield from _read(payload, dialect, now_ms, fast=fast, sniff=False))
+        try:
+            return (yield from _read(payload, dialect, now_ms, fast=fast, sniff=False))
+        except TooManyFamiliesError:
+            return _too_many(payload, format)
     if not _ends_openmetrics(payload):
         try:
             return (yield from _read(payload, TEXT, now_ms, fast=fast, sniff=True))
         except OpenMetricsSignError:
             pass
-    return (yield from _read(payload, OPENMETRICS, now_ms, fast=fast, sniff=False))
+        except TooManyFamiliesError:
+            return _too_many(payload, "text")
+    try:
+        return (yield from _read(payload, OPENMETRICS, now_ms, fast=fast, sniff=False))
+    except TooManyFamiliesError:
+        return _too_many(payload, "openmetrics")
+
+
+def _too_many(payload: tuple[bytes, ...], form: Format) -> Exposition:
+    """Return what is made of a payload of too many families: nothing of it is shown."""
+    quarantined = Quarantined(
+        b"",
+        1,
+        "too_many_families",
+        f"more than {MOST_FAMILIES} metric families in one payload",
+        b"".join(payload),
+    )
+    return Exposition(form, (), (quarantined,))
+
+
+def _bounded(book: Book, steps: Generator[None, None, None]) -> Generator[None, None, None]:
+    """Go through steps of reading, unless there come to be too many families."""
+    for _ in steps:
+        if len(book.fast) + len(book.drafts) > MOST_FAMILIES:
+            raise TooManyFamiliesError
+        yield
 
 
 def _read(
@@ -93,10 +130,11 @@ def _read(
         text = _normalised(piece, tally, reader.line, first=not number, last=last)
         end = _END.search(text, max(0, len(text) - _TAIL)) if last and dialect.seconds else None
         yield
-        yield from reader.read(text if end is None else text[: end.start(1)])
+        yield from _bounded(book, reader.read(text if end is None else text[: end.start(1)]))
         if last and dialect.seconds and end is None:
             tally.add("missing_eof", reader.line - 1)
-    yield from SlowReader(book, oldest=oldest, sniff=sniff, fast=fast).read()
+    slow = SlowReader(book, oldest=oldest, sniff=sniff, fast=fast)
+    yield from _bounded(book, slow.read())
     families, quarantined = yield from close(book)
     yield
     return Exposition(

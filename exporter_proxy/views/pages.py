@@ -87,7 +87,7 @@ class Pages:
     def fresh(self, kind: Kind) -> Page | None:
         """Return the page if it shows what the table has now."""
         page = self._pages.get(kind)
-        if page is None or page.key != self._now()[0]:
+        if page is None or page.key != self._now()[0] or not self._catalog.is_finished:
             return None
         self._asked[kind] = self._monotonic()
         return page

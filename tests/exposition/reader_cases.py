@@ -196,6 +196,9 @@ QUARANTINES = {
             KEPT,
         )
     ],
+    "too_many_families": [
+        Case(b"".join(b"f%d 1\n" % number for number in range(50_600)), 1, {}),
+    ],
     "trailing_text": [_bad(b"a 1 2 3\n"), _bad(b"a 1 # text\n"), _bad(b"a 1 2 # text\n")],
     "value_overflow": [_bad(b"a 1e400\n"), _bad(b"a -1e309\n")],
 }

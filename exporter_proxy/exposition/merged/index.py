@@ -15,6 +15,8 @@ SELF = 1 << 62
 _SELF_PREFIX = b"exporter_proxy_"
 # Families told of before the event loop is served.
 _STEP = 1000
+# Cells that are put or taken away before it is: some milliseconds.
+_CELLS_A_STEP = 300
 
 
 class MergedIndex:
@@ -62,7 +64,12 @@ class MergedIndex:
         self._watchers.remove(changes)
 
     def set_app(self, app: int, cells: Sequence[Family]) -> None:
-        """Replace all that ``app`` has.
+        """Do at once what :meth:`set_app_in_steps` does."""
+        for _ in self.set_app_in_steps(app, cells):
+            pass
+
+    def set_app_in_steps(self, app: int, cells: Sequence[Family]) -> Generator[None, None, None]:
+        """Replace all that ``app`` has, in steps between which nobody may look.
 
         Args:
             app: Its number.
@@ -70,9 +77,11 @@ class MergedIndex:
         """
         old = self.apps.get(app, {})
         new = {cell.name: place for place, cell in enumerate(cells)}
-        for name in old:
+        for count, name in enumerate(old, 1):
             if name not in new:
                 self._remove(name, app)
+            if count % _CELLS_A_STEP == 0:
+                yield
         # Apps without families are known too: they may come to have some, at their place.
         self.apps[app] = new
         if list(old) != list(new):
@@ -80,13 +89,22 @@ class MergedIndex:
             for changes in self._watchers:
                 changes.apps[app] = None
                 changes.metadata.update(dict.fromkeys(moved))
-        for cell in cells:
+        for count, cell in enumerate(cells, 1):
             self._set(app, cell)
+            if count % _CELLS_A_STEP == 0:
+                yield
 
     def drop_app(self, app: int) -> None:
-        """Forget ``app``."""
-        for name in self.apps.pop(app, {}):
+        """Do at once what :meth:`drop_app_in_steps` does."""
+        for _ in self.drop_app_in_steps(app):
+            pass
+
+    def drop_app_in_steps(self, app: int) -> Generator[None, None, None]:
+        """Forget ``app``, in steps between which nobody may look."""
+        for count, name in enumerate(self.apps.pop(app, {}), 1):
             self._remove(name, app)
+            if count % _CELLS_A_STEP == 0:
+                yield
         for changes in self._watchers:
             changes.apps[app] = None
 
