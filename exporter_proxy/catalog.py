@@ -13,7 +13,7 @@ from exporter_proxy.app_series import app_series
 from exporter_proxy.conflict_watch import ConflictWatch
 from exporter_proxy.exposition.escaping import DEFAULT_SCHEME, Escaped, Scheme, escape_in_steps
 from exporter_proxy.exposition.findings import is_worth_a_state
-from exporter_proxy.exposition.merged import SELF, MergedIndex
+from exporter_proxy.exposition.merged import PROXY, MergedIndex, told_of
 from exporter_proxy.exposition.model import Exposition, Family, Finding, Quarantined
 from exporter_proxy.exposition.reader import read_in_steps
 from exporter_proxy.exposition.rules import Applied, Rules, apply_in_steps
@@ -191,10 +191,10 @@ class Catalog:
 
     def set_self(self, families: Sequence[Family]) -> None:
         """Put what the proxy tells of itself, but for what it tells of each app."""
-        self.own.set_app(SELF, families)
+        self.own.set_app(PROXY, families)
         if self._rules is not None:
             for index in self._indexes.values():
-                index.set_app(SELF, families)
+                index.set_app(PROXY, families)
 
     @property
     def has_quoted_names(self) -> bool:
@@ -213,11 +213,11 @@ class Catalog:
         for count, (app, number) in enumerate(self._numbers.items(), 1):
             reading = self._readings.get(app)
             families = yield from self._families(reading, scheme)
-            cells = [*families, *_cells(self.own, number)]
-            yield from index.set_app_in_steps(number, cells)
+            yield from index.set_app_in_steps(number, families)
+            index.set_app(told_of(number), _cells(self.own, told_of(number)))
             if count % _APPS_A_STEP == 0:
                 yield
-        index.set_app(SELF, _cells(self.own, SELF))
+        index.set_app(PROXY, _cells(self.own, PROXY))
         self._indexes[scheme] = index
         return index
 
@@ -362,11 +362,12 @@ class Catalog:
                 findings=None if reading is None else reading.findings + reading.conflicts,
             )
         )
-        self.own.set_app(number, own)
+        self.own.set_app(told_of(number), own)
         if self._rules is not None:
             for scheme, index in self._indexes.items():
                 families = yield from self._families(reading, scheme)
-                yield from index.set_app_in_steps(number, [*families, *own])
+                yield from index.set_app_in_steps(number, families)
+                index.set_app(told_of(number), own)
 
     def _families(
         self, reading: AppReading | None, scheme: Scheme
@@ -386,8 +387,9 @@ class Catalog:
 
     def _drop(self, number: int) -> Generator[None, None, None]:
         self._apps.pop(number, None)
-        self.own.drop_app(number)
+        self.own.drop_app(told_of(number))
         for index in self._indexes.values():
+            index.drop_app(told_of(number))
             yield from index.drop_app_in_steps(number)
 
     def _tell(self, app: str, quarantined: Sequence[Quarantined]) -> None:

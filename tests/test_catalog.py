@@ -328,3 +328,24 @@ def test_what_was_set_aside_is_dropped_for_something_newer() -> None:
     assert catalog.is_finished
     assert b"y" in catalog.index.families
     assert b"x" not in catalog.index.families
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param("histogram", id="compound"), pytest.param("counter", id="scalar")]
+)
+def test_no_app_takes_the_place_of_what_the_proxy_tells(reading: Reading, kind: str) -> None:
+    """Apps may be proxies too: what they send under these names is shown, but decides nothing."""
+    name = "exporter_proxy_app_up"
+    sent = f'# TYPE {name} {kind}\n{name}{{app="far"}} 1\n'
+    reading.update(
+        "a", (sent if kind == "counter" else sent.replace("{app", "_count{app")).encode()
+    )
+    reading.update("b", b"b 1\n")
+    page = reading.page()
+
+    assert [line for line in page if line.startswith(name)] == [
+        own(UP, "a", "1"),
+        own(UP, "b", "1"),
+        *([own(UP, "far", "1")] if kind == "counter" else []),
+    ]
+    assert reading.catalog.readings["a"].conflicts["type_conflict"] == 1

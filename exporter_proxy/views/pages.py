@@ -13,6 +13,7 @@ from exporter_proxy.exposition.merged import (
     OpenMetricsWriter,
     TextWriter,
     select,
+    told_of,
 )
 from exporter_proxy.exposition.merged.duplicates import Duplicates
 from exporter_proxy.exposition.merged.layout import Writer
@@ -270,7 +271,8 @@ class Pages:
         apps = None
         if selection.apps is not None:
             numbers = self._catalog.numbers
-            apps = [numbers[app] for app in selection.apps if app in numbers]
+            chosen = [numbers[app] for app in selection.apps if app in numbers]
+            apps = [*chosen, *map(told_of, chosen)]
         source = yield from self._index(kind, own=own)
         yield from select(source, index, apps=apps, names=selection.names)
 

@@ -114,15 +114,15 @@ async def test_names_the_other_app(port: Lint) -> None:
     assert (report["app"], report["apps"]) == ("app2", 3)
 
 
-async def test_names_an_app_that_was_dropped(port: Lint) -> None:
-    """What the page tells of it is still there, and the proxy's own."""
+async def test_names_the_proxy_for_what_it_tells_of_an_app(port: Lint) -> None:
+    """Also of one that was dropped: it is still on the page."""
     port.table.update("shop", (b"a 1\n",), source="test")
     port.table.drop("shop")
 
     report = await port.report(b'exporter_proxy_app_up{app="shop"} 1\n')
 
     assert [(each["reason"], each["app"]) for each in report["conflicts"]] == [
-        ("same_series", "shop")
+        ("same_series", "exporter-proxy")
     ]
 
 

@@ -3,10 +3,19 @@
 An app is known here by its number: apps are numbered in the order in which they were first seen.
 """
 
-from exporter_proxy.exposition.merged.index import SELF, MergedIndex
+from exporter_proxy.exposition.merged.index import PROXY, SELF, MergedIndex, told_of
 from exporter_proxy.exposition.merged.layout import Layout
 from exporter_proxy.exposition.merged.openmetrics_writer import OpenMetricsWriter
 from exporter_proxy.exposition.merged.selection import select
 from exporter_proxy.exposition.merged.text_writer import TextWriter
 
-__all__ = ["SELF", "Layout", "MergedIndex", "OpenMetricsWriter", "TextWriter", "select"]
+__all__ = [
+    "PROXY",
+    "SELF",
+    "Layout",
+    "MergedIndex",
+    "OpenMetricsWriter",
+    "TextWriter",
+    "select",
+    "told_of",
+]

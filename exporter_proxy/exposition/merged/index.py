@@ -11,7 +11,18 @@ from exporter_proxy.exposition.merged.family import (
 from exporter_proxy.exposition.model import Family
 
 SELF = 1 << 62
-"""The number that the proxy itself has as an app: it comes last."""
+"""The section of what proxies tell of themselves: it comes last."""
+PROXY = -(1 << 62)
+"""The number that the proxy itself has as an app. The lowest: what it says of its own families,
+such as their type, counts before what apps say that send families of these names."""
+_OF_APPS = -(1 << 61)
+
+
+def told_of(app: int) -> int:
+    """Return the number under which the index has what the proxy tells of an app."""
+    return _OF_APPS + app
+
+
 _SELF_PREFIX = b"exporter_proxy_"
 # Families told of before the event loop is served.
 _STEP = 1000
