@@ -76,6 +76,8 @@ class Pages:
         self._own = b""
         # One page is made at a time: while one is laid out, the index must not change.
         self._making = asyncio.Lock()
+        # Whether a page was made, or asked for what was read, since the house was last kept.
+        self._looked_at = False
         # How often a search for duplicates found others than before.
         self._searches = 0
         # How often the catalog took in what had changed: its content depends on nothing else.
@@ -104,13 +106,24 @@ class Pages:
 
     async def readings(self) -> Mapping[str, AppReading]:
         """Return what was read of each app, after having all read that is in the table now."""
+        self._looked_at = True
         if self._catalog.stale:
             await _whole(self._read())
         return self._catalog.readings
 
+    async def keep_house(self) -> None:
+        """Search for series that two apps have, if anyone looked at a page since the last time.
+
+        While nobody looks nothing is read: updates that replace one another cost nothing more.
+        """
+        if self._looked_at:
+            self._looked_at = False
+            await self.search_duplicates()
+
     async def search_duplicates(self) -> None:
         """Search for series that two apps have. The OpenMetrics page has the first alone."""
-        await self.readings()
+        if self._catalog.stale:
+            await _whole(self._read())
         await in_slices(self._catalog.search_duplicates())
         async with self._making:
             self._settle_duplicates()
@@ -147,6 +160,7 @@ class Pages:
             await self._take_in()
 
     async def _make(self, kind: Kind) -> Page:
+        self._looked_at = True
         async with self._making:
             key = await self._take_in()
             if kind.format == "openmetrics" and not self._is_own(kind):

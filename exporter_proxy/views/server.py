@@ -109,7 +109,7 @@ async def _keeping_house(pages: Pages, workers: Workers) -> AsyncIterator[None]:
         while True:
             await asyncio.sleep(_SEARCH_SECONDS)
             try:
-                await pages.search_duplicates()
+                await pages.keep_house()
                 trim = trimmer.due(pages.bytes_read, time.monotonic())
                 if trim is not None:
                     await workers.run(trim)

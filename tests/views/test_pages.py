@@ -255,3 +255,22 @@ async def test_later_readers_share_what_is_sent(long_table: Table, workers: Work
     assert b"".join(chunks[0] for chunks in sent) == raw
     assert all(chunk is chunks[0] for chunks in sent for chunk in chunks)
     assert len(sent[0][0]) <= CHUNK
+
+
+async def test_nothing_is_read_while_nobody_looks() -> None:
+    """Updates that replace one another before anyone sees them are never read."""
+    table = Table()
+    pages = pages_of(table, merged=True)
+    table.update("a", (b"# TYPE x gauge\nx 1\n",), source="test")
+    await pages.keep_house()
+    assert pages.bytes_read == 0
+
+    await pages.current(TEXT)
+    read = pages.bytes_read
+    table.update("a", (b"# TYPE x gauge\nx 2\n",), source="test")
+    await pages.keep_house()
+    assert pages.bytes_read == 2 * read > 0
+
+    table.update("a", (b"# TYPE x gauge\nx 3\n",), source="test")
+    await pages.keep_house()
+    assert pages.bytes_read == 2 * read
