@@ -297,13 +297,15 @@ class JsonStream:
         return True
 
     def _ttl_value(self) -> bool:
-        if self._input[self._at] == 0x22:
+        # Once a number has begun, what another packet brings is part of it or ends it.
+        begun = bool(self._digits)
+        if not begun and self._input[self._at] == 0x22:
             text = self._string("a time to live", "bad_ttl")
             if text is None:
                 return False
             self._ttl = text
         else:
-            kind = _NO_TTL.get(self._input[self._at])
+            kind = None if begun else _NO_TTL.get(self._input[self._at])
             if kind is not None:
                 raise bad_ttl(self._app, kind)
             number = self._number()

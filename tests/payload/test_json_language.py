@@ -82,6 +82,8 @@ def test_valid_documents(data: bytes, packet_sizes: list[int]):
 
 
 @given(st.builds(damage, streams, edits), sizes)
+@example(b'{"0": {"ttl": n{ull, "metrics": ""}}', [])
+@example(b'{"0": {"ttl": 1"x", "metrics": ""}}', [])
 @example(b'{"a":{"metrics":"x","ttl":-0}}', [26, 1])
 @example(b'{"a":{"metrics":"x","ttl":null}}', [27, 1, 1])
 @example(b'{"a":"\\u0000","a":"x"}', [])
