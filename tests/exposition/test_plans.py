@@ -4,10 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter_proxy.exposition import fast_text, shapes
-from exporter_proxy.exposition.dialect import OPENMETRICS, TEXT
-from exporter_proxy.exposition.plans import MOST_BYTES, MOST_PLANS, Plan, Plans, make_plan
-from exporter_proxy.exposition.reader import read
+from exporter_proxy.exposition.reader import fast_text, read, shapes
+from exporter_proxy.exposition.reader.dialect import OPENMETRICS, TEXT
+from exporter_proxy.exposition.reader.plans import MOST_BYTES, MOST_PLANS, Plan, Plans, make_plan
 from tests.exposition.reading import everything, read_text, samples
 
 HEAD = b"# HELP a Text.\n# TYPE a gauge\n"

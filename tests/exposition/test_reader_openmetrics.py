@@ -2,8 +2,7 @@
 
 import pytest
 
-from exporter_proxy.exposition import shapes
-from exporter_proxy.exposition.reader import read
+from exporter_proxy.exposition.reader import read, shapes
 from tests.exposition.reading import everything, fields, findings, read_text, samples
 
 EOF = b"# EOF\n"

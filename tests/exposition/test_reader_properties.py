@@ -10,8 +10,7 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter_proxy.exposition import shapes
-from exporter_proxy.exposition.reader import read
+from exporter_proxy.exposition.reader import read, shapes
 from tests.exposition.payloads import Series, anything, well_formed
 from tests.exposition.reading import everything, page
 

@@ -2,9 +2,8 @@
 
 import pytest
 
-from exporter_proxy.exposition import shapes
-from exporter_proxy.exposition.fast_text import STEP
-from exporter_proxy.exposition.reader import read, read_in_steps
+from exporter_proxy.exposition.reader import read, read_in_steps, shapes
+from exporter_proxy.exposition.reader.fast_text import STEP
 from tests.exposition.reading import everything, fields, findings, read_text, samples
 
 HISTOGRAM = (

@@ -2,9 +2,8 @@
 
 import pytest
 
-from exporter_proxy.exposition import shapes
-from exporter_proxy.exposition.reader import read
-from exporter_proxy.exposition.shapes import MOST_SHAPES, Shape, Shapes, takes
+from exporter_proxy.exposition.reader import read, shapes
+from exporter_proxy.exposition.reader.shapes import MOST_SHAPES, Shape, Shapes, takes
 from tests.exposition.reading import everything, findings, read_text, samples
 
 

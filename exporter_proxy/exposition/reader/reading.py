@@ -8,14 +8,14 @@ the others are kept. Each byte is looked at a bounded number of times.
 import re
 from collections.abc import Generator
 
-from exporter_proxy.exposition.closing import close
-from exporter_proxy.exposition.dialect import OPENMETRICS, TEXT, Dialect
-from exporter_proxy.exposition.drafts import Book
-from exporter_proxy.exposition.fast_text import FastReader
 from exporter_proxy.exposition.findings import Tally
-from exporter_proxy.exposition.metadata import MetadataReader, OpenMetricsSignError
 from exporter_proxy.exposition.model import Exposition, Finding, Format, Quarantined
-from exporter_proxy.exposition.slow_text import SlowReader
+from exporter_proxy.exposition.reader.closing import close
+from exporter_proxy.exposition.reader.dialect import OPENMETRICS, TEXT, Dialect
+from exporter_proxy.exposition.reader.drafts import Book
+from exporter_proxy.exposition.reader.fast_text import FastReader
+from exporter_proxy.exposition.reader.metadata import MetadataReader, OpenMetricsSignError
+from exporter_proxy.exposition.reader.slow_text import SlowReader
 
 OLD_MILLISECONDS = 300_000
 """Prometheus' lookback: a sample with an older timestamp is not the current value of its series."""

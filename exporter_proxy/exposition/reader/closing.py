@@ -3,15 +3,15 @@
 from collections.abc import Generator
 from typing import NamedTuple
 
-from exporter_proxy.exposition.drafts import (
+from exporter_proxy.exposition.grammar import shown
+from exporter_proxy.exposition.model import Family, FamilyType, Quarantined
+from exporter_proxy.exposition.reader.drafts import (
     Book,
     Chunk,
     Draft,
     Place,
     join_chunks,
 )
-from exporter_proxy.exposition.grammar import shown
-from exporter_proxy.exposition.model import Family, FamilyType, Quarantined
 
 MOST_QUARANTINED = 1_000
 """Entries kept apart; further ones are put together, as each costs many times its line."""

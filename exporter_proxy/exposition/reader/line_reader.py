@@ -3,12 +3,6 @@
 import re
 from typing import NamedTuple
 
-from exporter_proxy.exposition.dialect import (
-    Dialect,
-    in_seconds,
-    openmetrics_timestamp,
-    text_timestamp,
-)
 from exporter_proxy.exposition.findings import FindingReason
 from exporter_proxy.exposition.grammar import (
     LABEL,
@@ -25,6 +19,12 @@ from exporter_proxy.exposition.grammar import (
     mend_escapes,
     shown,
     unescape,
+)
+from exporter_proxy.exposition.reader.dialect import (
+    Dialect,
+    in_seconds,
+    openmetrics_timestamp,
+    text_timestamp,
 )
 
 _BLANKS = rb"[ \t]*+"

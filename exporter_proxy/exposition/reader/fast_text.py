@@ -8,13 +8,13 @@ like that is left to :mod:`slow_text`.
 import re
 from collections.abc import Generator
 
-from exporter_proxy.exposition.blocks import SHAPES, Block, Part, read_block
-from exporter_proxy.exposition.drafts import Book, Chunk, Run
 from exporter_proxy.exposition.grammar import LONGEST_LINE, NAME_ALONE, SPECIAL, TYPES
-from exporter_proxy.exposition.metadata import MetadataReader
 from exporter_proxy.exposition.model import Family, FamilyType, Format
-from exporter_proxy.exposition.plans import HEAD, HELP, Plan, Plans, is_native, make_plan
-from exporter_proxy.exposition.shapes import AT_START
+from exporter_proxy.exposition.reader.blocks import SHAPES, Block, Part, read_block
+from exporter_proxy.exposition.reader.drafts import Book, Chunk, Run
+from exporter_proxy.exposition.reader.metadata import MetadataReader
+from exporter_proxy.exposition.reader.plans import HEAD, HELP, Plan, Plans, is_native, make_plan
+from exporter_proxy.exposition.reader.shapes import AT_START
 
 STEP = 131_072
 """Bytes, and families, read between two points at which others may be served: a millisecond or

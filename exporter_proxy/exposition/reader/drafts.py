@@ -5,10 +5,10 @@ from collections.abc import Generator
 from itertools import pairwise
 from typing import NamedTuple
 
-from exporter_proxy.exposition.dialect import SUFFIXES, Dialect
 from exporter_proxy.exposition.findings import Tally
 from exporter_proxy.exposition.grammar import shown
 from exporter_proxy.exposition.model import Family, FamilyType
+from exporter_proxy.exposition.reader.dialect import SUFFIXES, Dialect
 
 _STEP = 2_000
 

@@ -2,7 +2,6 @@
 
 import re
 
-from exporter_proxy.exposition.drafts import Book, Draft
 from exporter_proxy.exposition.grammar import (
     LONGEST_LINE,
     NAME_ALONE,
@@ -14,7 +13,8 @@ from exporter_proxy.exposition.grammar import (
     shown,
     unescape,
 )
-from exporter_proxy.exposition.line_reader import LONGEST_GUESS
+from exporter_proxy.exposition.reader.drafts import Book, Draft
+from exporter_proxy.exposition.reader.line_reader import LONGEST_GUESS
 
 _METADATA = re.compile(
     rb"[ \t]*+#[ \t]*+(HELP|TYPE|UNIT)(?![^ \t\r])[ \t]*+(?:" + QUOTED + rb"(?![^ \t\r])"

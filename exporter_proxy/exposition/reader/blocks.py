@@ -2,16 +2,16 @@
 
 from typing import NamedTuple
 
-from exporter_proxy.exposition.dialect import (
+from exporter_proxy.exposition.grammar import SPECIAL
+from exporter_proxy.exposition.model import FamilyType
+from exporter_proxy.exposition.reader.dialect import (
     SUFFIXES,
     TEXT,
     Dialect,
     in_seconds,
     openmetrics_timestamp,
 )
-from exporter_proxy.exposition.grammar import SPECIAL
-from exporter_proxy.exposition.model import FamilyType
-from exporter_proxy.exposition.shapes import Shape, Shapes, label_names, takes
+from exporter_proxy.exposition.reader.shapes import Shape, Shapes, label_names, takes
 
 SHAPES = Shapes()
 """Shared by all readers, as applications send the same families over and over."""

@@ -8,11 +8,11 @@ that is not found the family is looked at anew.
 import re
 from typing import Final, NamedTuple
 
-from exporter_proxy.exposition.blocks import sample_marks, shape_of
-from exporter_proxy.exposition.dialect import OPENMETRICS, SUFFIXES, TEXT, Dialect
 from exporter_proxy.exposition.grammar import NAME, OPENMETRICS_TYPES, SPECIAL, TYPES
 from exporter_proxy.exposition.model import FamilyType, Format
-from exporter_proxy.exposition.shapes import LONGEST_SHAPE
+from exporter_proxy.exposition.reader.blocks import sample_marks, shape_of
+from exporter_proxy.exposition.reader.dialect import OPENMETRICS, SUFFIXES, TEXT, Dialect
+from exporter_proxy.exposition.reader.shapes import LONGEST_SHAPE
 
 MOST_BYTES: Final = 1_048_576
 """Bytes of HELP and TYPE lines and of shapes after which those plans are dropped that were not used

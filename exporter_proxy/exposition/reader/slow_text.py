@@ -4,8 +4,6 @@ import re
 from collections.abc import Generator
 from typing import NamedTuple
 
-from exporter_proxy.exposition.blocks import WINDOW, skip_alike
-from exporter_proxy.exposition.drafts import Book, Chunk, Deferred, Draft, Run
 from exporter_proxy.exposition.grammar import (
     LABEL_PAIRS,
     LABEL_SET,
@@ -17,8 +15,10 @@ from exporter_proxy.exposition.grammar import (
     is_go_float,
     shown,
 )
-from exporter_proxy.exposition.line_reader import Sample, guess_name, read_sample
-from exporter_proxy.exposition.metadata import OpenMetricsSignError, metadata_name
+from exporter_proxy.exposition.reader.blocks import WINDOW, skip_alike
+from exporter_proxy.exposition.reader.drafts import Book, Chunk, Deferred, Draft, Run
+from exporter_proxy.exposition.reader.line_reader import Sample, guess_name, read_sample
+from exporter_proxy.exposition.reader.metadata import OpenMetricsSignError, metadata_name
 
 # Lines of a block, and bytes of short blocks, read between points at which others may be served.
 _STEP = 200
