@@ -3,23 +3,20 @@
 import asyncio
 import gc
 import logging
-import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from aiohttp import web
-
 from exporter_proxy import __version__
 from exporter_proxy.app_rules import rules_for
-from exporter_proxy.config import Config, ExporterConfig
-from exporter_proxy.errors import StartError
+from exporter_proxy.config import Config
 from exporter_proxy.self_metrics import SelfMetrics
+from exporter_proxy.serving import ScrapePort
+from exporter_proxy.signals import StopSignals
 from exporter_proxy.sources.base import Source, TargetStatus
 from exporter_proxy.sources.checking import unreadable_line
 from exporter_proxy.sources.receiver import open_receivers
 from exporter_proxy.table import Table
-from exporter_proxy.views.server import build_app
+from exporter_proxy.views.server import Backing, PageSettings, Views
 from exporter_proxy.workers import Workers
 
 logger = logging.getLogger(__name__)
@@ -27,15 +24,8 @@ logger = logging.getLogger(__name__)
 _GRACE_SECONDS = 5.0
 # How long the loop may have to wait for a worker thread to let go of the interpreter.
 _SWITCH_SECONDS = 0.0005
-# Who signals a process group may reach us twice: directly, and through a parent that passes it on.
-_SAME_SIGNAL_SECONDS = 0.05
-# For a server to which 0 means for ever.
-_AT_ONCE_SECONDS = 0.001
 # How often apps are looked for whose time to live has passed.
 _EXPIRY_SECONDS = 0.5
-# How long keep-alive connections of the scrape port may be silent: longer than Prometheus's longest
-# usual scrape interval, so that a scrape finds its connection open.
-_KEEPALIVE_SECONDS = 130
 
 
 async def run(config: Config) -> None:
@@ -46,9 +36,7 @@ async def run(config: Config) -> None:
     """
     _tame_interpreter()
     asked = StopSignals()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, lambda: asked.note(loop.time()))
+    asked.listen()
     proxy = Proxy(config)
     try:
         await proxy.start()
@@ -57,28 +45,6 @@ async def run(config: Config) -> None:
     finally:
         await _stop(proxy, asked.again)
     logger.info("stopped")
-
-
-class StopSignals:
-    """Tells the first signal to stop from the second, which is in a hurry.
-
-    Attributes:
-        once: One came.
-        again: Another came.
-    """
-
-    def __init__(self) -> None:
-        self.once = asyncio.Event()
-        self.again = asyncio.Event()
-        self._first = 0.0
-
-    def note(self, now: float) -> None:
-        """Take note of a signal at that moment."""
-        if not self.once.is_set():
-            self._first = now
-            self.once.set()
-        elif now - self._first > _SAME_SIGNAL_SECONDS:
-            self.again.set()
 
 
 async def _stop(proxy: "Proxy", hurry: asyncio.Event) -> None:
@@ -118,7 +84,8 @@ class Proxy:
         self._workers = Workers(config.exporter.worker_threads)
         self._targets: Callable[[], Sequence[TargetStatus]] = tuple
         self._sources = self._make_sources()
-        self._runner: web.AppRunner | None = None
+        self._views = self._make_views()
+        self._port = ScrapePort(self._views.application(), _GRACE_SECONDS)
         self._expiry: asyncio.TimerHandle | None = None
         self._ready = False
 
@@ -153,7 +120,8 @@ class Proxy:
         """
         for source in self._sources:
             await source.start()
-        address = await self._serve()
+        address = await self._port.open(self._config.exporter.scrape_expose_endpoint)
+        self._views.start()
         self._expire()
         self._ready = True
         if not self._sources:
@@ -165,47 +133,24 @@ class Proxy:
             ", ".join(source.name for source in self._sources) or "nobody",
         )
 
-    async def _serve(self) -> str:
-        """Open the scrape port; return its address."""
-        exporter: ExporterConfig = self._config.exporter
-        own = None
+    def _make_views(self) -> Views:
+        exporter, own = self._config.exporter, None
         if exporter.self_metrics:
             own = SelfMetrics(
                 self.table, self._sources, self._targets, exporter.self_metrics_interval
             )
-        merged = exporter.exposition == "merged"
-        app = build_app(
+        backing = Backing(
             table=self.table,
             self_metrics=own,
             ready=lambda: self._ready,
             workers=self._workers,
-            rules=rules_for(self._config) if merged else None,
+        )
+        settings = PageSettings(
+            rules=rules_for(self._config) if exporter.exposition == "merged" else None,
             expose=exporter.invalid_metrics == "expose",
             scrape_timeout=exporter.scrape_timeout,
         )
-        # What it logs is a traceback for each request that is not HTTP: anyone could fill the log.
-        # Errors of our own handlers are logged by the views.
-        logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
-        self._runner = web.AppRunner(
-            app,
-            access_log=None,
-            handle_signals=False,
-            keepalive_timeout=_KEEPALIVE_SECONDS,
-            shutdown_timeout=_GRACE_SECONDS,
-        )
-        await self._runner.setup()
-        wanted = exporter.scrape_expose_endpoint
-        try:
-            await web.TCPSite(self._runner, wanted.host, wanted.port, backlog=1024).start()
-        except OSError as error:
-            # The loop's own words name the address once more.
-            code = error.errno or 0
-            why = (os.strerror(code) if code > 0 else error.strerror or str(error)).lower()
-            raise StartError(
-                f"exporter.scrape_expose_endpoint: can't listen on {wanted}: {why}"
-            ) from error
-        host, port = self._runner.addresses[0][:2]
-        return str(type(wanted)(host, port))
+        return Views(backing, settings)
 
     async def stop(self, grace_seconds: float = _GRACE_SECONDS) -> None:
         """Take nothing new, finish what is under way, close. Idempotent.
@@ -222,11 +167,8 @@ class Proxy:
         if self._expiry is not None:
             self._expiry.cancel()
             self._expiry = None
-        if self._runner is not None:
-            if not grace_seconds and self._runner.server is not None:
-                await self._runner.server.shutdown(_AT_ONCE_SECONDS)
-            await self._runner.cleanup()
-            self._runner = None
+        await self._port.close(grace_seconds)
+        await self._views.stop()
         self._workers.close()
 
     def _expire(self) -> None:

@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -40,89 +41,118 @@ PAGES = {
 """What the first page links to."""
 
 
-def build_app(
-    *,
-    table: Table,
-    self_metrics: SelfMetrics | None,
-    ready: Callable[[], bool],
-    workers: Workers,
-    wall_ns: Callable[[], int] = time.time_ns,
-    rules: Callable[[str], Rules] | None = None,
-    expose: bool = False,
-    scrape_timeout: float = 30.0,
-) -> web.Application:
-    """Return the application that answers on the scrape port.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backing:
+    """What the views work on, as long as the proxy runs.
 
-    Run it with ``access_log=None``: a line a scrape tells nobody anything.
-
-    Args:
+    Attributes:
         table: What is shown.
         self_metrics: The proxy's own; None: they are turned off.
         ready: Whether the proxy takes metrics.
         workers: Threads for what would hold the event loop.
         wall_ns: The clock for the current time on ``/apps``, in nanoseconds since the epoch.
+    """
+
+    table: Table
+    self_metrics: SelfMetrics | None
+    ready: Callable[[], bool]
+    workers: Workers
+    wall_ns: Callable[[], int] = time.time_ns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageSettings:
+    """What the configuration says of the pages.
+
+    Attributes:
         rules: What is done to an app's families; None: payloads are shown verbatim.
         expose: Whether scrapers get what they can't read, too.
         scrape_timeout: Seconds that a reader may take for a page.
     """
-    health = HealthView(ready)
-    catalog = Catalog(table, rules=rules, wall_ns=wall_ns)
-    stats = ScrapeStats() if self_metrics is None else self_metrics.scrapes
-    readers = Readers(stats, scrape_timeout)
-    pages = Pages(
-        table,
-        catalog,
-        self_metrics,
-        merged=rules is not None,
-        expose=expose,
-        make_room=readers.make_room,
-    )
-    metrics = MetricsView(pages, stats, workers, readers)
-    own: Handler = turned_off
-    if self_metrics is not None:
-        own = MetricsView(pages, stats, workers, readers, only_self=True).handle
-    handlers: dict[str, Handler] = {
-        "/": HomeView(PAGES).handle,
-        "/metrics": metrics.handle,
-        "/metrics/self": own,
-        "/apps": AppsView(table, pages, workers, wall_ns).handle,
-        APP_PATH: AppView(table, catalog, pages, wall_ns).handle,
-        "/-/healthy": health.healthy,
-        "/-/ready": health.ready,
-    }
-    app = web.Application()
-    if rules is not None:
-        app.cleanup_ctx.append(lambda _app: _keeping_house(pages, workers))
-    for path, handler in handlers.items():
-        app.router.add_get(path, guarded(handler))
-        app.router.add_route("*", path, _wrong_method)
-    LintView(table, catalog.index, pages.readings, rules=rules, wall_ns=wall_ns).add_to(app.router)
-    # Not a mere dot, which leaves out paths with a line break (%0A).
-    app.router.add_route("*", r"/{path:[\s\S]*}", _not_found)
-    return app
+
+    rules: Callable[[str], Rules] | None = None
+    expose: bool = False
+    scrape_timeout: float = 30.0
 
 
-async def _keeping_house(pages: Pages, workers: Workers) -> AsyncIterator[None]:
-    """Search for series that two apps have, and give memory back, as long as it runs."""
+class Views:
+    """All that is answered on the scrape port.
 
-    async def search() -> None:
+    Args:
+        backing: What the views work on.
+        settings: What the configuration says.
+    """
+
+    def __init__(self, backing: Backing, settings: PageSettings) -> None:
+        table, workers, wall_ns = backing.table, backing.workers, backing.wall_ns
+        self._workers = workers
+        catalog = Catalog(table, rules=settings.rules, wall_ns=wall_ns)
+        own = backing.self_metrics
+        stats = ScrapeStats() if own is None else own.scrapes
+        readers = Readers(stats, settings.scrape_timeout)
+        self._pages = Pages(
+            table,
+            catalog,
+            own,
+            merged=settings.rules is not None,
+            expose=settings.expose,
+            make_room=readers.make_room,
+        )
+        metrics = MetricsView(self._pages, stats, workers, readers)
+        only_self = MetricsView(self._pages, stats, workers, readers, only_self=True)
+        health = HealthView(backing.ready)
+        self._handlers: dict[str, Handler] = {
+            "/": HomeView(PAGES).handle,
+            "/metrics": metrics.handle,
+            "/metrics/self": turned_off if own is None else only_self.handle,
+            "/apps": AppsView(table, self._pages, workers, wall_ns).handle,
+            APP_PATH: AppView(table, catalog, self._pages, wall_ns).handle,
+            "/-/healthy": health.healthy,
+            "/-/ready": health.ready,
+        }
+        self._lint = LintView(
+            table, catalog.index, self._pages.readings, rules=settings.rules, wall_ns=wall_ns
+        )
+        self._house: asyncio.Task[None] | None = None
+
+    def application(self) -> web.Application:
+        """Return an application that answers on a scrape port.
+
+        Run it with ``access_log=None``: a line a scrape tells nobody anything.
+        """
+        app = web.Application()
+        for path, handler in self._handlers.items():
+            app.router.add_get(path, guarded(handler))
+            app.router.add_route("*", path, _wrong_method)
+        self._lint.add_to(app.router)
+        # Not a mere dot, which leaves out paths with a line break (%0A).
+        app.router.add_route("*", r"/{path:[\s\S]*}", _not_found)
+        return app
+
+    def start(self) -> None:
+        """Begin to keep house: search for series that two apps have, and give memory back."""
+        if self._pages.merged:
+            self._house = asyncio.create_task(self._keep_house())
+
+    async def stop(self) -> None:
+        """End that. Idempotent."""
+        house, self._house = self._house, None
+        if house is not None:
+            house.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await house
+
+    async def _keep_house(self) -> None:
+        trimmer = Trimmer(find_trim())
         while True:
             await asyncio.sleep(_SEARCH_SECONDS)
             try:
-                await pages.keep_house()
-                trim = trimmer.due(pages.bytes_read, time.monotonic())
+                await self._pages.keep_house()
+                trim = trimmer.due(self._pages.bytes_read, time.monotonic())
                 if trim is not None:
-                    await workers.run(trim)
+                    await self._workers.run(trim)
             except Exception:
                 logger.exception("keeping house failed")
-
-    trimmer = Trimmer(find_trim())
-
-    task = asyncio.create_task(search())
-    yield
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
 
 
 async def _wrong_method(request: web.Request) -> web.StreamResponse:

@@ -12,7 +12,7 @@ from exporter_proxy.exposition.rules import Rules
 from exporter_proxy.self_metrics import SelfMetrics
 from exporter_proxy.sources.base import SourceStats
 from exporter_proxy.table import Table
-from exporter_proxy.views.server import build_app
+from exporter_proxy.views.server import Backing, PageSettings, Views
 from exporter_proxy.workers import Workers
 
 
@@ -75,22 +75,25 @@ class Port:
         )
         self.workers = Workers()
         self.is_ready = True
+        self.views: Views
         self.client: TestClient[Any, Any]
 
     async def start(self) -> None:
         """Serve on a free port."""
-        app = build_app(
-            table=self.table,
-            self_metrics=self.self_metrics,
-            ready=lambda: self.is_ready,
-            workers=self.workers,
-            wall_ns=self.wall_ns,
-            rules=self.rules,
-            scrape_timeout=self.scrape_timeout,
+        self.views = Views(
+            Backing(
+                table=self.table,
+                self_metrics=self.self_metrics,
+                ready=lambda: self.is_ready,
+                workers=self.workers,
+                wall_ns=self.wall_ns,
+            ),
+            PageSettings(rules=self.rules, scrape_timeout=self.scrape_timeout),
         )
+        self.views.start()
         # What the client would add by itself, the tests want to say themselves.
         self.client = TestClient(
-            Server(app),
+            Server(self.views.application()),
             auto_decompress=False,
             skip_auto_headers=["Accept", "Accept-Encoding"],
         )
@@ -99,6 +102,7 @@ class Port:
     async def stop(self) -> None:
         """Close all connections and the port."""
         await self.client.close()
+        await self.views.stop()
         self.workers.close()
 
     async def get(
