@@ -81,7 +81,10 @@ def build_parser() -> argparse.ArgumentParser:
         "--log-level", choices=logs.LEVELS, default="info", help="least level that is logged"
     )
     parser.add_argument(
-        "--log-format", choices=("text", "json"), default="text", help="form of a log line"
+        "--log-format",
+        choices=logs.FORMATS,
+        default="auto",
+        help="form of a log line; auto (the default): text on a terminal, else json",
     )
     parser.add_argument("--version", action="version", version=f"exporter-proxy {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
@@ -134,7 +137,7 @@ def _load(options: argparse.Namespace) -> tuple[Path | None, Config]:
 
 
 def _fail(code: int, lines: Sequence[str], options: argparse.Namespace, *, prefix: str = "") -> int:
-    if options.command is serve and options.log_format == "json":
+    if options.command is serve and logs.is_json(options.log_format):
         # Whoever collects the log reads nothing but JSON.
         logs.configure(options.log_level, options.log_format)
         for line in lines:

@@ -20,6 +20,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from exporter_proxy import __version__
 from exporter_proxy.errors import RejectReason
 from exporter_proxy.exposition.series import family, sample
+from exporter_proxy.repeats import Streak
 from exporter_proxy.sources.base import ClosingReason, Source, TargetStatus
 from exporter_proxy.table import Table
 
@@ -76,6 +77,7 @@ class SelfMetrics:
         self._registry = CollectorRegistry()
         self._registry.register(_ProxyCollector(table, sources, self.scrapes))
         ProcessCollector(namespace="exporter_proxy", registry=self._registry)
+        self._streak = Streak(logger, "rendering of the self-metrics", monotonic=monotonic)
         self._rendered = b""
         self._render_at = float("-inf")
 
@@ -86,9 +88,10 @@ class SelfMetrics:
             self._render_at = now + self._interval
             try:
                 self._rendered = generate_latest(self._registry) + _render_targets(self._targets())
-            except Exception:
+                self._streak.worked()
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is logged
                 # The last ones stay: our own metrics must never cost the apps theirs.
-                logger.exception("rendering the self-metrics failed")
+                self._streak.failed(repr(error), level=logging.ERROR, bug=error)
         return self._rendered
 
 

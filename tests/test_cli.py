@@ -201,7 +201,7 @@ class TestServe:
         install(run)
         path = write("[poll_external]\npoll_other_scrape_endpoints = true\n")
 
-        assert cli.main(["-c", str(path), "--log-level", "debug"]) == 0
+        assert cli.main(["-c", str(path), "--log-level", "debug", "--log-format", "text"]) == 0
 
         lines = [line.split(" ", 1)[1] for line in capsys.readouterr().err.splitlines()]
         lines = [line for line in lines if not line.startswith("DEBUG asyncio")]
@@ -248,7 +248,7 @@ class TestServe:
 
         install(run)
 
-        assert cli.main(["--log-level", "error"]) == code
+        assert cli.main(["--log-level", "error", "--log-format", "text"]) == code
 
         assert capsys.readouterr() == ("", said)
 
@@ -274,11 +274,12 @@ class TestServe:
         assert out == ""
         assert [record["message"] for record in records if record["level"] == "ERROR"] == lines
 
-    def test_mistake_in_json(self, write, capsys):
-        """Also one that is found before anything is logged."""
+    @pytest.mark.parametrize("options", [["--log-format", "json"], []], ids=["option", "default"])
+    def test_mistake_in_json(self, options, write, capsys):
+        """Also one that is found before anything is logged; JSON is what no terminal gets."""
         path = write("[receiver]\nfromat = 1\n")
 
-        assert cli.main(["--log-format", "json", "-c", str(path)]) == 2
+        assert cli.main([*options, "-c", str(path)]) == 2
 
         record = json.loads(capsys.readouterr().err)
         assert (record["level"], record["logger"]) == ("ERROR", "exporter_proxy.cli")
@@ -294,7 +295,7 @@ class TestServe:
         install(run)
         path = write("[exporter]\nmax_apps = 0\n")
 
-        assert cli.main(["-c", str(path)]) == 2
+        assert cli.main(["--log-format", "text", "-c", str(path)]) == 2
 
         assert not ran
         assert capsys.readouterr().err == (

@@ -19,10 +19,11 @@ ALLOWED = {
     "exposition": {"errors"},
     "payload": {"errors"},
     "table": {"errors", "exposition"},
+    "repeats": set(),
     "app_series": {"exposition"},
     "catalog": {"app_series", "conflict_watch", "exposition", "table"},
     "conflict_watch": {"exposition"},
-    "sources": {"config", "errors", "exposition", "payload", "table"},
+    "sources": {"config", "errors", "exposition", "payload", "repeats", "table"},
     "sinks": {"config", "errors", "exposition", "payload", "table"},
 }
 ROOMS_AT_THE_RIM = {"sources", "views", "sinks"}

@@ -153,7 +153,7 @@ def test_a_failure_keeps_the_last_ones(own: Fixture, caplog: pytest.LogCaptureFi
     with caplog.at_level(logging.ERROR):
         assert own.metrics.render() is before
     assert [record.getMessage() for record in caplog.records] == [
-        "rendering the self-metrics failed"
+        "rendering of the self-metrics failing: RuntimeError('out of order')"
     ]
 
 

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from aiohttp import web
 
+from exporter_proxy.repeats import Throttle
+
 logger = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -76,14 +78,21 @@ def _abort(request: web.Request) -> None:
 def guarded(handler: Handler) -> Handler:
     """Return ``handler`` so that an error of ours costs one request and is logged."""
 
+    def tell(kind: str | None, count: int) -> None:
+        logger.error("answering failed %d more times: %s", count, kind or "other errors")
+
+    failures: Throttle[str] = Throttle(tell)
+
     async def handle(request: web.Request) -> web.StreamResponse:
         try:
             return await handler(request)
         except ConnectionError:
             # The reader went away; aiohttp ends the connection.
             raise
-        except Exception:
-            logger.exception("answering failed: path=%s", request.path)
+        except Exception as error:
+            # Whoever asks again and again gets the log no more than a traceback a minute.
+            if failures.is_first(type(error).__name__):
+                logger.exception("answering failed: path=%s", request.path)
             _abort_if_begun(request)
             return text("error: internal error, see the log of exporter-proxy", status=500)
 

@@ -13,6 +13,7 @@ from exporter_proxy.catalog import Catalog
 from exporter_proxy.errors import quote
 from exporter_proxy.exposition.rules import Rules
 from exporter_proxy.memory import Trimmer, find_trim
+from exporter_proxy.repeats import Streak
 from exporter_proxy.self_metrics import ScrapeStats, SelfMetrics
 from exporter_proxy.table import Table
 from exporter_proxy.views.app import PATH as APP_PATH
@@ -144,6 +145,7 @@ class Views:
 
     async def _keep_house(self) -> None:
         trimmer = Trimmer(find_trim())
+        streak = Streak(logger, "housekeeping")
         while True:
             await asyncio.sleep(_SEARCH_SECONDS)
             try:
@@ -151,8 +153,9 @@ class Views:
                 trim = trimmer.due(self._pages.bytes_read, time.monotonic())
                 if trim is not None:
                     await self._workers.run(trim)
-            except Exception:
-                logger.exception("keeping house failed")
+                streak.worked()
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is logged
+                streak.failed(repr(error), level=logging.ERROR, bug=error)
 
 
 async def _wrong_method(request: web.Request) -> web.StreamResponse:

@@ -22,6 +22,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.proxy_process import ROOT, free_port, http_get, until
+from tests.terminal import Terminal
 
 README = (ROOT / "README.md").read_text()
 SOCKET = "/var/run/exporter-proxy-receiver.sock"
@@ -86,6 +87,7 @@ class Walk:
         self._replaced = dict(zip(PORTS, sorted(ports), strict=True))
         self._replaced[SOCKET] = f"{directory}/{padding}.sock"
         self._proxy: subprocess.Popen[bytes] | None = None
+        self._terminal = Terminal()
         self._servers: list[subprocess.Popen[bytes]] = []
         self._copy_checkout()
 
@@ -159,16 +161,15 @@ class Walk:
 
     def _restart_proxy(self) -> None:
         self._end_proxy()
-        with (self.directory / "log").open("ab") as log:
-            self._proxy = subprocess.Popen(
-                ["make", "run"],
-                cwd=self.directory,
-                env=environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        self._proxy = subprocess.Popen(
+            ["make", "run"],
+            cwd=self.directory,
+            env=environment() | {"NO_COLOR": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=self._terminal.line,
+            stderr=self._terminal.line,
+            start_new_session=True,
+        )
         port = int(self._replaced["6555"])
 
         def ready() -> bool:
@@ -200,13 +201,14 @@ class Walk:
 
     def log(self) -> str:
         """Return what the proxy has printed."""
-        return (self.directory / "log").read_text()
+        return self._terminal.shown()
 
     def end(self) -> None:
         """Press Ctrl-C everywhere."""
         self._end_proxy()
         for process in self._servers:
             end_group(process, signal.SIGTERM)
+        self._terminal.hang_up()
 
 
 def environment() -> dict[str, str]:

@@ -106,7 +106,7 @@ def test_only_changes_are_logged(clock: ManualClock, caplog: pytest.LogCaptureFi
     target.fail(ERROR, clock.now)
 
     failing = f"poll failing: source={SOURCE} reason=http_status: HTTP status 503"
-    recovered = f"poll recovered: source={SOURCE} after 3 failed polls in 15 s"
+    recovered = f"poll works again: source={SOURCE} after 3 failures, 15s"
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("WARNING", failing),
         ("INFO", recovered),
@@ -119,9 +119,10 @@ def test_every_failure_is_logged_at_debug(clock: ManualClock, caplog: pytest.Log
     target = make(clock, Table())
 
     target.fail(ERROR, clock.now)
+    target.fail(ERROR, clock.now)
     target.fail(PollError("no answer", reason="timeout"), clock.now)
 
-    assert [record.levelname for record in caplog.records] == ["WARNING", "DEBUG"]
+    assert [record.levelname for record in caplog.records] == ["WARNING", "DEBUG", "WARNING"]
     assert "reason=timeout: no answer" in caplog.text
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from exporter_proxy.config import EndpointConfig
 from exporter_proxy.errors import PayloadError, PollError
+from exporter_proxy.repeats import Streak
 from exporter_proxy.sources.base import TargetStatus
 from exporter_proxy.sources.poll.request import ScrapeRequest
 from exporter_proxy.table import Payload, Table
@@ -36,8 +37,7 @@ class Target:
         self._table = table
         self._expire_after = expire_after
         self._monotonic = monotonic
-        self._failures = 0
-        self._failing_since = 0.0
+        self._streak = Streak(logger, "poll", f"source={endpoint.source}", monotonic=monotonic)
 
     def succeed(self, payload: Payload, started: float) -> None:
         """Show ``payload``, the outcome of a poll that began at ``started``.
@@ -52,17 +52,11 @@ class Target:
             )
         except PayloadError as exc:
             raise PollError(str(exc), reason="too_many_apps") from exc
-        now = self._ended(started, up=True)
-        self.status.last_error = None
-        if self._failures:
+        self._ended(started, up=True)
+        self._streak.worked()
+        if self.status.last_error is not None:
+            self.status.last_error = None
             self._table.set_problem(endpoint.name, None, source=endpoint.source)
-            logger.info(
-                "poll recovered: source=%s after %s failed polls in %.0f s",
-                endpoint.source,
-                self._failures,
-                now - self._failing_since,
-            )
-            self._failures = 0
 
     def fail(self, error: PollError, started: float, *, bug: Exception | None = None) -> None:
         """Keep or drop what the table has, after a poll that began at ``started``.
@@ -73,23 +67,14 @@ class Target:
             bug: The error of ours behind it, whose traceback is to be logged.
         """
         endpoint = self.endpoint
-        now = self._ended(started, up=False)
+        self._ended(started, up=False)
         self.status.failures[error.reason] += 1
         self.status.last_error = str(error)
-        # Only from good to bad is news; a target that is down for a day would fill the log.
-        level = logging.DEBUG
-        if not self._failures:
-            level = logging.WARNING if bug is None else logging.ERROR
-            self._failing_since = now
-        logger.log(
-            level,
-            "poll failing: source=%s reason=%s: %s",
-            endpoint.source,
-            error.reason,
-            error,
-            exc_info=bug,
+        self._streak.failed(
+            f"reason={error.reason}: {error}",
+            level=logging.WARNING if bug is None else logging.ERROR,
+            bug=bug,
         )
-        self._failures += 1
         self._table.set_problem(endpoint.name, f"poll failing: {error}", source=endpoint.source)
         if endpoint.on_failure == "drop":
             self._drop()
@@ -100,9 +85,7 @@ class Target:
         if row is not None and row.source == self.endpoint.source:
             self._table.drop(self.endpoint.name)
 
-    def _ended(self, started: float, *, up: bool) -> float:
-        now = self._monotonic()
-        self.status.duration_seconds = now - started
+    def _ended(self, started: float, *, up: bool) -> None:
+        self.status.duration_seconds = self._monotonic() - started
         self.status.polls += 1
         self.status.up = up
-        return now

@@ -212,7 +212,7 @@ class Receiver:
     def count(self, error: PayloadError, connection: Connection) -> None:
         """Count a refused message."""
         self.stats.rejected[error.reason] += 1
-        self._refusals.note(error, lambda: connection.peer)
+        self._refusals.note(error, connection.peer)
 
     def opened(self, connection: Connection) -> None:
         """Take note of a new connection."""

@@ -290,5 +290,5 @@ async def test_log_line_of_a_refusal(bench: Bench, caplog):
     assert {record.levelname for record in caplog.records} == {"WARNING"}
     await tcp.stop(0)
     assert caplog.messages[2:] == [
-        f"1 more message refused: source={tcp.name} reason=empty_message"
+        f"1 more message refused: source={tcp.name} peer=127.0.0.1 reason=empty_message"
     ]

@@ -1,62 +1,29 @@
 """What is logged of refused messages, on a clock that the test moves."""
 
-from collections.abc import Callable
-
 import pytest
 
 from exporter_proxy.errors import PayloadError, RejectReason
 from exporter_proxy.sources.receiver.refusals import RefusalLog
+from tests.timers import ManualTimers
 
-
-class Clock:
-    """Calls functions when their time has come."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.timers: list[Timer] = []
-
-    def call_later(
-        self, delay: float, function: Callable[[RejectReason], None], reason: RejectReason
-    ) -> "Timer":
-        """Have ``function`` called when that time has passed."""
-        timer = Timer(self, self.now + delay, lambda: function(reason))
-        self.timers.append(timer)
-        return timer
-
-    def advance(self, seconds: float) -> None:
-        """Let that time pass."""
-        self.now += seconds
-        for timer in [timer for timer in self.timers if timer.due <= self.now]:
-            self.timers.remove(timer)
-            timer.function()
-
-
-class Timer:
-    """A call that is due."""
-
-    def __init__(self, clock: Clock, due: float, function: Callable[[], None]) -> None:
-        self.clock = clock
-        self.due = due
-        self.function = function
-
-    def cancel(self) -> None:
-        """Call nothing."""
-        self.clock.timers.remove(self)
+REST = "source=127.0.0.1:6554 peer=127.0.0.1 reason=not_text"
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> ManualTimers:
+    return ManualTimers()
 
 
 @pytest.fixture
-def log(clock: Clock) -> RefusalLog:
+def log(clock: ManualTimers) -> RefusalLog:
     return RefusalLog("127.0.0.1:6554", clock.call_later)
 
 
-def refuse(log: RefusalLog, reason: RejectReason = "not_text", times: int = 1) -> None:
+def refuse(
+    log: RefusalLog, reason: RejectReason = "not_text", times: int = 1, peer: str = "127.0.0.1:5"
+) -> None:
     for _ in range(times):
-        log.note(PayloadError(f"it is {reason}", reason=reason), lambda: "127.0.0.1:5")
+        log.note(PayloadError(f"it is {reason}", reason=reason), peer)
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -79,22 +46,22 @@ def test_first_refusal_of_each_reason(log: RefusalLog, caplog: pytest.LogCapture
 
 
 def test_one_line_a_minute_says_how_many(
-    log: RefusalLog, clock: Clock, caplog: pytest.LogCaptureFixture
+    log: RefusalLog, clock: ManualTimers, caplog: pytest.LogCaptureFixture
 ):
     refuse(log, times=18)
     clock.advance(59)
     assert lines(caplog) == [first("not_text")]
     clock.advance(1)
-    assert lines(caplog) == ["17 more messages refused: source=127.0.0.1:6554 reason=not_text"]
+    assert lines(caplog) == [f"17 more messages refused: {REST}"]
     refuse(log)
     clock.advance(59)
     assert lines(caplog) == []
     clock.advance(1)
-    assert lines(caplog) == ["1 more message refused: source=127.0.0.1:6554 reason=not_text"]
+    assert lines(caplog) == [f"1 more message refused: {REST}"]
 
 
 def test_after_a_minute_of_peace_a_refusal_is_news(
-    log: RefusalLog, clock: Clock, caplog: pytest.LogCaptureFixture
+    log: RefusalLog, clock: ManualTimers, caplog: pytest.LogCaptureFixture
 ):
     refuse(log)
     clock.advance(60)
@@ -104,13 +71,13 @@ def test_after_a_minute_of_peace_a_refusal_is_news(
     assert lines(caplog) == [first("not_text")] * 2
 
 
-def test_end_tells_the_rest(log: RefusalLog, clock: Clock, caplog: pytest.LogCaptureFixture):
+def test_end_tells_the_rest(log: RefusalLog, clock: ManualTimers, caplog: pytest.LogCaptureFixture):
     refuse(log, times=3)
     refuse(log, "tls")
     caplog.clear()
     log.close()
 
-    assert lines(caplog) == ["2 more messages refused: source=127.0.0.1:6554 reason=not_text"]
+    assert lines(caplog) == [f"2 more messages refused: {REST}"]
     assert not clock.timers
 
 
@@ -122,14 +89,34 @@ def test_every_refusal_is_logged_for_who_debugs(log: RefusalLog, caplog: pytest.
     assert caplog.messages == [first("not_text")] * 3
 
 
-def test_peer_is_asked_for_only_where_it_is_shown(log: RefusalLog):
-    asked = []
+def test_peers_are_told_apart(
+    log: RefusalLog, clock: ManualTimers, caplog: pytest.LogCaptureFixture
+):
+    """One that is noisy doesn't hide another's first mistake; its connections are one peer."""
+    for port in range(1, 5):
+        refuse(log, peer=f"10.0.0.1:{port}")
+    refuse(log, peer="::1:7")
+    refuse(log, peer="unix", times=2)
+    clock.advance(60)
 
-    def peer() -> str:
-        asked.append(1)
-        return "unix"
+    source = "source=127.0.0.1:6554"
+    assert lines(caplog) == [
+        f"message refused: {source} peer=10.0.0.1:1: it is not_text",
+        f"message refused: {source} peer=::1:7: it is not_text",
+        f"message refused: {source} peer=unix: it is not_text",
+        f"3 more messages refused: {source} peer=10.0.0.1 reason=not_text",
+        f"1 more message refused: {source} peer=unix reason=not_text",
+    ]
 
-    for _ in range(5):
-        log.note(PayloadError("no", reason="tls"), peer)
 
-    assert len(asked) == 1
+def test_any_number_of_peers_is_a_bounded_number_of_lines(
+    log: RefusalLog, clock: ManualTimers, caplog: pytest.LogCaptureFixture
+):
+    for number in range(1000):
+        refuse(log, peer=f"10.0.{number // 256}.{number % 256}:1", times=2)
+    assert len(lines(caplog)) == 32
+    clock.advance(60)
+
+    told = lines(caplog)
+    assert len(told) == 33
+    assert "1936 more messages of other peers refused: source=127.0.0.1:6554" in told
