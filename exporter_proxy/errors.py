@@ -93,6 +93,13 @@ class PollError(ExporterProxyError):
         self.reason = reason
 
 
+def table_full(max_apps: int) -> PayloadError:
+    """Return the error for more apps than the table takes."""
+    return PayloadError(
+        f"the table is full: {max_apps} apps (exporter.max_apps)", reason="too_many_apps"
+    )
+
+
 def quote(value: object, limit: int = 60) -> str:
     """Return ``value`` as one printable line of at most ``limit`` characters, for a message."""
     text = value if isinstance(value, str) else repr(value)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from exporter_proxy.errors import PayloadError
+from exporter_proxy.errors import table_full
 
 Payload = tuple[bytes, ...]
 """Exposition text, UTF-8, in pieces cut at line ends; all but the largest are one piece."""
@@ -144,6 +144,8 @@ class Table:
         # The one to be forgotten next first; never more than apps are taken.
         self._ghosts: dict[str, Ghost] = {}
         self._next_number = 0
+        # Places that are kept for apps that are on their way.
+        self._promised = 0
         self._feeds: list[dict[str, None]] = []
 
     def __len__(self) -> int:
@@ -175,14 +177,30 @@ class Table:
         Raises:
             PayloadError: ``too_many_apps``.
         """
-        if len(self._rows) + apps > self._max_apps:
-            raise PayloadError(
-                f"the table is full: {self._max_apps} apps (exporter.max_apps)",
-                reason="too_many_apps",
-            )
+        if len(self._rows) + self._promised + apps > self._max_apps:
+            raise table_full(self._max_apps)
+
+    def promise_room(self, apps: int) -> None:
+        """Keep places for a message that brings ``apps`` new apps, which come one after another.
+
+        Raises:
+            PayloadError: ``too_many_apps``.
+        """
+        self.check_room(apps)
+        self._promised += apps
+
+    def take_room(self, apps: int) -> None:
+        """Say that ``apps`` of those that places are kept for come now."""
+        self._promised -= apps
 
     def update(
-        self, app: str, payload: Payload, *, source: str, expire_after: float = NEVER
+        self,
+        app: str,
+        payload: Payload,
+        *,
+        source: str,
+        expire_after: float = NEVER,
+        promised: bool = False,
     ) -> Row:
         """Replace all that ``app`` had.
 
@@ -191,13 +209,15 @@ class Table:
             payload: Its exposition text, as it came.
             source: Who writes, as ``/apps`` shows it.
             expire_after: Seconds until the app is dropped if nothing else comes.
+            promised: It was said that there is room, and that counts.
 
         Raises:
             PayloadError: ``too_many_apps``; the table is as it was.
         """
         previous = self._rows.get(app)
         if previous is None:
-            self.check_room(1)
+            if not promised:
+                self.check_room(1)
             updates = 1
             self._ghosts.pop(app, None)
             number = self._next_number

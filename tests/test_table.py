@@ -161,6 +161,23 @@ def test_room_is_checked_for_a_whole_message():
         table.check_room(3)
 
 
+def test_room_that_was_promised_is_nobody_elses():
+    """Until it is taken, app by app; an app of those that went meanwhile has a place too."""
+    table = Table(max_apps=3)
+    table.promise_room(2)
+    table.update("other", (b"1",), source="s")
+    for refused in (table.check_room, table.promise_room):
+        with pytest.raises(PayloadError, match=r"^the table is full: 3 apps"):
+            refused(1)
+    table.take_room(1)
+    table.update("a", (b"1",), source="s", promised=True)
+    table.take_room(1)
+    table.update("b", (b"1",), source="s", promised=True)
+    table.drop("b")
+    table.check_room(1)
+    assert apps(table) == ["other", "a"]
+
+
 def test_expires_at_its_time_and_not_before(table: Table, clock: Clock):
     table.update("short", (b"",), source="s", expire_after=5)
     table.update("long", (b"",), source="s", expire_after=10)

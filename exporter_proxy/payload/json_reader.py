@@ -1,10 +1,13 @@
 """The JSON wire: documents one after another, with or without blanks between them."""
 
+from collections.abc import Iterator
+from itertools import islice
+
 import msgspec
 
 from exporter_proxy.errors import PayloadError
 from exporter_proxy.payload.json_stream import JsonStream
-from exporter_proxy.payload.message import Message, Push
+from exporter_proxy.payload.message import WORKING, Message, Progress, Push
 from exporter_proxy.payload.names import check_name
 from exporter_proxy.payload.text import whole_text
 from exporter_proxy.payload.ttl import parse_ttl
@@ -12,6 +15,8 @@ from exporter_proxy.payload.ttl import parse_ttl
 _BLANKS = b" \t\r\n"
 # Bytes at a packet's end in which the end of a document is looked for.
 _TAIL = 16
+# Members of a document that are taken out in one go: a millisecond.
+_MEMBERS_A_STEP = 500
 
 
 class _Options(msgspec.Struct, forbid_unknown_fields=True):
@@ -34,12 +39,24 @@ class JsonReader:
 
     Args:
         max_message_size: Bytes that a document may have.
+        max_apps: Apps that the table takes: a document of more is refused as soon as that shows.
     """
 
-    __slots__ = ("_documents", "_fresh", "_max_message_size", "_stream", "_untried")
+    __slots__ = (
+        "_documents",
+        "_fresh",
+        "_large",
+        "_max_apps",
+        "_max_message_size",
+        "_stream",
+        "_untried",
+    )
 
-    def __init__(self, max_message_size: int) -> None:
+    def __init__(self, max_message_size: int, *, max_apps: int = 100_000) -> None:
         self._max_message_size = max_message_size
+        self._max_apps = max_apps
+        # A document of many members that is under way.
+        self._large: Iterator[Message | Progress] | None = None
         # Decoded, the next one last.
         self._documents: list[_Document] = []
         # Made when it is needed, which for most connections is never.
@@ -63,23 +80,32 @@ class JsonReader:
         rest = self._decode(data)
         if rest:
             if self._stream is None:
-                self._stream = JsonStream(self._max_message_size, begins=self._fresh)
+                self._stream = JsonStream(
+                    self._max_message_size, max_apps=self._max_apps, begins=self._fresh
+                )
             self._stream.feed(rest)
         self._fresh = False
         self._untried = False
 
-    def next_message(self) -> Message | None:
+    def next_message(self) -> Message | Progress | None:
         """Return the next complete document's pushes; None if more bytes are needed.
 
         Raises:
             PayloadError: The document is refused.
         """
+        if self._large is not None:
+            return self._go_on(self._large)
         if self._documents:
-            return _message(self._documents.pop())
+            document = self._documents.pop()
+            if len(document) > _MEMBERS_A_STEP:
+                return self._go_on(_large_message(document))
+            return _message(document)
         if self._stream is None:
             return None
         message = self._stream.next_message()
-        if message is not None and self._untried:
+        if message is None or isinstance(message, Progress):
+            return message
+        if self._untried:
             # The document that the packet before had cut is complete. What follows it is as good as
             # a packet of its own.
             self._untried = False
@@ -87,6 +113,11 @@ class JsonReader:
             if rest:
                 self._stream.feed(self._decode(rest))
         return message
+
+    def _go_on(self, steps: Iterator[Message | Progress]) -> Message | Progress:
+        step = next(steps)
+        self._large = steps if step is WORKING else None
+        return step
 
     def _decode(self, data: bytes) -> bytes:
         """Decode the documents that are whole; return what is left."""
@@ -117,6 +148,20 @@ def _message(document: _Document) -> Message:
     for app in document:
         check_name(app)
     return [_push(app, metrics) for app, metrics in document.items()]
+
+
+def _large_message(document: _Document) -> Iterator[Message | Progress]:
+    """Do as :func:`_message` does, in steps."""
+    for count, app in enumerate(document, 1):
+        check_name(app)
+        if count % _MEMBERS_A_STEP == 0:
+            yield WORKING
+    members = iter(document.items())
+    message: Message = []
+    while some := [_push(app, metrics) for app, metrics in islice(members, _MEMBERS_A_STEP)]:
+        message += some
+        yield WORKING
+    yield message
 
 
 def _push(app: str, metrics: str | list[str] | _Options) -> Push:

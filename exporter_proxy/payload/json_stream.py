@@ -10,19 +10,26 @@ byte by byte costs more than its length.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 
 import msgspec
 import re2
 
-from exporter_proxy.errors import PayloadError, RejectReason, quote
-from exporter_proxy.payload.message import Message, Push, too_large
+from exporter_proxy.errors import PayloadError, RejectReason, quote, table_full
+from exporter_proxy.payload.message import READING, WORKING, Message, Progress, Push, too_large
 from exporter_proxy.payload.names import MAX_NAME_CHARACTERS, check_name
 from exporter_proxy.payload.text import TextBuilder, nul_byte
 from exporter_proxy.payload.ttl import bad_ttl, parse_ttl
 
 # Key and option strings are read whole. A character takes at most 12 bytes (an escaped pair).
 _MAX_KEY_BYTES = MAX_NAME_CHARACTERS * 12 + 2
+
+# Steps between two points at which others may be served: some milliseconds. A step reads no more
+# than a packet has.
+_STEPS_A_TURN = 500
+# Pushes made in one step.
+_PUSHES_A_STEP = 8
 
 _BOM = b"\xef\xbb\xbf"
 _BLANKS = re.compile(rb"[ \t\r\n]*+")
@@ -67,16 +74,24 @@ _decode_strings = msgspec.json.Decoder(list[str]).decode
 _decode_number = msgspec.json.Decoder(float | None).decode
 
 
+# A payload, whether it has a NUL, and its time to live as it came.
+_Member = tuple[tuple[bytes, ...], bool, str | float | None]
+
+
 class JsonStream:
     """Decodes one document after another, each as far as its bytes have come.
 
     Args:
         max_message_size: Bytes that a document may have.
+        max_apps: Members that a document may have.
         begins: Nothing of the connection was read before: a byte order mark may come.
     """
 
-    def __init__(self, max_message_size: int, *, begins: bool = True) -> None:
+    def __init__(
+        self, max_message_size: int, *, max_apps: int = 100_000, begins: bool = True
+    ) -> None:
         self._max_message_size = max_message_size
+        self._max_apps = max_apps
         self._input = b""
         self._at = 0
         # Bytes of the present document that are no longer in the input.
@@ -89,7 +104,9 @@ class JsonStream:
     def _reset(self) -> None:
         # Times to live and NULs are judged at the end: of a name or an option given twice the last
         # counts, and only the last.
-        self._members: dict[str, tuple[TextBuilder, str | float | None]] = {}
+        self._members: dict[str, _Member] = {}
+        self._unfinished: Iterator[tuple[str, _Member]] = iter(())
+        self._pushes: Message = []
         self._app = ""
         self._in_options = False
         self._has_metrics = False
@@ -119,13 +136,13 @@ class JsonStream:
         self._input, self._at = b"", 0
         return rest
 
-    def next_message(self) -> Message | None:
+    def next_message(self) -> Message | Progress | None:
         """Return the next complete document's pushes; None if more bytes are needed.
 
         Raises:
             PayloadError: The document is refused.
         """
-        while True:
+        for _ in range(_STEPS_A_TURN):
             before = self._at
             more = self._step()
             self._consumed += self._at - before
@@ -138,6 +155,7 @@ class JsonStream:
             if not more:
                 # What a step leaves in the input is at most a key or a cut escape.
                 return None
+        return WORKING if self._step == self._finish else READING
 
     # The steps, in the order of a document.
 
@@ -345,9 +363,18 @@ class JsonStream:
             self._step = self._member
             return True
         self._expect(b"}", '"," or "}"')
-        self._message = [_push(app, text, ttl) for app, (text, ttl) in self._members.items()]
-        self._reset()
-        self._step = self._document
+        self._unfinished = iter(self._members.items())
+        self._step = self._finish
+        return True
+
+    def _finish(self) -> bool:
+        """Make some of the pushes of a document that is complete."""
+        some = [_push(app, *member) for app, member in islice(self._unfinished, _PUSHES_A_STEP)]
+        self._pushes += some
+        if len(some) < _PUSHES_A_STEP:
+            self._message = self._pushes
+            self._reset()
+            self._step = self._document
         return True
 
     # What the steps share.
@@ -365,7 +392,10 @@ class JsonStream:
 
     def _end_member(self) -> None:
         # Of a name given twice the last counts, as with every JSON reader that makes a mapping.
-        self._members[self._app] = (self._metrics, self._ttl)
+        text = self._metrics
+        self._members[self._app] = (text.finish(), text.has_nul, self._ttl)
+        if len(self._members) > self._max_apps:
+            raise table_full(self._max_apps)
         self._step = self._member_end
 
     def _next_character(self) -> bool:
@@ -501,11 +531,11 @@ class JsonStream:
         )
 
 
-def _push(app: str, text: TextBuilder, ttl: str | float | None) -> Push:
+def _push(app: str, payload: tuple[bytes, ...], has_nul: bool, ttl: str | float | None) -> Push:  # noqa: FBT001
     seconds = parse_ttl(app, ttl)
-    if text.has_nul:
+    if has_nul:
         raise nul_byte(app)
-    return Push(app, text.finish(), seconds)
+    return Push(app, payload, seconds)
 
 
 def _one(strings: list[str]) -> str:

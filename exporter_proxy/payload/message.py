@@ -4,8 +4,9 @@ A reader is an object without I/O. It is fed the bytes of one connection, as the
 messages. ``feed`` adds bytes; then ``next_message`` is called until it returns None. It
 
 - returns a message: complete, checked, to be applied as a whole before the next call;
-- returns :data:`WORKING`: a large message is complete, but there is more to do than the event loop
-  should be held for; call again, after others had their turn;
+- returns :data:`WORKING`: a message is complete, but there is more to do than the event loop should
+  be held for; call again, after others had their turn;
+- returns :data:`READING`: the same, within a message that is not complete;
 - returns None: more bytes are needed;
 - raises :class:`~exporter_proxy.errors.PayloadError`: the message is refused and framing is lost.
   Messages returned before it stand. The reader must not be used again.
@@ -37,12 +38,14 @@ Message = list[Push]
 
 
 class Progress(enum.Enum):
-    """What :data:`WORKING` is one of."""
+    """What :data:`WORKING` and :data:`READING` are."""
 
     WORKING = enum.auto()
+    READING = enum.auto()
 
 
 WORKING: Final = Progress.WORKING
+READING: Final = Progress.READING
 
 
 class MessageReader(Protocol):

@@ -44,7 +44,9 @@ class TextBuilder:
             # again.
             end = part.rfind(b"\n") + 1
             if end:
-                self._pieces.append(bytes(self._pending) + part[:end])
+                # What is pending may be long: it is copied once.
+                self._pending += part[:end]
+                self._pieces.append(bytes(self._pending))
                 self._pending = bytearray(part[end:])
                 return
         self._pending += part

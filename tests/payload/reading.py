@@ -8,7 +8,7 @@ from typing import NamedTuple
 import capnp
 
 from exporter_proxy.errors import PayloadError
-from exporter_proxy.payload.message import WORKING, Message, MessageReader
+from exporter_proxy.payload.message import Message, MessageReader, Progress
 from tests.proxy_process import ROOT
 
 MIB = 1 << 20
@@ -50,7 +50,7 @@ def read(reader: MessageReader, packets: Iterable[bytes]) -> Outcome:
         for packet in packets:
             reader.feed(packet)
             while (message := reader.next_message()) is not None:
-                if message is not WORKING:
+                if not isinstance(message, Progress):
                     messages.append(given(message))
     except PayloadError as error:
         line = str(error)

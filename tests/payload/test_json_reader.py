@@ -8,7 +8,16 @@ import pytest
 from exporter_proxy.payload import json_reader
 from exporter_proxy.payload.json_reader import JsonReader
 from exporter_proxy.payload.json_stream import JsonStream
-from tests.payload.reading import MIB, Given, Outcome, byte_by_byte, read, refusal
+from exporter_proxy.payload.message import Progress
+from tests.payload.reading import (
+    MIB,
+    Given,
+    Outcome,
+    byte_by_byte,
+    given,
+    read,
+    refusal,
+)
 
 LIMIT = MIB
 
@@ -508,6 +517,46 @@ def test_large_document_in_pieces(ascii_only: bool):  # noqa: FBT001
     assert all(piece.endswith(b"\n") for piece in push.payload)
     assert max(map(len, push.payload)) < 2 * MIB
     assert reader.buffered == 0
+
+
+def turns(reader: JsonReader | JsonStream, data: bytes) -> tuple[int, list[Given]]:
+    """Return how often others are served before ``data`` is read, and what it is read as."""
+    reader.feed(data)
+    count = 0
+    while isinstance(message := reader.next_message(), Progress):
+        count += 1
+    assert message is not None
+    return count, given(message)
+
+
+@pytest.mark.parametrize("reader", [JsonReader, JsonStream])
+def test_document_of_many_members_is_read_in_steps(reader: Callable[[int], JsonReader]):
+    """The number of steps grows with that of members: none takes longer than another."""
+    few, some = turns(reader(LIMIT), json.dumps({f"a{n}": "x" for n in range(2_000)}).encode())
+    many, all_ = turns(reader(LIMIT), json.dumps({f"a{n}": "x" for n in range(20_000)}).encode())
+    assert some == [Given(f"a{n}", b"x", None) for n in range(2_000)]
+    assert all_ == [Given(f"a{n}", b"x", None) for n in range(20_000)]
+    assert few >= 4
+    assert many >= 9 * few
+
+
+def test_refusal_in_a_late_step():
+    """A document of many members is refused for the last of them."""
+    document = dict.fromkeys((f"a{n}" for n in range(1_200)), "x")
+    bad = json.dumps(document | {"a1199": "x\0"}).encode()
+    assert refusal(JsonReader(LIMIT), bad) == ('nul_byte: the metrics of "a1199" hold a NUL byte')
+    assert refusal(JsonReader(LIMIT), json.dumps(document | {"": "x"}).encode()).startswith(
+        "bad_name: "
+    )
+
+
+def test_document_of_more_apps_than_there_is_room_for():
+    """Is refused before it ends; a name that is given again is no other app."""
+    data = b"{" + b",".join(b'"a%d":"x"' % number for number in range(12))
+    line = "too_many_apps: the table is full: 10 apps (exporter.max_apps)"
+    assert refusal(JsonReader(LIMIT, max_apps=10), data) == line
+    again = b"{" + b",".join(b'"a%d":"x"' % (number % 10) for number in range(30)) + b"}"
+    assert len(read(JsonStream(LIMIT, max_apps=10), [again]).messages[0]) == 10
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ class CheckedReader:
         self._reader.feed(data)
 
     def next_message(self) -> Message | Progress | None:
-        """Return the next complete message, :data:`WORKING`, or None if more bytes are needed.
+        """Return the next complete message, a :class:`Progress`, or None if more bytes are needed.
 
         Raises:
             PayloadError: The message is refused; ``invalid_metrics`` by the check.
@@ -45,7 +45,7 @@ class CheckedReader:
         small = False
         if steps is None:
             message = self._reader.next_message()
-            if message is None or message is WORKING:
+            if message is None or isinstance(message, Progress):
                 return message
             size = sum(len(piece) for push in message for piece in push.payload)
             small = size <= _SMALL_BYTES

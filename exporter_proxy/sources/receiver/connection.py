@@ -2,14 +2,21 @@
 
 import asyncio
 import select
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
 from exporter_proxy.errors import PayloadError
 from exporter_proxy.payload.detect import Wire, detect, wrong_wire
-from exporter_proxy.payload.message import WORKING, MessageReader, truncated
+from exporter_proxy.payload.message import READING, WORKING, MessageReader, Progress, truncated
 
 if TYPE_CHECKING:
     from exporter_proxy.sources.receiver.receiver import Receiver
+
+# What comes at once is read at once up to that many bytes, half a millisecond of JSON. Of more the
+# loop may hand over many such packets without a pause: each has to wait for its turn.
+_READ_AT_ONCE = 65_536
+# Messages applied before others have their turn: some milliseconds.
+_MESSAGES_A_TURN = 500
 
 
 class Connection(asyncio.Protocol):
@@ -19,6 +26,10 @@ class Connection(asyncio.Protocol):
     read and thrown away for a moment, because closing with bytes unread would reset the connection,
     and the peer might never see the line.
 
+    What takes long waits for its turn, step by step, with nothing read meanwhile, not even the
+    peer's end: so messages count in their order, and a message that has come whole counts even if
+    the peer has vanished since.
+
     Attributes:
         receiver: Whose connection it is.
         since: When the connection was last silent, in seconds of the loop's clock.
@@ -26,11 +37,16 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
+        "_applying",
         "_head",
+        "_held",
+        "_is_reading",
         "_lost",
+        "_packet",
         "_reader",
         "_refused",
         "_transport",
+        "_waits",
         "begun",
         "receiver",
         "since",
@@ -45,6 +61,13 @@ class Connection(asyncio.Protocol):
         self._head = b""
         self._refused = False
         self._lost = False
+        # Its turn comes later: there is a packet to read, a message to go on with, or nothing.
+        self._waits = False
+        self._packet = b""
+        self._applying: Iterator[None] | None = None
+        # Others that are within a message go first.
+        self._held = False
+        self._is_reading = True
         self.since = 0.0
         self.begun = 0.0
 
@@ -55,9 +78,9 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """End, whoever ended it."""
-        if not self._refused and self.buffered:
-            self.receiver.count(truncated(self.buffered), self)
         self._lost = True
+        if not self._waits:
+            self._count_cut()
         self.receiver.closed(self)
 
     def data_received(self, data: bytes) -> None:
@@ -70,6 +93,12 @@ class Connection(asyncio.Protocol):
             reader = self._choose(data, final=False)
             if reader is None:
                 return
+        if len(data) > _READ_AT_ONCE:
+            self._packet = data
+            if not reader.buffered:
+                self.receiver.busy(self)
+            self._wait()
+            return
         reader.feed(data)
         self._read(reader)
 
@@ -116,13 +145,14 @@ class Connection(asyncio.Protocol):
         """Write ``line`` as an error and have the connection closed."""
         self._refused = True
         self._reader = None
-        self._head = b""
+        self._head = self._packet = b""
         if self._transport.is_closing():
             return
         self._transport.write(f"error: {line}\n".encode())
         if self._transport.can_write_eof():
             self._transport.write_eof()
-        self._transport.resume_reading()
+        self._waits = self._held = False
+        self._follow()
         self.receiver.linger(self)
 
     def close(self) -> None:
@@ -135,13 +165,24 @@ class Connection(asyncio.Protocol):
 
     def pause_reading(self) -> None:
         """Take nothing from the peer: TCP tells it to wait."""
-        if not self._transport.is_closing():
-            self._transport.pause_reading()
+        self._held = True
+        self._follow()
 
     def resume_reading(self) -> None:
         """Take from the peer again."""
-        if not self._transport.is_closing():
+        self._held = False
+        self._follow()
+
+    def _follow(self) -> None:
+        """Have the transport read, or not."""
+        reads = not (self._held or self._waits)
+        if reads == self._is_reading or self._transport.is_closing():
+            return
+        self._is_reading = reads
+        if reads:
             self._transport.resume_reading()
+        else:
+            self._transport.pause_reading()
 
     def _choose(self, head: bytes, *, final: bool) -> MessageReader | None:
         """Return the reader for the wire that begins with ``head``; None if none can go on."""
@@ -161,28 +202,59 @@ class Connection(asyncio.Protocol):
     def _read(self, reader: MessageReader) -> None:
         """Apply all messages that are complete."""
         receiver = self.receiver
-        some = False
+        messages = 0
         try:
             while (message := reader.next_message()) is not None:
-                if message is WORKING:
-                    self._go_on_later()
+                if isinstance(message, Progress):
+                    self._go_on_later(message, began=messages > 0)
                     return
-                receiver.apply(message)
-                some = True
+                messages += 1
+                self._applying = receiver.apply(message)
+                if self._applying is not None or messages >= _MESSAGES_A_TURN:
+                    self._go_on_later(WORKING, began=True)
+                    return
         except PayloadError as error:
             self.refuse(error)
             return
-        if not self._lost:
-            receiver.settle(self, reader.buffered, began=some)
+        if self._lost:
+            self._count_cut()
+        else:
+            receiver.settle(self, reader.buffered, began=messages > 0)
 
-    def _go_on_later(self) -> None:
-        """Let others have their turn. Meanwhile nothing is read, not even the peer's end."""
-        self.pause_reading()
-        self.receiver.busy(self)
-        asyncio.get_running_loop().call_soon(self._go_on)
+    def _count_cut(self) -> None:
+        """Count a message that the end of the connection has cut."""
+        if not self._refused and self.buffered:
+            self.receiver.count(truncated(self.buffered), self)
+
+    def _go_on_later(self, progress: Progress, *, began: bool) -> None:
+        self._wait()
+        if self._lost:
+            return
+        if progress is READING and self._reader is not None:
+            # The peer's time goes on.
+            self.receiver.settle(self, self._reader.buffered, began=began)
+        else:
+            self.receiver.busy(self)
+
+    def _wait(self) -> None:
+        """Let others have their turn."""
+        self._waits = True
+        self._follow()
+        self.receiver.turns.wait(self._go_on)
 
     def _go_on(self) -> None:
-        # A message that has come whole counts, even if the peer has vanished since.
-        assert self._reader is not None
-        self.resume_reading()
-        self._read(self._reader)
+        if self._applying is not None:
+            for _ in self._applying:
+                self.receiver.turns.wait(self._go_on)
+                return
+            self._applying = None
+        self._waits = False
+        reader = self._reader
+        if reader is None:
+            # It was refused meanwhile: its message took too long.
+            return
+        self._follow()
+        if self._packet:
+            packet, self._packet = self._packet, b""
+            reader.feed(packet)
+        self._read(reader)

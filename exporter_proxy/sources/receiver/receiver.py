@@ -5,14 +5,14 @@ import contextlib
 import logging
 import math
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from exporter_proxy.config import ReceiverConfig
 from exporter_proxy.errors import PayloadError
 from exporter_proxy.payload.detect import Wire
 from exporter_proxy.payload.json_reader import JsonReader
-from exporter_proxy.payload.message import Message, MessageReader
+from exporter_proxy.payload.message import Message, MessageReader, Push
 from exporter_proxy.sources.base import SourceStats
 from exporter_proxy.sources.checking import PayloadCheck
 from exporter_proxy.sources.receiver.checked import CheckedReader
@@ -21,6 +21,7 @@ from exporter_proxy.sources.receiver.descriptors import Descriptors
 from exporter_proxy.sources.receiver.places import PlaceLimits, Places
 from exporter_proxy.sources.receiver.refusals import RefusalLog
 from exporter_proxy.sources.receiver.sockets import remove_own_socket, socket_identity
+from exporter_proxy.sources.receiver.turns import Turns
 from exporter_proxy.sources.receiver.unfinished import Unfinished
 from exporter_proxy.table import Table
 
@@ -30,6 +31,9 @@ logger = logging.getLogger(__name__)
 _SWEEP_SECONDS = 1.0
 # How long the peers in the backlog, and what they have sent, may take to arrive at the end.
 _DRAIN_SECONDS = 0.1
+
+# Pushes of a message that are applied in one go, a millisecond or so.
+_PUSHES_A_STEP = 500
 
 _TAKES = {"json": "JSON", "capnp": "Cap'n Proto", "auto": "JSON or Cap'n Proto"}
 
@@ -42,11 +46,13 @@ class Shared:
         unfinished: The messages that are under way.
         descriptors: How many file descriptors are left.
         places: Those of all receivers.
+        turns: Of connections that have much to do.
     """
 
     unfinished: Unfinished
     descriptors: Descriptors
     places: list[Places] = field(default_factory=list)
+    turns: Turns = field(default_factory=Turns)
 
 
 class Receiver:
@@ -83,6 +89,7 @@ class Receiver:
         self._config = config
         self._table = table
         self._unfinished = shared.unfinished
+        self.turns = shared.turns
         self._limits = PlaceLimits(
             connections=concurrent_requests,
             idle_timeout=config.idle_timeout,
@@ -183,7 +190,7 @@ class Receiver:
         size = self._config.max_message_size
         # Of text that is no JSON its reader says best what is wrong with it.
         if wire in {"json", "text"} and takes != "capnp":
-            return JsonReader(size)
+            return JsonReader(size, max_apps=self._table.max_apps)
         if wire == "capnp" and takes != "json":
             # Its library is needed by those alone who use it.
             from exporter_proxy.payload.capnp_reader import CapnpReader  # noqa: PLC0415
@@ -191,23 +198,51 @@ class Receiver:
             return CapnpReader(size)
         return None
 
-    def apply(self, message: Message) -> None:
+    def apply(self, message: Message) -> Iterator[None] | None:
         """Write a message's pushes into the table, all or none.
+
+        Returns:
+            Steps that remain to be made, without any other message of the same connection between
+            them, for one of very many pushes; None: all is done.
 
         Raises:
             PayloadError: ``too_many_apps``.
         """
-        table = self._table
+        if len(message) > _PUSHES_A_STEP:
+            return self._apply_in_steps(message, self._promise_room(message))
         if len(message) > 1:
-            table.check_room(sum(push.app not in table for push in message))
-        for app, payload, ttl in message:
+            self._table.check_room(sum(push.app not in self._table for push in message))
+        self._update(message)
+        return None
+
+    def _promise_room(self, message: Message) -> set[str]:
+        """Have the table keep places for the apps that it doesn't have; return these."""
+        new = {push.app for push in message if push.app not in self._table}
+        self._table.promise_room(len(new))
+        return new
+
+    def _apply_in_steps(self, message: Message, new: set[str]) -> Iterator[None]:
+        """Apply pushes that there is room for; they are taken out of the message."""
+        message.reverse()
+        while message:
+            step = message[: -_PUSHES_A_STEP - 1 : -1]
+            del message[-_PUSHES_A_STEP:]
+            self._table.take_room(sum(push.app in new for push in step))
+            self._update(step, promised=True)
+            if message:
+                yield
+
+    def _update(self, pushes: list[Push], *, promised: bool = False) -> None:
+        table = self._table
+        for app, payload, ttl in pushes:
             table.update(
                 app,
                 payload,
                 source=self.name,
                 expire_after=self._expire_after if ttl is None else ttl,
+                promised=promised,
             )
-        self.stats.updates += len(message)
+        self.stats.updates += len(pushes)
 
     def count(self, error: PayloadError, connection: Connection) -> None:
         """Count a refused message."""

@@ -74,7 +74,10 @@ class Unfinished:
         if buffered is None:
             return
         self._buffered -= buffered
-        self._paused.pop(sender, None)
+        if sender in self._paused:
+            # It came to the end of its message with what was here already.
+            del self._paused[sender]
+            sender.resume_reading()
         if self._paused:
             self._resume(now)
 
