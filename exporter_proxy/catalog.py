@@ -43,6 +43,7 @@ class AppReading:
         found: Repairs, warnings and notes.
         findings: ``{reason: how often}``: those, and quarantines.
         conflicts: ``{reason: how often}``: what is at odds with other apps.
+        later: What was found since it was read, in what this app sent alone.
     """
 
     __slots__ = (
@@ -52,6 +53,7 @@ class AppReading:
         "families",
         "findings",
         "found",
+        "later",
         "number",
         "quarantined",
         "samples",
@@ -76,12 +78,21 @@ class AppReading:
             *escaped.quarantined,
         )
         self.conflicts: Counter[str] = Counter()
+        self.later: Sequence[Finding] = ()
         self.found: Sequence[Finding] = (*exposition.findings, *applied.findings)
         self.findings: Counter[str] = Counter()
         for finding in self.found:
             self.findings[finding.reason] += finding.times
         for quarantined in self.quarantined:
             self.findings[quarantined.reason] += 1
+
+    @property
+    def all_findings(self) -> Counter[str]:
+        """``{reason: how often}``, of all that is known by now."""
+        found = self.findings + self.conflicts
+        for finding in self.later:
+            found[finding.reason] += finding.times
+        return found
 
     @property
     def state(self) -> str:
@@ -94,7 +105,7 @@ class AppReading:
             return f"quarantined: {place}{first.message}{more}"
         if conflicts := _counted(self.conflicts):
             return f"conflicts: {conflicts}"
-        repairs = _counted(self.findings)
+        repairs = _counted(self.all_findings)
         return f"repaired: {repairs}" if repairs else "ok"
 
 
@@ -318,7 +329,7 @@ class Catalog:
             self._quoted.add(app)
         else:
             self._quoted.discard(app)
-        reading.conflicts = self.conflicts.findings(row.number)
+        self._look_up(reading)
         self._tell(app, reading.quarantined)
         yield from self._place(app, row, reading)
 
@@ -327,9 +338,14 @@ class Catalog:
         for number in numbers:
             reading = self._readings.get(self._apps.get(number, ""))
             if reading is not None and reading.number == number:
-                reading.conflicts = self.conflicts.findings(number)
+                self._look_up(reading)
                 yield from self._place(reading.app, reading, reading)
                 yield
+
+    def _look_up(self, reading: AppReading) -> None:
+        """Look up what is known of an app's metrics beyond what was read."""
+        reading.conflicts = self.conflicts.findings(reading.number)
+        reading.later = self.conflicts.repeats(reading.number)
 
     def _place(
         self, app: str, row: Row | AppReading | None, reading: AppReading | None
@@ -359,7 +375,7 @@ class Catalog:
                 up=row is not None and problem is None,
                 updated_ns=updated_ns,
                 samples=None if reading is None else sum(each.count for each in reading.escaped),
-                findings=None if reading is None else reading.findings + reading.conflicts,
+                findings=None if reading is None else reading.all_findings,
             )
         )
         self.own.set_app(told_of(number), own)

@@ -1,11 +1,15 @@
-"""What apps are at odds about, kept up to date: types, HELP texts, names, series."""
+"""What apps are at odds about, kept up to date: types, HELP texts, names, series.
+
+And what an app has twice itself, as the same search finds it.
+"""
 
 import logging
 from collections import Counter
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 
 from exporter_proxy.exposition.merged import MergedIndex
 from exporter_proxy.exposition.merged.duplicates import Duplicate, Duplicates
+from exporter_proxy.exposition.model import Finding
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +41,8 @@ class ConflictWatch:
         self._apps: dict[int, Counter[str]] = {}
         # {number of an app: series of it that an app before it has too}
         self._same_series: Counter[int] = Counter()
+        # {number of an app: samples of series that it has twice itself}
+        self._repeats: dict[int, Finding] = {}
         self._told: set[tuple[int, int]] = set()
 
     def findings(self, app: int) -> Counter[str]:
@@ -45,6 +51,11 @@ class ConflictWatch:
         if self._same_series[app]:
             found["same_series"] = self._same_series[app]
         return found
+
+    def repeats(self, app: int) -> Sequence[Finding]:
+        """Return what the app with that number has twice itself: one finding, or none."""
+        found = self._repeats.get(app)
+        return () if found is None else (found,)
 
     def follow(self) -> Generator[None, None, set[int]]:
         """Take in what changed, in steps; the value is the apps whose findings are others."""
@@ -86,7 +97,22 @@ class ConflictWatch:
         for cells in self.duplicates.held.values():
             for app, series in cells.items():
                 self._same_series[app] += len(series)
-        return {app for app in before | self._same_series if before[app] != self._same_series[app]}
+        touched = {
+            app for app in before | self._same_series if before[app] != self._same_series[app]
+        }
+        return touched | self._count_repeats()
+
+    def _count_repeats(self) -> set[int]:
+        before, found = self._repeats, dict[int, Finding]()
+        for cells in self.duplicates.repeats.values():
+            for app, twice in cells.items():
+                known = found.get(app)
+                times = twice.times + (0 if known is None else known.times)
+                series = twice.series.decode(errors="backslashreplace")
+                what = series if known is None else min(known.what, series)
+                found[app] = Finding("duplicate_series", times, 0, what)
+        self._repeats = found
+        return {app for app in {*before, *found} if before.get(app) != found.get(app)}
 
     def _compare(self, name: bytes) -> dict[int, tuple[str, ...]]:
         index = self._index

@@ -49,7 +49,8 @@ def _lines(report: Report, name: str, *, against: bool) -> Iterator[str]:
 def _finding(finding: FindingReport, name: str) -> str:
     times = f" ({finding.times} times)" if finding.times > 1 else ""
     place = _place(name, finding.line)
-    return f"{place}: {finding.kind}: {finding.reason}{times}: {finding.meaning}"
+    what = f"{finding.what}: " if finding.what else ""
+    return f"{place}: {finding.kind}: {finding.reason}{times}: {what}{finding.meaning}"
 
 
 def _quarantined(quarantined: QuarantineReport, name: str) -> str:

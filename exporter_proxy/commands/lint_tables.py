@@ -90,7 +90,8 @@ def _findings(report: Report) -> Iterator[RenderableType]:
 def _finding(finding: FindingReport) -> tuple[Text, Text, Text]:
     line = "" if finding.line is None else f"line {finding.line}"
     times = f" ({finding.times})" if finding.times > 1 else ""
-    return _text(line), _text(finding.reason + times), _text(finding.meaning)
+    what = f"{finding.what}: " if finding.what else ""
+    return _text(line), _text(finding.reason + times), _text(what + finding.meaning)
 
 
 def _entries(heading: str, entries: Sequence[RenderableType]) -> Group:

@@ -206,6 +206,10 @@ LATER_FINDINGS: dict[str, Kind] = {
     "repeated_series": _warning(
         "without its timestamp a sample can't be told from another of the app; the last is shown"
     ),
+    "duplicate_series": _warning(
+        "a series stands more than once in the payload; the text page has all, of which Prometheus "
+        "keeps the first, the OpenMetrics page the first alone"
+    ),
     "own_label": _note("a sample has a label that the configuration adds; its own one is kept"),
     "type_conflict": _warning(
         "an app before this one gives the family another TYPE, which counts; where the samples "

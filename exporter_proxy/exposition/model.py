@@ -99,11 +99,19 @@ class Quarantined(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """A repair or a warning: how often it came up, and where first (line number, from 1)."""
+    """A repair, a warning or a note.
+
+    Attributes:
+        reason: From the fixed set of findings.
+        times: How often it came up.
+        line: Number of the first line, from 1; 0: it is not known.
+        what: What it is about first, where no line tells it: a series, or a family; may be empty.
+    """
 
     reason: str
     times: int
     line: int
+    what: str = ""
 
 
 @dataclass(slots=True)

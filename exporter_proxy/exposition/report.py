@@ -8,6 +8,7 @@ from exporter_proxy.exposition.findings import kind_of
 from exporter_proxy.exposition.grammar import shown
 from exporter_proxy.exposition.merged.conflicts import Conflict, conflicts_in_steps
 from exporter_proxy.exposition.merged.index import MergedIndex
+from exporter_proxy.exposition.merged.repeats import repeats_of
 from exporter_proxy.exposition.model import Family, Finding, Format, Quarantined
 from exporter_proxy.exposition.reader import read_in_steps
 from exporter_proxy.exposition.report_texts import (
@@ -22,6 +23,9 @@ from exporter_proxy.exposition.report_texts import (
 from exporter_proxy.exposition.rules import Rules, apply_in_steps
 
 _STEP = 1000
+# Bytes of samples looked at before the event loop is served, and what a family takes beside them.
+_STEP_BYTES = 131_072
+_FAMILY_BYTES = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,7 @@ class FindingReport:
         times: How often it came up.
         line: Number of the first line, from 1; None: it isn't known.
         meaning: One sentence.
+        what: What it is about first, where no line tells it: a series; None: nothing in particular.
     """
 
     reason: str
@@ -50,6 +55,8 @@ class FindingReport:
     times: int
     line: int | None
     meaning: str
+    # The last, as reports come from other versions too.
+    what: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +219,7 @@ def report_in_steps(
             if count % _STEP == 0:
                 yield
         hidden = {each.family for each in found if hides(each)}
+    findings += yield from _repeats(families)
     lines = yield from _lines(payload, [each.line for each in quarantined])
     samples = 0
     shown_families = []
@@ -234,6 +242,22 @@ def report_in_steps(
         quarantined=[_quarantine(each, lines.get(each.line, b"")) for each in quarantined],
         conflicts=conflicts,
     )
+
+
+def _repeats(families: Iterable[Family]) -> Generator[None, None, list[Finding]]:
+    """Return what a payload has twice: one finding, or none."""
+    times, what = 0, ""
+    done = 0
+    for family in families:
+        repeats = yield from repeats_of(family)
+        if repeats is not None and repeats.times:
+            what = what or text_of(repeats.series)
+            times += repeats.times
+        done += _FAMILY_BYTES + len(family.samples)
+        if done > _STEP_BYTES:
+            done = 0
+            yield
+    return [Finding("duplicate_series", times, 0, what)] if times else []
 
 
 def _refusal(payload: Iterable[bytes]) -> Generator[None, None, str | None]:
@@ -282,7 +306,12 @@ def _finding(finding: Finding) -> FindingReport:
     known = kind_of(finding.reason)
     assert known.kind != "quarantine"  # these have a list of their own
     return FindingReport(
-        finding.reason, known.kind, finding.times, finding.line or None, known.description
+        finding.reason,
+        known.kind,
+        finding.times,
+        finding.line or None,
+        known.description,
+        cut_text(finding.what.encode()) or None,
     )
 
 

@@ -102,7 +102,7 @@ def read_details(app: str, table: Table, catalog: Catalog) -> Generator[None, No
         expires_in,
         families,
         reading.quarantined,
-        reading.found,
+        (*reading.found, *reading.later),
         conflicts,
     )
 

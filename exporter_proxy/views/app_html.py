@@ -24,7 +24,8 @@ def draw(details: Details, now_ns: int) -> Generator[None, None, list[bytes]]:
             (_place(each.line), each.reason, each.message) for each in details.quarantined or ()
         )
         findings = (
-            (_place(each.line), each.reason, str(each.times)) for each in details.findings or ()
+            (_place(each.line), each.reason, str(each.times), each.what)
+            for each in details.findings or ()
         )
         families = ((each.name, each.type, str(each.samples)) for each in details.families)
         conflicts = (
@@ -33,7 +34,7 @@ def draw(details: Details, now_ns: int) -> Generator[None, None, list[bytes]]:
         heads = (
             ("Held back", ("Line", "Reason", "Message"), quarantined),
             ("Conflicts", ("Family", "Reason", "Other app", "Effect"), conflicts),
-            ("Repairs and warnings", ("First line", "Reason", "Times"), findings),
+            ("Repairs and warnings", ("First line", "Reason", "Times", "Of what"), findings),
             ("Metric families", ("Name", "Type", "Samples"), families),
         )
         for title, columns, lines in heads:

@@ -62,7 +62,12 @@ def _each(show: Any, items: Sequence[Any] | None) -> Iterable[dict[str, Any]] | 
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
-    return {"reason": finding.reason, "times": finding.times, "line": finding.line or None}
+    return {
+        "reason": finding.reason,
+        "times": finding.times,
+        "line": finding.line or None,
+        "what": unicode_of(finding.what) or None,
+    }
 
 
 def _quarantined(quarantined: Quarantined) -> dict[str, Any]:

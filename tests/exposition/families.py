@@ -99,12 +99,12 @@ def parse(written: str) -> dict[Series, str]:
 _LINE = re.compile(r"([^ {]+)(?:\{(.*)\})? ([^ ]+)(?: [^ ]+)?")
 
 
-def series_of(samples: bytes) -> dict[Series, str]:
-    """Return the series and values of samples of the text format with simple labels."""
-    found = {}
+def all_series_of(samples: bytes) -> dict[Series, list[str]]:
+    """Return the series of samples of the text format with simple labels, each with its values."""
+    found: dict[Series, list[str]] = {}
     for line in samples.decode().splitlines():
         match = _LINE.fullmatch(line)
         assert match is not None
         labels = tuple(sorted(re.findall(r'(\w+)="([^"]*)"', match[2] or "")))
-        found[match[1], labels] = repr(float(match[3]))
+        found.setdefault((match[1], labels), []).append(repr(float(match[3])))
     return found

@@ -42,7 +42,7 @@ def everything(exposition: Exposition) -> tuple[object, ...]:
 
 def findings(exposition: Exposition) -> dict[str, tuple[int, int]]:
     """Return how often a finding came up and where first, by reason."""
-    return {reason: (count, line) for reason, count, line in exposition.findings}
+    return {each.reason: (each.times, each.line) for each in exposition.findings}
 
 
 def samples(exposition: Exposition) -> dict[bytes, bytes]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from exporter_proxy.exposition.merged.duplicates import series_of
+from exporter_proxy.exposition.merged.series import series_of
 
 
 @pytest.mark.parametrize(

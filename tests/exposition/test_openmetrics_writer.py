@@ -192,7 +192,7 @@ a_count 2
         ),
         pytest.param(
             [family("a", "stateset", 'a{a="on"} 1\na{a="on"} 0')],
-            '# TYPE a unknown\na{a="on"} 1\na{a="on"} 0\n',
+            '# TYPE a stateset\na{a="on"} 1\n',
             id="state-twice",
         ),
         pytest.param(
@@ -265,8 +265,7 @@ def test_of_two_samples_of_a_series_the_first_counts() -> None:
     samples = 'a_bucket{le="+Inf"} 1\na_sum 1\na_sum 2\na_count 1'
 
     assert openmetrics([family("a", "histogram", samples)]) == (
-        '# TYPE a_bucket unknown\na_bucket{le="+Inf"} 1\n# TYPE a_sum unknown\na_sum 1\n'
-        "# TYPE a_count unknown\na_count 1\n"
+        '# TYPE a histogram\na_bucket{le="+Inf"} 1\na_sum 1\na_count 1\n'
     )
 
 

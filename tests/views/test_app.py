@@ -30,7 +30,7 @@ async def test_shows_all_that_is_known(merged_port: Port) -> None:
     assert found.pop("conflicts") == []
 
     assert isinstance(findings, list)
-    assert {"reason": "carriage_returns", "times": 2, "line": 1} in findings
+    assert {"reason": "carriage_returns", "times": 2, "line": 1, "what": None} in findings
     assert isinstance(quarantined, list)
     assert [(each["family"], each["line"]) for each in quarantined] == [("c", 6)]
     assert set(quarantined[0]) == {"family", "line", "reason", "message"}
@@ -116,7 +116,7 @@ async def test_a_browser_gets_a_page(merged_port: Port) -> None:
     assert "<h1>&lt;a&gt;</h1>" in page
     assert '<td class="bad">poll failing: &lt;b&gt;</td>' in page
     assert "<tr><td>a</td><td>gauge</td><td>1</td></tr>\n" in page
-    assert "<tr><td>1</td><td>carriage_returns</td><td>2</td></tr>\n" in page
+    assert "<tr><td>1</td><td>carriage_returns</td><td>2</td><td></td></tr>\n" in page
     assert "<h2>Held back</h2>" in page
     assert "30.0 s" in page
     assert "<a>" not in page

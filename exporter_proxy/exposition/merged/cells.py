@@ -10,10 +10,12 @@ from typing import Any
 import re2
 
 from exporter_proxy.exposition.grammar import LABEL_ALONE
+from exporter_proxy.exposition.lines import WINDOW, windows
 from exporter_proxy.exposition.model import Family
 
-# Lines looked at before the event loop is served.
+# Lines, or bytes of them, looked at before the event loop is served.
 _STEP = 4096
+_STEP_BYTES = 131_072
 
 _NAME = rb"[a-zA-Z_:][a-zA-Z0-9_:]*+"
 _LABELS = rb'\{(?:[^"}]++|"(?:[^"\\]++|\\.)*+")*+\}'
@@ -28,7 +30,8 @@ _EXEMPLAR = re.compile(
     rb"^(" + _NAME + rb"(?:" + _LABELS + rb")?+ [^ \n]++(?: [^ #\n][^ \n]*+)?+) # [^\n]++",
     re.MULTILINE,
 )
-_LABEL = re.compile(rb'([a-zA-Z_][a-zA-Z0-9_]*+)="((?:[^"\\]++|\\.)*+)"')
+_LABEL = re.compile(rb'[a-zA-Z_][a-zA-Z0-9_]*+="(?:[^"\\]++|\\.)*+"')
+_STATES = frozenset({0.0, 1.0})
 
 _OPTIONS = re2.Options()
 _OPTIONS.encoding = re2.Options.Encoding.LATIN1
@@ -70,47 +73,55 @@ def by_name(text: bytes) -> Generator[None, None, dict[bytes, bytes]]:
     return {name: b"\n".join((*each.values(), b"")) for name, each in found.items()}
 
 
-def are_counters(cell: Family) -> bool:
-    """Tell whether no value is negative or no number."""
-    samples = cell.samples
-    if b" -" not in samples and b" NaN" not in samples:
-        return True
-    return _NO_COUNTER.search(samples) is None
+def are_counters(cell: Family) -> Generator[None, None, bool]:
+    """Tell, in steps, whether no value is negative or no number."""
+    for window in windows(cell.samples, WINDOW // 4):
+        if (b" -" in window or b" NaN" in window) and _NO_COUNTER.search(window) is not None:
+            return False
+        if len(window) < len(cell.samples):
+            yield
+    return True
 
 
-def are_infos(cell: Family) -> bool:
-    """Tell whether every value is one; timestamps are not looked for where they can't be.
+def are_infos(cell: Family) -> Generator[None, None, bool]:
+    """Tell, in steps, whether every value is one; timestamps are not looked for where none can be.
 
     Parsers take all of an info family for one metric, of which either all samples or none have a
     timestamp: so it may have none.
     """
-    samples = cell.samples
-    ones = samples.count(b" 1\n") + samples.count(b" 1.0\n")
-    return ones == samples.count(b"\n") and without_exemplars(openmetrics_lines(cell)) == samples
+    for window in windows(cell.samples, WINDOW // 4):
+        ones = window.count(b" 1\n") + window.count(b" 1.0\n")
+        if ones != window.count(b"\n"):
+            return False
+        if len(window) < len(cell.samples):
+            yield
+    return without_exemplars(openmetrics_lines(cell)) == cell.samples
 
 
-def are_states(cell: Family) -> bool:
-    """Tell whether a cell is a stateset: zeros and ones, each metric's samples together."""
+def are_states(cell: Family) -> Generator[None, None, bool]:
+    """Tell, in steps, whether a cell is a stateset: zeros and ones, each metric's samples together.
+
+    No series may be there twice.
+    """
     if not LABEL_ALONE.fullmatch(cell.name) or cell.openmetrics is not None:
         return False
     seen: set[tuple[bytes, ...]] = set()
     current = None
-    states: set[bytes] = set()
-    for line in split_lines(cell.samples):
-        sample = SAMPLE.fullmatch(line)
-        if sample is None or sample[4] or float(sample[3]) not in {0, 1}:
-            return False
-        labels = dict(_LABEL.findall(sample[2] or b""))
-        state = labels.pop(cell.name, None)
-        if state is None:
-            return False
-        metric = tuple(sorted(name + b"=" + value for name, value in labels.items()))
-        if metric != current:
-            if metric in seen:
+    state = cell.name + b"="
+    for window in windows(cell.samples, _STEP_BYTES):
+        for line in split_lines(window):
+            sample = SAMPLE.fullmatch(line)
+            if sample is None or sample[4] or float(sample[3]) not in _STATES:
                 return False
-            seen.add(metric)
-            current, states = metric, set()
-        if state in states:
-            return False
-        states.add(state)
+            labels = _LABEL.findall(sample[2] or b"")
+            metric = tuple(sorted(label for label in labels if not label.startswith(state)))
+            if len(metric) == len(labels):
+                return False
+            if metric != current:
+                if metric in seen:
+                    return False
+                seen.add(metric)
+                current = metric
+        if len(window) < len(cell.samples):
+            yield
     return True

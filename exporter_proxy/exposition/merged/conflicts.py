@@ -3,13 +3,20 @@
 That of two apps counts which comes first, by their numbers, as it does in the index.
 """
 
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Collection, Generator, Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from exporter_proxy.exposition.lines import windows
-from exporter_proxy.exposition.merged.duplicates import series_of
 from exporter_proxy.exposition.merged.family import SAMPLE_SUFFIXES, MergedFamily, fits, takes
 from exporter_proxy.exposition.merged.index import SELF, MergedIndex
+from exporter_proxy.exposition.merged.series import (
+    GROUPED,
+    Orders,
+    dropped_label,
+    keys_of,
+    series_of,
+    text_of_series,
+)
 from exporter_proxy.exposition.model import Family, FamilyType
 
 ConflictReason = Literal["type_conflict", "help_conflict", "suffix_clash", "same_series"]
@@ -207,9 +214,18 @@ def _help(family: Family, others: _Others, app: int) -> Generator[None, None, Co
 
 
 def _series(family: Family, others: _Others, app: int) -> Generator[None, None, Conflict | None]:
-    own: set[bytes] = set()
+    kind = others.type(family, app)
+    drop = dropped_label(family.name, kind) if kind in GROUPED else None
+    by_key = drop is not None or (yield from _orders_differ(family, others))
+
+    def keys(window: bytes) -> Iterable[tuple[bytes, bytes]]:
+        series = series_of(window)
+        return zip(keys_of(series, drop) if by_key else series, series, strict=True)
+
+    own: dict[bytes, list[bytes]] = {}
     for window in windows(family.samples, _STEP_BYTES):
-        own.update(series_of(window))
+        for key, each in keys(window):
+            own.setdefault(key, []).append(each)
         yield
     first: int | None = None
     one = b""
@@ -217,10 +233,11 @@ def _series(family: Family, others: _Others, app: int) -> Generator[None, None, 
     done = 0
     for number, cell in others.cells.items():
         for window in windows(cell.samples, _STEP_BYTES):
-            both = own.intersection(series_of(window))
+            both = own.keys() & dict(keys(window)).keys()
             if both:
-                if first is None or (first == number and min(both) < one):
-                    first, one = number, min(both)
+                least = min(own[min(both)])
+                if first is None or (first == number and least < one):
+                    first, one = number, least
                 shared |= both
             done += len(window)
             if done >= _STEP_BYTES:
@@ -230,9 +247,25 @@ def _series(family: Family, others: _Others, app: int) -> Generator[None, None, 
         return None
     # Readers of the OpenMetrics page get the first app's alone.
     held_back: Literal["this", "other"] = "other" if app < first else "this"
+    times = len({each for key in shared for each in own[key]})
     return Conflict(
-        family.name, family.type, "same_series", first, one, app < first, held_back, len(shared)
+        family.name, family.type, "same_series", first, one, app < first, held_back, times
     )
+
+
+def _orders_differ(family: Family, others: _Others) -> Generator[None, None, bool]:
+    """Tell whether the same labels stand in two orders."""
+    cells = [family, *others.cells.values()]
+    orders = Orders(quoted=any(cell.quoted for cell in cells))
+    done = 0
+    for cell in cells:
+        for window in windows(cell.samples, _STEP_BYTES):
+            orders.add(text_of_series(window))
+            done += len(window)
+            if done >= _STEP_BYTES:
+                done = 0
+                yield
+    return orders.differ
 
 
 def _shadowed(

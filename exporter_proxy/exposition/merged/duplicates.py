@@ -1,16 +1,25 @@
-"""The same series from two apps: searched in the background, since no update should pay for it."""
+"""The same series twice: searched in the background, since no update should pay for it."""
 
-import re
 from collections.abc import Generator, Iterable, Mapping
 from typing import NamedTuple
 
+from exporter_proxy.exposition.lines import windows
 from exporter_proxy.exposition.merged.family import MergedFamily
 from exporter_proxy.exposition.merged.index import MergedIndex
+from exporter_proxy.exposition.merged.repeats import repeats_of
+from exporter_proxy.exposition.merged.series import (
+    GROUPED,
+    Orders,
+    dropped_label,
+    keys_of,
+    series_of,
+    text_of_series,
+)
 
-# A value, and a timestamp where there is one: what a sample has behind its series. Neither has a
-# quote or a brace, so that blanks in a label's value are not taken for those before them.
-_VALUES = re.compile(rb' [^ \n"}]++(?: -?[0-9]++)?+$', re.MULTILINE)
-_CELLS_A_STEP = 50
+# Bytes looked at before the event loop is served, and what a cell takes beside its samples.
+_STEP_BYTES = 131_072
+_CELL_BYTES = 512
+_HASH = (1 << 62) - 1
 
 
 class Duplicate(NamedTuple):
@@ -31,20 +40,30 @@ class Duplicate(NamedTuple):
     times: int
 
 
+class Twice(NamedTuple):
+    """What an app has twice of a family: how many samples too many, and their first series."""
+
+    times: int
+    series: bytes
+
+
 class Duplicates:
-    """Searches an index for series that two apps have.
+    """Searches an index for series that two apps have, or one has twice.
 
     Each cell that changed is looked at once in a search. Only where its series are others than
     before, new values alone don't count, its whole family is searched again.
 
     Attributes:
         held: ``{family: {number of the app: its series that an app before it has too}}``.
+        repeats: ``{family: {number of the app: what it has twice itself}}``.
     """
 
     def __init__(self, index: MergedIndex) -> None:
         self.held: dict[bytes, Mapping[int, frozenset[bytes]]] = {}
         # The same, of families that were searched since.
         self._searched: dict[bytes, Mapping[int, frozenset[bytes]]] = {}
+        self.repeats: dict[bytes, dict[int, Twice]] = {}
+        self._searched_cells: dict[tuple[bytes, int], Twice | None] = {}
         self._index = index
         self._changes = index.watch()
         # {family: {app: hash of its series}}, for families of several apps.
@@ -65,6 +84,7 @@ class Duplicates:
         found: list[Duplicate] = []
         for name, apps in changed.items():
             family = self._index.families.get(name)
+            yield from self._search_cells(name, family, apps)
             if family is None or len(family.cells) < 2:
                 self._series.pop(name, None)
                 self._searched[name] = {}
@@ -74,6 +94,24 @@ class Duplicates:
                 found += duplicates
                 self._searched[name] = held
         return found
+
+    def _search_cells(
+        self, name: bytes, family: MergedFamily | None, apps: Iterable[int]
+    ) -> Generator[None, None, None]:
+        """Search each of some cells for what it has twice itself."""
+        looked_at = 0
+        for app in apps:
+            cell = None if family is None else family.cells.get(app)
+            repeats = None if cell is None else (yield from repeats_of(cell))
+            twice = None
+            if repeats is not None and repeats.times:
+                twice = Twice(repeats.times, repeats.series)
+            if twice is not None or app in self.repeats.get(name, ()):
+                self._searched_cells[name, app] = twice
+            looked_at += _CELL_BYTES if cell is None else _CELL_BYTES + len(cell.samples)
+            if looked_at > _STEP_BYTES:
+                looked_at = 0
+                yield
 
     def settle(self) -> bool:
         """Hold what the searches found; tell whether it is other than before."""
@@ -86,6 +124,16 @@ class Duplicates:
                 else:
                     del self.held[name]
         self._searched.clear()
+        for (name, app), twice in self._searched_cells.items():
+            known = self.repeats.setdefault(name, {})
+            other = other or known.get(app) != twice
+            if twice is not None:
+                known[app] = twice
+            else:
+                known.pop(app, None)
+            if not known:
+                del self.repeats[name]
+        self._searched_cells.clear()
         return other
 
     def _has_other_series(
@@ -96,45 +144,101 @@ class Duplicates:
             known = self._series[family.name] = {}
             apps = list(family.cells)
         other = False
-        for count, app in enumerate(apps, 1):
+        looked_at = 0
+        for app in apps:
             cell = family.cells.get(app)
             if cell is None:
                 other = known.pop(app, None) is not None or other
                 continue
-            series = hash(_VALUES.sub(b"", cell.samples))
+            series = 0
+            for window in windows(cell.samples, _STEP_BYTES):
+                # of one window, nearly always, the hash of its series
+                series = series * 31 + hash(text_of_series(window)) & _HASH
+                looked_at += _CELL_BYTES + len(window)
+                if looked_at > _STEP_BYTES:
+                    looked_at = 0
+                    yield
             if known.get(app) != series:
                 known[app] = series
                 other = True
-            if count % _CELLS_A_STEP == 0:
-                yield
         yield
         return other
-
-
-def series_of(samples: bytes) -> list[bytes]:
-    """Return name and labels of each sample, in their order."""
-    return _VALUES.sub(b"", samples).split(b"\n")[:-1]
 
 
 def _search_family(
     family: MergedFamily,
 ) -> Generator[None, None, tuple[list[Duplicate], dict[int, frozenset[bytes]]]]:
-    seen: dict[bytes, int] = {}
+    search = _Search(family)
+    if not search.by_key:
+        yield from search.look_at_orders()
     found: list[Duplicate] = []
     held: dict[int, frozenset[bytes]] = {}
-    for count, app in enumerate(sorted(family.cells), 1):
+    looked_at = 0
+    for app in sorted(family.cells):
         cell = family.cells.get(app)
-        if cell is not None:
-            series = dict.fromkeys(series_of(cell.samples), app)
-            both = seen.keys() & series.keys()
-            if both:
-                held[app] = frozenset(both)
-                one = min(both)
-                found.append(Duplicate(family.name, one, seen[one], app, len(both)))
-            for each in both:
-                del series[each]
-            seen |= series
-        if count % _CELLS_A_STEP == 0:
-            yield
+        if cell is None:
+            continue
+        both: dict[bytes, int] = {}
+        for window in windows(cell.samples, _STEP_BYTES):
+            search.add(window, app, both)
+            looked_at += _CELL_BYTES + len(window)
+            if looked_at > _STEP_BYTES:
+                looked_at = 0
+                yield
+        if both:
+            held[app] = frozenset(both)
+            one = min(both)
+            found.append(Duplicate(family.name, one, both[one], app, len(both)))
     yield
     return found, held
+
+
+class _Search:
+    """Finds the series of a family that apps have which others before them have too.
+
+    Attributes:
+        by_key: Whether the same series may be written in two ways; else its text is its key.
+    """
+
+    def __init__(self, family: MergedFamily) -> None:
+        self._family = family
+        kind = family.type
+        # What OpenMetrics' parsers want together belongs to one app.
+        self._drop = dropped_label(family.name, kind) if kind in GROUPED else None
+        self.by_key = self._drop is not None
+        # Which app has it first.
+        self._seen: dict[bytes, int] = {}
+
+    def look_at_orders(self) -> Generator[None, None, None]:
+        """Find out whether all write labels in the same order."""
+        family = self._family
+        orders = Orders(quoted=any(cell.quoted for cell in family.cells.values()))
+        looked_at = 0
+        for app in list(family.cells):
+            cell = family.cells.get(app)
+            if cell is None or b'",' not in cell.samples:
+                continue
+            for window in windows(cell.samples, _STEP_BYTES):
+                orders.add(text_of_series(window))
+                looked_at += _CELL_BYTES + len(window)
+                if looked_at > _STEP_BYTES:
+                    looked_at = 0
+                    yield
+        self.by_key = orders.differ
+
+    def add(self, samples: bytes, app: int, both: dict[bytes, int]) -> None:
+        """Take in samples of an app; note in ``both`` those that another has, and which."""
+        seen, series = self._seen, series_of(samples)
+        if self.by_key:
+            for each, key in zip(series, keys_of(series, self._drop), strict=True):
+                first = seen.setdefault(key, app)
+                if first != app:
+                    both[each] = first
+            return
+        ours = dict.fromkeys(series, app)
+        for each in seen.keys() & ours.keys():
+            both[each] = seen[each]
+            ours[each] = seen[each]
+            if seen[each] == app:
+                del both[each]
+        seen |= ours

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Container, Generator
 from itertools import chain
 from typing import NamedTuple
 
+from exporter_proxy.exposition.lines import ITEM, windows
 from exporter_proxy.exposition.merged.cells import (
     SAMPLE,
     SERIES,
@@ -16,10 +17,12 @@ from exporter_proxy.exposition.merged.cells import (
     split_lines,
     without_exemplars,
 )
+from exporter_proxy.exposition.merged.series import Orders, text_of_series
 from exporter_proxy.exposition.model import Family, FamilyType
 
-# Lines looked at before the event loop is served.
+# Lines, or bytes of them, looked at before the event loop is served.
 _STEP = 4096
+_STEP_BYTES = 131_072
 
 
 class _Shape(NamedTuple):
@@ -83,6 +86,30 @@ def _reader(name: bytes, shape: _Shape, *, plain: bool) -> _Reader:
         return labels[:-1], role, b"", value, time
 
     return read
+
+
+def _orders_differ(*cells: Family) -> Generator[None, None, bool]:
+    """Tell, in steps, whether cells have the labels of a metric in two orders."""
+    shape = _SHAPES.get(cells[0].type)
+    orders = Orders(drop=b"" if shape is None else shape.label[:-2])
+    for cell in cells:
+        for window in windows(cell.samples, _STEP_BYTES):
+            orders.add(text_of_series(window))
+            if len(window) < len(cell.samples):
+                yield
+    return orders.differ
+
+
+def _sorted(metric: bytes) -> bytes:
+    return b",".join(sorted(b"".join(item) for item in ITEM.findall(metric)))
+
+
+def _in_any_order(read: _Reader) -> _Reader:
+    def sorting(line: bytes) -> _Line | None:
+        sample = read(line)
+        return None if sample is None else (_sorted(sample[0]), *sample[1:])
+
+    return sorting
 
 
 class _Metric:
@@ -149,8 +176,10 @@ def arrange(cell: Family) -> Generator[None, None, bytes | None]:
     """
     text = openmetrics_lines(cell)
     kind, shape = cell.type, _SHAPES[cell.type]
-    lines = split_lines(text)
     read = _reader(cell.name, shape, plain=cell.openmetrics is None)
+    if (yield from _orders_differ(cell)):
+        read = _in_any_order(read)
+    lines = split_lines(text)
     if b" # {" in text:
         bucket = cell.name + b"_bucket{"
         allowed = kind != "summary"
@@ -239,15 +268,16 @@ def fold(cell: Family, text: bytes, created: Family) -> Generator[None, None, tu
     together = _interleave(cell, created)
     if together is not None:
         return together, 0
-    times = yield from _times(created)
+    differ = yield from _orders_differ(cell, created)
+    times = yield from _times(created, _sorted if differ else bytes)
     left = created.samples.count(b"\n")
-    read = _metric_reader(cell)
+    read = _metric_reader(cell, differ=differ)
     written: list[bytes] = []
     current: bytes | None = None
     time: bytes | None = None
     for count, line in enumerate(split_lines(text), 1):
         key, its_time = read(line)
-        if key != current:
+        if key != current or its_time != time:
             if current is not None and (current, time) in times:
                 written.append(times.pop((current, time)))
             current, time = key, its_time
@@ -279,26 +309,34 @@ def _interleave(cell: Family, created: Family) -> bytes | None:
 
 
 def _times(
-    created: Family,
+    created: Family, key: Callable[[bytes], bytes]
 ) -> Generator[None, None, dict[tuple[bytes, bytes | None], bytes]]:
     """Return the lines of a ``_created`` family by metric and timestamp, without exemplars."""
     times: dict[tuple[bytes, bytes | None], bytes] = {}
     for count, line in enumerate(split_lines(without_exemplars(openmetrics_lines(created))), 1):
         sample = SAMPLE.fullmatch(line)
         assert sample is not None  # readers write nothing else
-        times.setdefault((sample[2] or b"", sample[4]), line)
+        times.setdefault((key(sample[2] or b""), sample[4]), line)
         if not count % _STEP:
             yield
     return times
 
 
-def _metric_reader(cell: Family, *, plain: bool | None = None) -> _MetricReader:
-    """Return what tells which metric a line is of, and its timestamp."""
+def _metric_reader(cell: Family, *, differ: bool, plain: bool | None = None) -> _MetricReader:
+    """Return what tells which metric a line is of, and its timestamp.
+
+    Args:
+        cell: Whose lines.
+        differ: Whether labels stand in different orders.
+        plain: Whether lines have neither timestamps nor exemplars; None: as OpenMetrics has them.
+    """
     if plain is None:
         plain = cell.openmetrics is None
     shape = _SHAPES.get(cell.type)
     if shape is not None:
         read = _reader(cell.name, shape, plain=plain)
+        if differ:
+            read = _in_any_order(read)
 
         def metric(line: bytes) -> tuple[bytes, bytes | None]:
             sample = read(line)
@@ -311,28 +349,33 @@ def _metric_reader(cell: Family, *, plain: bool | None = None) -> _MetricReader:
 
         return metric
     start = len(cell.name) + 1
-    if plain:
+    if plain and not differ:
         return lambda line: (line.rpartition(b" ")[0][start:-1], None)
 
     def counter(line: bytes) -> tuple[bytes, bytes | None]:
         sample = SAMPLE.fullmatch(line)
         assert sample is not None  # readers write nothing else
-        return sample[2] or b"", sample[4]
+        labels = sample[2] or b""
+        return _sorted(labels) if differ else labels, sample[4]
 
     return counter
 
 
-def without(cell: Family, series: Collection[bytes]) -> Family:
-    """Return a cell without the metrics that some series belong to: what others have already.
+def without(cell: Family, series: Collection[bytes]) -> Generator[None, None, Family]:
+    """Return a cell, in steps, without the metrics of some series: what others have already.
 
     Args:
         cell: What an app has of a family.
         series: Names and labels, as they stand in its samples.
     """
-    read = _metric_reader(cell)
+    differ = yield from _orders_differ(cell)
+    read = _metric_reader(cell, differ=differ)
     metrics = {read(each + b" 0")[0] for each in series}
     openmetrics = cell.openmetrics
-    samples = _leave_out(cell.samples, metrics, _metric_reader(cell, plain=False))
+    of_text = _metric_reader(cell, differ=differ, plain=False)
+    samples = yield from _leave_out(cell.samples, metrics, of_text)
+    if openmetrics is not None:
+        openmetrics = yield from _leave_out(openmetrics, metrics, read)
     return Family(
         cell.name,
         cell.type,
@@ -341,11 +384,17 @@ def without(cell: Family, series: Collection[bytes]) -> Family:
         help=cell.help,
         typed=cell.typed,
         unit=cell.unit,
-        openmetrics=None if openmetrics is None else _leave_out(openmetrics, metrics, read),
+        openmetrics=openmetrics,
         quoted=cell.quoted,
     )
 
 
-def _leave_out(text: bytes, metrics: Container[bytes], read: _MetricReader) -> bytes:
-    kept = [line for line in split_lines(text) if read(line)[0] not in metrics]
-    return b"\n".join((*kept, b""))
+def _leave_out(
+    text: bytes, metrics: Container[bytes], read: _MetricReader
+) -> Generator[None, None, bytes]:
+    parts = []
+    for window in windows(text, _STEP_BYTES):
+        parts += [line for line in split_lines(window) if read(line)[0] not in metrics]
+        if len(window) < len(text):
+            yield
+    return b"\n".join((*parts, b""))

@@ -17,13 +17,16 @@ from exporter_proxy.exposition.merged.layout import Part
 from exporter_proxy.exposition.merged.metrics import fold
 from exporter_proxy.exposition.merged.modes import Mode
 from exporter_proxy.exposition.merged.naming import Naming
-from exporter_proxy.exposition.merged.validity import Held, Validity, named, written_of
+from exporter_proxy.exposition.merged.validity import Held, Validity, named
+from exporter_proxy.exposition.merged.written import written_of
 from exporter_proxy.exposition.model import Family
 
 # Families looked at before the event loop is served.
 _STEP = 500
 # Of samples.
 _STEP_BYTES = 262_144
+# What a cell takes beside its samples, as if it were bytes of these.
+_CELL_BYTES = 512
 
 
 class _Folded(NamedTuple):
@@ -84,12 +87,16 @@ class OpenMetricsWriter:
     ) -> Generator[None, None, None]:
         family = self._index.families.get(name)
         parent = self._naming.mode(name).parent
-        for done, app in enumerate(apps, 1):
-            self._validity.reduce(name, app, None if family is None else family.cells.get(app))
+        looked_at = 0
+        for app in apps:
+            cell = None if family is None else family.cells.get(app)
+            yield from self._validity.reduce(name, app, cell)
             self._folded.pop((name, app), None)
             if parent is not None:
                 self._folded.pop((parent, app), None)
-            if done % _STEP == 0:
+            looked_at += _CELL_BYTES if cell is None else _CELL_BYTES + len(cell.samples)
+            if looked_at > _STEP_BYTES:
+                looked_at = 0
                 yield
         if family is None:
             self._validity.forget(name)

@@ -13,6 +13,8 @@ from exporter_proxy.exposition.merged.family import COMPOUND, MergedFamily, fits
 from exporter_proxy.exposition.merged.index import Changes
 from exporter_proxy.exposition.merged.metrics import arrange, without
 from exporter_proxy.exposition.merged.modes import typed
+from exporter_proxy.exposition.merged.repeats import repeats_of
+from exporter_proxy.exposition.merged.written import written_of
 from exporter_proxy.exposition.model import Family, FamilyType
 
 _CHECKS = {"counter": are_counters, "info": are_infos, "stateset": are_states}
@@ -21,25 +23,6 @@ _STEP = 500
 
 Held = Mapping[bytes, Mapping[int, frozenset[bytes]]]
 """``{family: {app: series that an app before it has}}``"""
-
-
-class Written:
-    """What was made of a cell, kept with it.
-
-    Attributes:
-        arranged: A histogram's or summary's samples in order; None: they are not valid.
-        is_arranged: Whether that is known.
-        named: Samples by their name.
-        plain: Samples without exemplars.
-    """
-
-    __slots__ = ("arranged", "is_arranged", "named", "plain")
-
-    def __init__(self) -> None:
-        self.arranged: bytes | None = None
-        self.is_arranged = False
-        self.named: dict[bytes, bytes] | None = None
-        self.plain: bytes | None = None
 
 
 class Validity:
@@ -56,7 +39,7 @@ class Validity:
         # are not.
         self._checked: dict[bytes, FamilyType] = {}
         self._unfit: dict[bytes, set[int]] = {}
-        # Cells without what is held of them.
+        # Cells without what is held of them, and what they have twice.
         self._reduced: dict[tuple[bytes, int], Family] = {}
 
     def follow_held(self, changes: Changes) -> None:
@@ -71,13 +54,20 @@ class Validity:
                     changes.cell(name, app)
         self._held_before = dict(self._held)
 
-    def reduce(self, name: bytes, app: int, cell: Family | None) -> None:
-        """Leave out of a cell what is held of it."""
-        held = self._held_before.get(name, {}).get(app)
-        if held and cell is not None and not cell.quoted:
-            self._reduced[name, app] = without(cell, held)
-        else:
+    def reduce(self, name: bytes, app: int, cell: Family | None) -> Generator[None, None, None]:
+        """Leave out of a cell, in steps, what is held of it, and what it has twice."""
+        if cell is None or cell.quoted:
             self._reduced.pop((name, app), None)
+            return
+        repeats = yield from repeats_of(cell)
+        shown = cell if repeats is None else repeats.shown
+        held = self._held_before.get(name, {}).get(app)
+        if held:
+            shown = yield from without(shown, held)
+        if shown is cell:
+            self._reduced.pop((name, app), None)
+        else:
+            self._reduced[name, app] = shown
 
     def forget(self, name: bytes) -> None:
         """Forget a family that is gone."""
@@ -107,7 +97,7 @@ class Validity:
             if cell is None:
                 valid = True
             elif simple is not None:
-                valid = simple(cell)
+                valid = yield from simple(cell)
             else:
                 valid = yield from _is_arranged(cell)
             if not valid:
@@ -154,14 +144,6 @@ def _is_arranged(cell: Family) -> Generator[None, None, bool]:
         # It will be asked for, and may be long.
         written.named = yield from by_name(openmetrics_lines(cell))
     return written.arranged is not None
-
-
-def written_of(cell: Family) -> Written:
-    """Return what is kept with a cell."""
-    if cell.written is None:
-        cell.written = Written()
-    written: Written = cell.written
-    return written
 
 
 def named(cell: Family) -> dict[bytes, bytes]:
