@@ -22,6 +22,7 @@ from exporter_proxy.payload.capnp_reader import CapnpReader
 from exporter_proxy.payload.detect import detect
 from exporter_proxy.payload.json_reader import JsonReader
 from exporter_proxy.payload.message import Message, MessageReader
+from exporter_proxy.sources.admission import Admission
 from exporter_proxy.sources.receiver import Descriptors, Receiver, Shared, Unfinished
 from exporter_proxy.sources.receiver.connection import Connection
 from exporter_proxy.table import Table
@@ -74,7 +75,7 @@ async def _connection_items(document: bytes) -> dict[str, float]:
             path,
             lambda: _listen(path),
             config=ReceiverConfig(format="auto"),
-            table=Table(),
+            admission=Admission(Table()),
             shared=Shared(Unfinished(_LIMIT), Descriptors(20_000)),
             concurrent_requests=2048,
         )

@@ -7,7 +7,7 @@ from exporter_proxy.exposition.series import sample
 
 _HELP = {
     "exporter_proxy_app_up": "Whether the app's metrics are fresh: its last poll succeeded, "
-    "or it pushed and has not expired since.",
+    "or it pushed, and it has not expired since.",
     "exporter_proxy_app_last_update_timestamp_seconds": "When the app's metrics were last "
     "replaced, in Unix time.",
     "exporter_proxy_app_samples": "Samples that the app has on the page.",

@@ -372,7 +372,7 @@ class Catalog:
         own = list(
             app_series(
                 app,
-                up=row is not None and problem is None,
+                up=self._table.is_up(app),
                 updated_ns=updated_ns,
                 samples=None if reading is None else sum(each.count for each in reading.escaped),
                 findings=None if reading is None else reading.all_findings,

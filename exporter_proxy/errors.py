@@ -15,6 +15,9 @@ sentence for a person, which quotes the input, cut to a bounded length.
 from typing import Literal
 
 RejectReason = Literal[
+    "app_over_bytes",
+    "app_over_rate",
+    "app_over_samples",
     "bad_name",
     "bad_ttl",
     "empty_message",
@@ -35,6 +38,8 @@ RejectReason = Literal[
 ]
 
 PollReason = Literal[
+    "app_over_bytes",
+    "app_over_samples",
     "body_too_large",
     "connect",
     "dns",

@@ -8,10 +8,13 @@ from collections.abc import Callable, Sequence
 
 from exporter_proxy import __version__
 from exporter_proxy.app_rules import rules_for
+from exporter_proxy.app_terms import terms_for
 from exporter_proxy.config import Config
+from exporter_proxy.expiry import Expiry
 from exporter_proxy.self_metrics import SelfMetrics
 from exporter_proxy.serving import ScrapePort
 from exporter_proxy.signals import StopSignals
+from exporter_proxy.sources.admission import Admission, Life
 from exporter_proxy.sources.base import Source, TargetStatus
 from exporter_proxy.sources.checking import unreadable_line
 from exporter_proxy.sources.receiver import open_receivers
@@ -24,8 +27,6 @@ logger = logging.getLogger(__name__)
 _GRACE_SECONDS = 5.0
 # How long the loop may have to wait for a worker thread to let go of the interpreter.
 _SWITCH_SECONDS = 0.0005
-# How often apps are looked for whose time to live has passed.
-_EXPIRY_SECONDS = 0.5
 
 
 async def run(config: Config) -> None:
@@ -86,7 +87,7 @@ class Proxy:
         self._sources = self._make_sources()
         self._views = self._make_views()
         self._port = ScrapePort(self._views.application(), _GRACE_SECONDS)
-        self._expiry: asyncio.TimerHandle | None = None
+        self._expiry = Expiry(self.table)
         self._ready = False
 
     def _make_sources(self) -> list[Source]:
@@ -97,7 +98,8 @@ class Proxy:
         exporter = config.exporter
         rejects = exporter.exposition == "merged" and exporter.invalid_metrics == "reject"
         check = unreadable_line if rejects else None
-        sources += open_receivers(config, table, check=check)
+        admission = Admission(table, terms=terms_for(config), check=check)
+        sources += open_receivers(config, admission)
         if config.poll_external.poll_other_scrape_endpoints:
             # Its client is not needed by those who don't poll.
             from exporter_proxy.sources.poll import Poller  # noqa: PLC0415
@@ -105,8 +107,8 @@ class Proxy:
             poller = Poller(
                 config.poll_external,
                 table,
-                default_expire_after=exporter.expire_after,
-                check=check,
+                admission,
+                life=Life(exporter.expire_after, exporter.on_expire),
             )
             self._targets = lambda: poller.targets
             sources.append(poller)
@@ -122,7 +124,7 @@ class Proxy:
             await source.start()
         address = await self._port.open(self._config.exporter.scrape_expose_endpoint)
         self._views.start()
-        self._expire()
+        self._expiry.start()
         self._ready = True
         if not self._sources:
             logger.warning("no source is turned on: the page stays empty")
@@ -164,15 +166,7 @@ class Proxy:
         for source in self._sources:
             source.pause()
         await asyncio.gather(*(source.stop(grace_seconds) for source in self._sources))
-        if self._expiry is not None:
-            self._expiry.cancel()
-            self._expiry = None
+        self._expiry.stop()
         await self._port.close(grace_seconds)
         await self._views.stop()
         self._workers.close()
-
-    def _expire(self) -> None:
-        """Drop what has passed its time to live, now and from now on."""
-        for app in self.table.expire():
-            logger.info("app expired: app=%s", app)
-        self._expiry = asyncio.get_running_loop().call_later(_EXPIRY_SECONDS, self._expire)

@@ -1,14 +1,20 @@
 """The one place where sources and views meet: the latest payload of each application."""
 
-import heapq
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
+from exporter_proxy.clocks import boot_seconds
+from exporter_proxy.deadlines import Deadlines
 from exporter_proxy.errors import table_full
 
 Payload = tuple[bytes, ...]
 """Exposition text, UTF-8, in pieces cut at line ends; all but the largest are one piece."""
+
+OnExpire = Literal["drop", "mark"]
+"""What becomes of an app whose time to live has passed: it is dropped, or it is said to be down."""
 
 
 class Row:
@@ -21,9 +27,10 @@ class Row:
         size: Bytes of the payload.
         source: Who wrote it, as ``/apps`` shows it.
         updated_ns: When, in nanoseconds since the epoch (UTC).
-        updated_at: When, in seconds of the monotonic clock, for ages.
+        updated_at: When, in seconds of the clock of ages.
         updates: How often the application was written since it was first seen.
-        expires_at: When it is dropped, in seconds of the monotonic clock; infinite for never.
+        expires_at: When its time to live has passed, on that clock; infinite for never.
+        on_expire: What becomes of it then.
         derived: What views computed from this row, by view; a row is replaced, so nothing in here
             can be stale.
     """
@@ -33,6 +40,7 @@ class Row:
         "derived",
         "expires_at",
         "number",
+        "on_expire",
         "payload",
         "size",
         "source",
@@ -52,6 +60,7 @@ class Row:
         updated_at: float,
         updates: int,
         expires_at: float,
+        on_expire: OnExpire,
     ) -> None:
         self.app = app
         self.number = number
@@ -62,6 +71,7 @@ class Row:
         self.updated_at = updated_at
         self.updates = updates
         self.expires_at = expires_at
+        self.on_expire = on_expire
         self.derived: dict[str, object] | None = None
 
     def release_payload(self) -> None:
@@ -84,13 +94,19 @@ class Snapshot:
 class Problem:
     """Why the metrics of an app are missing or old, as its source sees it.
 
-    ``since_ns`` is when it began, in nanoseconds since the epoch (UTC).
+    Attributes:
+        app: Whose.
+        source: Who says so.
+        text: What is wrong, for a person.
+        since_ns: When it began, in nanoseconds since the epoch (UTC).
+        is_refusal: What the app sent was refused: it is there, and its next update ends this.
     """
 
     app: str
     source: str
     text: str
     since_ns: int
+    is_refusal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +117,14 @@ class Ghost:
         app: Its name.
         number: The number that its row had.
         updated_ns: When it was last updated, in nanoseconds since the epoch (UTC).
-        forget_at: When it is forgotten, in seconds of the monotonic clock.
+        dropped_ns: When it was dropped, likewise.
+        forget_at: When it is forgotten, in seconds of the clock of ages.
     """
 
     app: str
     number: int
     updated_ns: int
+    dropped_ns: int
     forget_at: float
 
 
@@ -118,6 +136,12 @@ class Table:
     """Latest payload of each app, replaced as a whole by every update.
 
     All methods are synchronous and hence atomic on the one event loop that calls them.
+
+    Args:
+        max_apps: How many it takes.
+        forget_after: Seconds for which a dropped app is remembered.
+        wall_ns: The time of day, in nanoseconds since the epoch: for people, never for ages.
+        monotonic: The clock of ages, in seconds.
     """
 
     def __init__(
@@ -126,7 +150,7 @@ class Table:
         max_apps: int = 100_000,
         forget_after: float = FORGET_SECONDS,
         wall_ns: Callable[[], int] = time.time_ns,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = boot_seconds,
     ) -> None:
         self._rows: dict[str, Row] = {}
         self._max_apps = max_apps
@@ -135,14 +159,13 @@ class Table:
         self._monotonic = monotonic
         self._generation = 0
         self._snapshot = Snapshot(0, ())
-        # (deadline, app), at least one for each row that expires; an entry whose row was updated
-        # since is put back with the row's own deadline, so that there is no entry an update.
-        self._deadlines: list[tuple[float, str]] = []
-        # app: its earliest deadline in the heap
-        self._armed: dict[str, float] = {}
+        self._deadlines = Deadlines()
+        # app: since when it is marked, in nanoseconds since the epoch
+        self._expired: dict[str, int] = {}
         self._problems: dict[str, Problem] = {}
-        # The one to be forgotten next first; never more than apps are taken.
-        self._ghosts: dict[str, Ghost] = {}
+        # The one to be forgotten next first; never more than apps are taken. A plain dict would be
+        # searched for its first from the place on where its first ever was.
+        self._ghosts: OrderedDict[str, Ghost] = OrderedDict()
         self._next_number = 0
         # Places that are kept for apps that are on their way.
         self._promised = 0
@@ -200,6 +223,7 @@ class Table:
         *,
         source: str,
         expire_after: float = NEVER,
+        on_expire: OnExpire = "drop",
         promised: bool = False,
     ) -> Row:
         """Replace all that ``app`` had.
@@ -208,7 +232,8 @@ class Table:
             app: A name that passed :func:`exporter_proxy.payload.names.check_name`.
             payload: Its exposition text, as it came.
             source: Who writes, as ``/apps`` shows it.
-            expire_after: Seconds until the app is dropped if nothing else comes.
+            expire_after: Seconds until the app expires if nothing else comes.
+            on_expire: What becomes of it then.
             promised: It was said that there is room, and that counts.
 
         Raises:
@@ -228,12 +253,27 @@ class Table:
         now = self._monotonic()
         size = len(payload[0]) if len(payload) == 1 else sum(map(len, payload))
         expires_at = now + expire_after
-        row = Row(app, number, payload, size, source, self._wall_ns(), now, updates, expires_at)
+        row = Row(
+            app,
+            number,
+            payload,
+            size,
+            source,
+            self._wall_ns(),
+            now,
+            updates,
+            expires_at,
+            on_expire,
+        )
         self._rows[app] = row
         self._generation += 1
         self._tell(app)
         if expires_at != NEVER:
-            self._arm(app, expires_at)
+            self._deadlines.enter(app, expires_at)
+        if self._expired:
+            self._expired.pop(app, None)
+        if self._problems:
+            self._forgive(app)
         return row
 
     def set_problem(self, app: str, text: str | None, *, source: str) -> None:
@@ -251,6 +291,36 @@ class Table:
         since_ns = self._wall_ns() if previous is None else previous.since_ns
         self._problems[app] = Problem(app, source, text, since_ns)
 
+    def refuse(self, app: str, text: str, *, source: str) -> None:
+        """Say why an update of ``app`` was refused; it keeps what it had, and its next one ends it.
+
+        Nothing is noted of an app that the table knows nothing of: names cost a sender nothing.
+        """
+        if app not in self._rows and app not in self._ghosts:
+            return
+        previous = self._problems.get(app)
+        if previous is not None and not previous.is_refusal:
+            # Its source says more than we could.
+            return
+        since_ns = self._wall_ns() if previous is None else previous.since_ns
+        self._problems[app] = Problem(app, source, text, since_ns, is_refusal=True)
+        if previous is None:
+            self._generation += 1
+            self._tell(app)
+
+    def _forgive(self, app: str) -> None:
+        """Forget that an update was refused."""
+        problem = self._problems.get(app)
+        if problem is not None and problem.is_refusal:
+            del self._problems[app]
+
+    def is_up(self, app: str) -> bool:
+        """Tell whether the metrics of ``app`` are fresh."""
+        if app not in self._rows or app in self._expired:
+            return False
+        problem = self._problems.get(app)
+        return problem is None or problem.is_refusal
+
     @property
     def problems(self) -> Mapping[str, Problem]:
         """What is wrong with which app, in the order in which it began."""
@@ -261,11 +331,14 @@ class Table:
         row = self._rows.pop(app, None)
         if row is None:
             return False
+        self._expired.pop(app, None)
         if self._forget_after > 0:
             forget_at = self._monotonic() + self._forget_after
-            self._ghosts[app] = Ghost(app, row.number, row.updated_ns, forget_at)
+            self._ghosts[app] = Ghost(app, row.number, row.updated_ns, self._wall_ns(), forget_at)
             if len(self._ghosts) > self._max_apps:
                 self.forget(next(iter(self._ghosts)))
+        else:
+            self._forgive(app)
         self._generation += 1
         self._tell(app)
         return True
@@ -273,6 +346,7 @@ class Table:
     def forget(self, app: str) -> None:
         """Forget that a dropped ``app`` was ever there."""
         if self._ghosts.pop(app, None) is not None:
+            self._forgive(app)
             self._generation += 1
             self._tell(app)
 
@@ -281,34 +355,61 @@ class Table:
         """Apps that were dropped not long ago, by name."""
         return self._ghosts
 
-    def expire(self) -> list[str]:
-        """Drop the apps whose time to live has passed, and return their names.
+    @property
+    def expired(self) -> Mapping[str, int]:
+        """Apps that are marked: since when, in nanoseconds since the epoch (UTC)."""
+        return self._expired
+
+    def expire(self, most: int | None = None) -> list[str]:
+        """Drop or mark the apps whose time to live has passed, and return their names.
 
         Those dropped long ago are forgotten.
+
+        Args:
+            most: How many apps are looked at, so that the caller may let others have their turn
+                and go on; see :attr:`is_due`. None: all.
         """
         now = self._monotonic()
-        dropped: list[str] = []
-        while self._deadlines and self._deadlines[0][0] <= now:
-            deadline, app = heapq.heappop(self._deadlines)
-            if self._armed.get(app) == deadline:
-                del self._armed[app]
-            row = self._rows.get(app)
-            if row is None or row.expires_at == NEVER:
-                continue
-            if row.expires_at > now:
-                self._arm(app, row.expires_at)
-            else:
-                self.drop(app)
-                dropped.append(app)
-        while self._ghosts:
-            ghost = next(iter(self._ghosts.values()))
-            if ghost.forget_at > now:
-                break
-            self.forget(ghost.app)
-        return dropped
+        ended: list[str] = []
+        left = most
+        while left != 0 and self._deadlines.is_due(now):
+            app = self._deadlines.pop()
+            if self._end(app, now):
+                ended.append(app)
+            left = None if left is None else left - 1
+        while left != 0 and self._oldest_ghost_is_due(now):
+            self.forget(next(iter(self._ghosts)))
+            left = None if left is None else left - 1
+        return ended
+
+    @property
+    def is_due(self) -> bool:
+        """Whether there is something for :meth:`expire` to look at."""
+        now = self._monotonic()
+        return self._deadlines.is_due(now) or self._oldest_ghost_is_due(now)
+
+    def _end(self, app: str, now: float) -> bool:
+        """Drop or mark an app that has come up, if its time to live has passed."""
+        row = self._rows.get(app)
+        if row is None or row.expires_at == NEVER:
+            return False
+        if row.expires_at > now:
+            self._deadlines.enter(app, row.expires_at)
+            return False
+        if row.on_expire == "drop":
+            return self.drop(app)
+        if app in self._expired:
+            return False
+        self._expired[app] = self._wall_ns()
+        self._generation += 1
+        self._tell(app)
+        return True
+
+    def _oldest_ghost_is_due(self, now: float) -> bool:
+        return bool(self._ghosts) and next(iter(self._ghosts.values())).forget_at <= now
 
     def seconds_left(self, row: Row) -> float:
-        """Return how long it is until ``row`` is dropped; infinite for never."""
+        """Return how long it is until ``row`` expires; infinite for never."""
         return row.expires_at - self._monotonic()
 
     def feed(self) -> dict[str, None]:
@@ -330,12 +431,3 @@ class Table:
     def _tell(self, app: str) -> None:
         for changes in self._feeds:
             changes[app] = None
-
-    def _arm(self, app: str, deadline: float) -> None:
-        if deadline < self._armed.get(app, NEVER):
-            self._armed[app] = deadline
-            heapq.heappush(self._deadlines, (deadline, app))
-            # Deadlines that only ever get shorter would leave an entry an update.
-            if len(self._deadlines) > 2 * len(self._armed) + 64:
-                self._deadlines = [(due, name) for name, due in self._armed.items()]
-                heapq.heapify(self._deadlines)

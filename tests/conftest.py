@@ -4,20 +4,24 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
-from tests.proxy_process import ROOT, ProxyProcess, free_port, http_get, until
+from tests.proxy_process import ROOT, ProxyProcess, Section, free_port, http_get, until
 
 
 class StartProxy(Protocol):
     """The fixture ``proxy``: keyword arguments are sections of the configuration."""
 
     def __call__(
-        self, *, command: Sequence[str] = (), wait: bool = True, **sections: Mapping[str, object]
+        self,
+        *,
+        command: Sequence[str] = (),
+        wait: bool = True,
+        **sections: Section | Sequence[Section],
     ) -> ProxyProcess:
         """Start a proxy and, unless told otherwise, wait until it is ready."""
 
@@ -30,7 +34,10 @@ def proxy() -> Iterator[StartProxy]:
     with tempfile.TemporaryDirectory(prefix="proxy-") as directory:
 
         def start(
-            *, command: Sequence[str] = (), wait: bool = True, **sections: Mapping[str, object]
+            *,
+            command: Sequence[str] = (),
+            wait: bool = True,
+            **sections: Section | Sequence[Section],
         ) -> ProxyProcess:
             own = Path(directory) / str(len(started))
             own.mkdir()

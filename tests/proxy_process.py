@@ -22,7 +22,8 @@ DEADLINE_SECONDS = 20.0
 
 _T = TypeVar("_T")
 
-Sections = Mapping[str, Mapping[str, object]]
+Section = Mapping[str, object]
+Sections = Mapping[str, Section | Sequence[Section]]
 
 
 class Response(NamedTuple):
@@ -82,11 +83,16 @@ def http_get(
 
 
 def toml(sections: Sections) -> str:
-    """Write a configuration file: tables of plain values, lists and inline tables."""
+    """Write a configuration file: tables of plain values, lists and inline tables.
+
+    A list of sections is written as ``[[name]]``, each of them.
+    """
     lines = []
-    for name, values in sections.items():
-        lines.append(f"[{name}]")
-        lines += [f"{key} = {_toml_value(value)}" for key, value in values.items()]
+    for name, section in sections.items():
+        single = isinstance(section, Mapping)
+        for values in [section] if single else section:
+            lines.append(f"[{name}]" if single else f"[[{name}]]")
+            lines += [f"{key} = {_toml_value(value)}" for key, value in values.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -120,7 +126,7 @@ class ProxyProcess:
         self._log_file = directory / "log"
         self._command = command or (sys.executable, "-m", "exporter_proxy")
         self._process: subprocess.Popen[bytes] | None = None
-        own: dict[str, dict[str, object]] = {
+        own: dict[str, Any] = {
             "exporter": {"scrape_expose_endpoint": f"127.0.0.1:{self.http_port}"},
             "receiver": {
                 "format": "auto",
@@ -129,7 +135,7 @@ class ProxyProcess:
             },
         }
         for name, values in sections.items():
-            own.setdefault(name, {}).update(values)
+            own[name] = own.get(name, {}) | values if isinstance(values, Mapping) else values
         self.config_file.write_text(toml(own), encoding="utf-8")
 
     def start(

@@ -128,6 +128,31 @@ def test_tells_of_each_app(reading: Reading) -> None:
     assert dict(reading.catalog.numbers) == {}
 
 
+def test_an_expired_app_that_stays_is_down_until_its_next_update(reading: Reading) -> None:
+    """Its metrics are what they were, and are not read again for that."""
+    row = {"source": "x", "expire_after": 10.0, "on_expire": "mark"}
+    reading.table.update("a", (b"# TYPE a gauge\na 1\n",), **row)
+    fresh = reading.page()
+    assert own(UP, "a", "1") in fresh
+
+    reading.clock.now += 10
+    assert reading.table.expire() == ["a"]
+
+    assert reading.page() == [line.replace(own(UP, "a", "1"), own(UP, "a", "0")) for line in fresh]
+    assert len(reading.read) == 1
+
+    reading.table.update("a", (b"# TYPE a gauge\na 1\n",), **row)
+
+    assert reading.page() == fresh
+
+
+def test_an_app_whose_update_was_refused_is_up(reading: Reading) -> None:
+    reading.update("a", b"a 1\n")
+    reading.table.refuse("a", "update refused: more than 5 bytes", source="x")
+
+    assert own(UP, "a", "1") in reading.page()
+
+
 def test_an_app_that_comes_back_is_the_last(reading: Reading) -> None:
     """What it left is not on the page a second time."""
     for app in ("a", "b"):

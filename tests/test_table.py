@@ -194,7 +194,6 @@ def test_expires_at_its_time_and_not_before(table: Table, clock: Clock):
     assert table.expire() == ["long"]
     assert apps(table) == ["ever"]
     assert not table._deadlines
-    assert not table._armed
 
 
 def test_every_update_begins_a_new_life(table: Table, clock: Clock):
@@ -262,7 +261,6 @@ def test_deadlines_do_not_pile_up(table: Table, clock: Clock):
     clock.seconds += 20_000
     assert sorted(table.expire()) == ["a", "b", "c"]
     assert not table._deadlines
-    assert not table._armed
 
 
 @given(
@@ -294,6 +292,158 @@ def test_expiry_as_if_every_row_were_looked_at(
         assert set(table.expire()) == due
         model = {app: end for app, end in model.items() if app not in due}
         assert apps(table) == list(model)
+
+
+def test_marked_app_stays_until_it_is_updated(table: Table, clock: Clock):
+    """By the timer alone; it is the same row, in the same place, and comes up only once."""
+    row = table.update("a", (b"1",), source="s", expire_after=5, on_expire="mark")
+    table.update("b", (b"1",), source="s")
+    assert table.is_up("a")
+    clock.seconds += 4.999
+    assert table.expire() == []
+    changes = table.feed()
+    changes.clear()
+    generation = table.generation
+    clock.seconds += 0.001
+    assert table.expire() == ["a"]
+    assert table.get("a") is row
+    assert dict(table.expired) == {"a": clock.wall_ns()}
+    assert (table.is_up("a"), table.is_up("b")) == (False, True)
+    assert (table.generation, list(changes)) == (generation + 1, ["a"])
+    clock.seconds += 1e6
+    assert table.expire() == []
+    assert not table.is_due
+
+    table.update("a", (b"2",), source="s", expire_after=5, on_expire="mark")
+    assert not table.expired
+    assert table.is_up("a")
+    assert apps(table) == ["a", "b"]
+    clock.seconds += 5
+    assert table.expire() == ["a"]
+
+
+def test_what_becomes_of_an_app_its_last_update_says(table: Table, clock: Clock):
+    table.update("a", (b"",), source="s", expire_after=5, on_expire="mark")
+    clock.seconds += 5
+    table.expire()
+    table.update("a", (b"",), source="s", expire_after=5, on_expire="drop")
+    clock.seconds += 5
+    assert table.expire() == ["a"]
+    assert "a" not in table
+    table.update("b", (b"",), source="s", expire_after=5, on_expire="mark")
+    clock.seconds += 5
+    table.expire()
+    assert table.drop("b")
+    assert not table.expired
+    assert table.ghosts["b"].dropped_ns == clock.wall_ns()
+
+
+def test_time_of_day_has_no_part_in_ages():
+    """It jumps by hours, forwards and back: nothing goes before its time, and nothing stays."""
+    seconds, wall_ns = 1000.0, 10**18
+    table = Table(forget_after=10, wall_ns=lambda: wall_ns, monotonic=lambda: seconds)
+    table.update("a", (b"",), source="s", expire_after=5)
+    table.update("b", (b"",), source="s", expire_after=5, on_expire="mark")
+    for jump in (6 * 3600, -12 * 3600):
+        wall_ns += jump * 10**9
+        assert table.expire() == []
+        assert table.seconds_left(table.get("a")) == 5
+    seconds += 5
+    assert table.expire() == ["a", "b"]
+    assert table.ghosts["a"].dropped_ns == wall_ns < table.ghosts["a"].updated_ns
+    wall_ns += 48 * 3600 * 10**9
+    table.expire()
+    assert list(table.ghosts) == ["a"]
+    seconds += 10
+    wall_ns -= 96 * 3600 * 10**9
+    table.expire()
+    assert not table.ghosts
+
+
+def test_expires_in_steps(table: Table, clock: Clock):
+    """So many are looked at in one go, whatever becomes of them: dropped, marked, put off."""
+    for number in range(9):
+        on_expire = ("drop", "mark")[number % 2]
+        table.update(f"{number}", (b"",), source="s", expire_after=5, on_expire=on_expire)
+    table.update("0", (b"",), source="s", expire_after=50)
+    clock.seconds += 5
+    seen = []
+    steps = 0
+    while table.is_due:
+        ended = table.expire(2)
+        assert len(ended) <= 2
+        seen += ended
+        steps += 1
+    assert sorted(seen) == list("12345678")
+    assert steps == 5
+    assert apps(table) == list("01357")
+    assert not table.is_due
+
+
+def test_forgets_in_steps(clock: Clock):
+    table = Table(forget_after=10, wall_ns=clock.wall_ns, monotonic=clock.monotonic)
+    for number in range(5):
+        table.update(f"{number}", (b"",), source="s")
+        table.drop(f"{number}")
+    assert not table.is_due
+    clock.seconds += 10
+    assert table.is_due
+    assert table.expire(3) == []
+    assert list(table.ghosts) == ["3", "4"]
+    table.expire(3)
+    assert not table.ghosts
+    assert not table.is_due
+
+
+def test_refusal_lasts_until_the_next_update(table: Table, clock: Clock):
+    """It keeps the time it began, and leaves the app up."""
+    row = table.update("a", (b"1",), source="s")
+    table.refuse("a", "too long", source="s")
+    clock.seconds += 10
+    generation = table.generation
+    table.refuse("a", "too often", source="t")
+    assert table.generation == generation
+    problem = Problem("a", "t", "too often", 1_000_000_000_005, is_refusal=True)
+    assert dict(table.problems) == {"a": problem}
+    assert table.is_up("a")
+    assert table.get("a") is row
+    table.update("b", (b"1",), source="s")
+    assert "a" in table.problems
+    table.update("a", (b"1",), source="s")
+    assert not table.problems
+
+
+def test_refusals_of_unknown_apps_are_not_kept(table: Table):
+    table.refuse("nobody", "too long", source="s")
+    assert not table.problems
+    assert table.generation == 0
+
+
+def test_refusal_goes_with_its_app(clock: Clock):
+    """As long as the app is remembered so is what it was told."""
+    table = Table(forget_after=10, wall_ns=clock.wall_ns, monotonic=clock.monotonic)
+    table.update("a", (b"1",), source="s")
+    table.drop("a")
+    table.refuse("a", "too long", source="s")
+    assert list(table.problems) == ["a"]
+    clock.seconds += 10
+    table.expire()
+    assert not table.problems
+    forgetful = Table(forget_after=0)
+    forgetful.update("a", (b"1",), source="s")
+    forgetful.refuse("a", "too long", source="s")
+    forgetful.drop("a")
+    assert not forgetful.problems
+
+
+def test_what_its_source_says_of_an_app_counts_more_than_a_refusal(table: Table):
+    table.update("a", (b"1",), source="poller")
+    table.set_problem("a", "poll failing", source="poller")
+    table.refuse("a", "too long", source="receiver")
+    assert table.problems["a"].text == "poll failing"
+    table.update("a", (b"1",), source="receiver")
+    assert table.problems["a"].text == "poll failing"
+    assert not table.is_up("a")
 
 
 def test_problem_keeps_the_time_it_began(table: Table, clock: Clock):

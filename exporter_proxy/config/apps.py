@@ -1,10 +1,11 @@
 """What becomes of the metrics of apps: the ``[[app]]`` sections."""
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Literal
 
-from exporter_proxy.config.kinds import Boolean
+from exporter_proxy.config.kinds import Age, Boolean
 from exporter_proxy.config.labels import LABELS, PATTERN, PATTERNS
+from exporter_proxy.config.limits import ON_EXPIRE, RATE, SAMPLES, SIZE
 from exporter_proxy.config.tables import ListOf, Section
 
 
@@ -20,6 +21,13 @@ class AppConfig:
         keep: Patterns of the metric families to keep; none: all.
         drop: Patterns of the metric families to leave out.
         honor_timestamps: Whether timestamps of samples are kept.
+        expire_after: Seconds after which an app that sent nothing expires; None: as its source has
+            it.
+        on_expire: What becomes of it then; None: as its source has it.
+        max_samples: Samples of an update; 0: no limit. None, here and below: as ``[exporter]`` has
+            it for every app.
+        max_bytes: Bytes of an update; 0: no limit.
+        max_updates_per_second: Updates, on average; 0: no limit.
     """
 
     match: Annotated[str, PATTERN]
@@ -28,6 +36,11 @@ class AppConfig:
     keep: Annotated[tuple[str, ...], PATTERNS] = ()
     drop: Annotated[tuple[str, ...], PATTERNS] = ()
     honor_timestamps: Annotated[bool, Boolean()] = True
+    expire_after: Annotated[float | None, Age()] = None
+    on_expire: Annotated[Literal["drop", "mark"] | None, ON_EXPIRE] = None
+    max_samples: Annotated[int | None, SAMPLES] = None
+    max_bytes: Annotated[int | None, SIZE] = None
+    max_updates_per_second: Annotated[float | None, RATE] = None
 
 
 APPS = ListOf(

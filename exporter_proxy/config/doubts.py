@@ -67,7 +67,9 @@ def _without_effect(config: Config) -> list[str]:
         "exporter.app_label": exporter.app_label,
         "exporter.extra_labels": exporter.extra_labels,
         "exporter.invalid_metrics": exporter.invalid_metrics != "quarantine",
-        "[[app]]": config.apps,
+        "labels, keep, drop and honor_timestamps of [[app]]": any(
+            app.labels or app.keep or app.drop or not app.honor_timestamps for app in config.apps
+        ),
         "labels, keep, drop and honor_timestamps of endpoints": any(
             endpoint.labels or endpoint.keep or endpoint.drop or not endpoint.honor_timestamps
             for endpoint in config.poll_external.other_scrape_endpoints

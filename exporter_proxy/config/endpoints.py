@@ -15,6 +15,7 @@ from exporter_proxy.config.kinds import (
     type_name,
 )
 from exporter_proxy.config.labels import LABELS, PATTERNS
+from exporter_proxy.config.limits import ON_EXPIRE, SAMPLES, SIZE
 from exporter_proxy.config.tables import Section, TableOf, Written, read_all
 from exporter_proxy.config.texts import Choice, Path, SecretText, String
 from exporter_proxy.config.urls import EndpointUrl, hide_user_info, split_url
@@ -92,7 +93,11 @@ class ScrapeSettings:
         client_timeout: Seconds that a poll may take, connecting included.
         on_failure: What becomes of the last good metrics when a poll fails.
         max_body_size: Bytes of a page, after decompression.
-        expire_after: Seconds after which metrics are dropped; None: ``exporter.expire_after``.
+        expire_after: Seconds after which an app without a good poll expires; None:
+            ``exporter.expire_after``.
+        on_expire: What becomes of it then; None: ``exporter.on_expire``.
+        max_samples: Samples of a page; 0: no limit; None: ``exporter.app_max_samples``.
+        max_bytes: Bytes of a page, once it has come; 0: no limit; None: ``exporter.app_max_bytes``.
     """
 
     allow_invalid_certs: Annotated[bool, Boolean()] = True
@@ -101,6 +106,9 @@ class ScrapeSettings:
     on_failure: Annotated[Literal["keep", "drop"], Choice("keep", "drop")] = "keep"
     max_body_size: Annotated[int, Size()] = 64 * 2**20
     expire_after: Annotated[float | None, Age()] = None
+    on_expire: Annotated[Literal["drop", "mark"] | None, ON_EXPIRE] = None
+    max_samples: Annotated[int | None, SAMPLES] = None
+    max_bytes: Annotated[int | None, SIZE] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

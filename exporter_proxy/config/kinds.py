@@ -17,6 +17,8 @@ T = TypeVar("T")
 NEVER = float("inf")
 _YEAR_SECONDS = 365 * 86400
 _LONGEST_SECONDS = 100 * _YEAR_SECONDS
+_MOST_A_SECOND = 1_000_000
+_LEAST_A_SECOND = 0.000_001
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -156,6 +158,25 @@ class Age(Duration):
         return NEVER if value == "never" else super().convert(value) or NEVER
 
 
+class Rate(Kind[float]):
+    """How often a second something may happen; 0 means without limit."""
+
+    expected = "a number of at least 0, such as 2 or 0.1"
+
+    def convert(self, value: object) -> float:
+        """See :meth:`Kind.convert`."""
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise UnfitError
+        # also refuses not-a-number, of which no comparison is true
+        if not value >= 0:
+            raise UnfitError
+        if value > _MOST_A_SECOND:
+            raise UnfitError("must be at most 1000000")
+        if 0 < value < _LEAST_A_SECOND:
+            raise UnfitError("must be at least 0.000001, or 0 for no limit")
+        return float(value)
+
+
 class Size(Kind[int]):
     """A number of bytes, or a string such as ``"64MiB"``; read as bytes."""
 
@@ -169,3 +190,15 @@ class Size(Kind[int]):
         if size > 2**40:
             raise UnfitError("must be at most 1TiB")
         return size
+
+
+class SizeLimit(Size):
+    """A size that something may have; 0 means without limit."""
+
+    expected = 'a size such as 1048576 or "64MiB", or 0 for no limit'
+
+    def convert(self, value: object) -> int:
+        """See :meth:`Kind.convert`."""
+        if value == 0 and not isinstance(value, bool):
+            return 0
+        return super().convert(value)

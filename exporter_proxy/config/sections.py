@@ -18,6 +18,7 @@ from exporter_proxy.config.kinds import (
     UnfitError,
 )
 from exporter_proxy.config.labels import APP_LABEL, LABELS
+from exporter_proxy.config.limits import ON_EXPIRE, RATE, SAMPLES, SIZE
 from exporter_proxy.config.tables import Section, Written, kinds_of
 from exporter_proxy.config.texts import Choice, FileMode, ListenAddress, SocketPath, String
 from exporter_proxy.config.values import Address
@@ -45,7 +46,12 @@ class ExporterConfig:
         concurrent_requests: Connections at once, for each receiver.
         scrape_expose_endpoint: The scrape port.
         max_apps: How many apps the table takes.
-        expire_after: Seconds after which an app that sent nothing is dropped; infinite: never.
+        expire_after: Seconds after which an app that sent nothing expires; infinite: never.
+        on_expire: What becomes of it then: its metrics are dropped, or stay and it is said to be
+            down.
+        app_max_samples: Samples of an update of any app; 0: no limit.
+        app_max_bytes: Bytes of an update of any app; 0: no limit.
+        app_max_updates_per_second: Updates of any app that pushes, on average; 0: no limit.
         forget_after: Seconds for which it is still said of a dropped app that it is down.
         exposition: How payloads become a page.
         invalid_metrics: What becomes of metric families that can't be read.
@@ -62,6 +68,10 @@ class ExporterConfig:
     scrape_expose_endpoint: Annotated[Address, ListenAddress(6555)] = SCRAPE_ADDRESS
     max_apps: Annotated[int, Integer(1, 100_000_000)] = 100_000
     expire_after: Annotated[float, Age()] = NEVER
+    on_expire: Annotated[Literal["drop", "mark"], ON_EXPIRE] = "drop"
+    app_max_samples: Annotated[int, SAMPLES] = 0
+    app_max_bytes: Annotated[int, SIZE] = 0
+    app_max_updates_per_second: Annotated[float, RATE] = 0.0
     forget_after: Annotated[float, Duration(0, '3600 or "24h"')] = 86400.0
     exposition: Annotated[Literal["verbatim", "merged"], Choice("verbatim", "merged")] = "merged"
     invalid_metrics: Annotated[
@@ -92,8 +102,9 @@ class ReceiverConfig:
         max_buffered: Bytes of all unfinished messages together; beyond it reading pauses.
         message_timeout: Seconds that a message may take once begun.
         idle_timeout: Seconds that an open connection may be silent between messages.
-        expire_after: Seconds after which an app that sent nothing is dropped; infinite: never;
+        expire_after: Seconds after which an app that sent nothing expires; infinite: never;
             None: ``exporter.expire_after``.
+        on_expire: What becomes of it then; None: ``exporter.on_expire``.
     """
 
     format: Annotated[Literal["json", "capnp", "auto"], Choice("json", "capnp", "auto")] = "json"
@@ -109,6 +120,7 @@ class ReceiverConfig:
     message_timeout: Annotated[float, Duration(0.001, '10 or "1m"')] = 10.0
     idle_timeout: Annotated[float, Duration(0.001, '300 or "5m"')] = 300.0
     expire_after: Annotated[float | None, Age()] = None
+    on_expire: Annotated[Literal["drop", "mark"] | None, ON_EXPIRE] = None
 
 
 def _check_receiver(written: Written, key: str) -> list[str]:

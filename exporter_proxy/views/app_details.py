@@ -4,12 +4,12 @@ from collections.abc import Generator, Sequence
 from typing import NamedTuple
 from urllib.parse import quote as quote_url
 
-from exporter_proxy.catalog import AppReading, Catalog
+from exporter_proxy.catalog import Catalog
 from exporter_proxy.exposition.merged.conflicts import conflicts_in_steps
 from exporter_proxy.exposition.model import Finding, Quarantined
 from exporter_proxy.exposition.report import ConflictReport, conflict_report
 from exporter_proxy.table import NEVER, Ghost, Problem, Row, Table
-from exporter_proxy.views.app_lines import OK, count_once
+from exporter_proxy.views.app_lines import count_once, state_of
 
 PREFIX = "/apps/"
 # Families after which the event loop may be served.
@@ -33,9 +33,11 @@ class Details(NamedTuple):
         state: As ``/apps`` shows it.
         row: What the table has; None: nothing, at present.
         ghost: What the table remembers of it, if it was dropped.
+        up: Whether its metrics are fresh.
         problem: What is wrong with it.
+        expired_ns: Since when it has been marked, in nanoseconds since the epoch; None: it isn't.
         samples: How many its metrics have, those held back not counted.
-        expires_in: Seconds; None: it does not expire.
+        expires_in: Seconds; None: it does not expire, or has.
         families: What it has on the page; this and the next are None where payloads are not read.
         quarantined: What is held back.
         findings: Repairs and warnings.
@@ -46,7 +48,9 @@ class Details(NamedTuple):
     state: str
     row: Row | None
     ghost: Ghost | None
+    up: bool
     problem: Problem | None
+    expired_ns: int | None
     samples: int = 0
     expires_in: float | None = None
     families: Sequence[FamilyLine] | None = None
@@ -82,22 +86,29 @@ def read_details(app: str, table: Table, catalog: Catalog) -> Generator[None, No
     """
     row, ghost, problem = table.get(app), table.ghosts.get(app), table.problems.get(app)
     reading = catalog.readings.get(app)
-    state = _state(row, reading, problem)
     if row is None:
         if ghost is None and problem is None:
             return None
-        return Details(app, state, row, ghost, problem)
-    expires_in = None if row.expires_at == NEVER else max(0.0, table.seconds_left(row))
+        state = "dropped" if problem is None else problem.text
+        return Details(app, state, row, ghost, up=False, problem=problem, expired_ns=None)
+    expired_ns = table.expired.get(app)
+    state = state_of(reading, problem, expired_ns)
+    up = table.is_up(app)
+    expires_in = None
+    if expired_ns is None and row.expires_at != NEVER:
+        expires_in = max(0.0, table.seconds_left(row))
     if reading is None:
         samples = yield from count_once(row)
-        return Details(app, state, row, ghost, problem, samples, expires_in)
+        return Details(app, state, row, ghost, up, problem, expired_ns, samples, expires_in)
     families, conflicts = yield from _families(app, catalog)
     return Details(
         app,
         state,
         row,
         ghost,
+        up,
         problem,
+        expired_ns,
         reading.samples,
         expires_in,
         families,
@@ -124,11 +135,3 @@ def _families(
             yield
     found = yield from conflicts_in_steps(index, cells, number)
     return shown, [conflict_report(each, catalog.name_of) for each in found]
-
-
-def _state(row: Row | None, reading: AppReading | None, problem: Problem | None) -> str:
-    if problem is not None:
-        return problem.text
-    if row is None:
-        return "dropped"
-    return OK if reading is None else reading.state

@@ -55,6 +55,10 @@ def _head(details: Details, now_ns: int) -> str:
     }
     if details.problem is not None:
         known["Since"] = show_time(details.problem.since_ns)
+    if details.expired_ns is not None:
+        known["Expired since"] = show_time(details.expired_ns)
+    if details.ghost is not None:
+        known["Dropped"] = show_time(details.ghost.dropped_ns)
     if details.expires_in is not None:
         known["Expires in"] = f"{details.expires_in:.1f} s"
     lines = "".join(

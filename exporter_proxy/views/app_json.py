@@ -43,7 +43,7 @@ def _head(details: Details, now_ns: int) -> dict[str, Any]:
         "current_time": show_time(now_ns),
         "app": unicode_of(details.app),
         "state": unicode_of(details.state),
-        "up": row is not None and problem is None,
+        "up": details.up,
         "last_update": None if updated_ns is None else show_time(updated_ns),
         "last_update_ns": updated_ns,
         "source": None if details.source is None else unicode_of(details.source),
@@ -54,6 +54,8 @@ def _head(details: Details, now_ns: int) -> dict[str, Any]:
         "bytes": 0 if row is None else row.size,
         "updates": 0 if row is None else row.updates,
         "expires_in_seconds": details.expires_in,
+        "expired_since": None if details.expired_ns is None else show_time(details.expired_ns),
+        "dropped": None if details.ghost is None else show_time(details.ghost.dropped_ns),
     }
 
 

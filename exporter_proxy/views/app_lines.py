@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from exporter_proxy.catalog import AppReading
 from exporter_proxy.exposition.samples import count_samples
-from exporter_proxy.table import Problem, Row, Snapshot
+from exporter_proxy.table import Ghost, Problem, Row, Snapshot
 
 ROWS_A_STEP = 200
 
@@ -46,36 +46,62 @@ class AppLine(NamedTuple):
 
 
 def read_lines(
-    snapshot: Snapshot, problems: Mapping[str, Problem], readings: Mapping[str, AppReading]
+    snapshot: Snapshot,
+    problems: Mapping[str, Problem],
+    readings: Mapping[str, AppReading],
+    *,
+    expired: Mapping[str, int],
+    ghosts: Mapping[str, Ghost],
 ) -> Generator[None, None, list[AppLine]]:
     """Return the lines of all rows, then those of apps that have a problem and no row.
 
     A generator that yields after each step, as counting samples may take long; where payloads are
     read they are counted already.
+
+    Args:
+        snapshot: The rows.
+        problems: What is wrong with which app.
+        readings: What was read of the apps.
+        expired: Apps that are marked: since when, in nanoseconds since the epoch.
+        ghosts: Apps that were dropped.
     """
     lines: list[AppLine] = []
     apps = set()
     for number, row in enumerate(snapshot.rows):
-        problem = problems.get(row.app)
         reading = readings.get(row.app)
         if reading is None:
-            state, samples = OK, (yield from count_once(row))
+            samples = yield from count_once(row)
         else:
-            state, samples = reading.state, reading.samples
-        if problem is not None:
-            state = problem.text
+            samples = reading.samples
+        state = state_of(reading, problems.get(row.app), expired.get(row.app))
         lines.append(
             AppLine(row.app, row.updated_ns, row.source, samples, row.size, row.updates, state)
         )
         apps.add(row.app)
         if number % ROWS_A_STEP == 0:
             yield
-    lines += [
-        AppLine(app, None, problem.source, 0, 0, 0, problem.text)
-        for app, problem in problems.items()
-        if app not in apps
-    ]
+    for app, problem in problems.items():
+        if app not in apps:
+            ghost = ghosts.get(app)
+            updated_ns = None if ghost is None else ghost.updated_ns
+            lines.append(AppLine(app, updated_ns, problem.source, 0, 0, 0, problem.text))
     return lines
+
+
+def state_of(reading: AppReading | None, problem: Problem | None, expired_ns: int | None) -> str:
+    """Return the state of an app that the table has.
+
+    Args:
+        reading: What was read of it; None: payloads are not read.
+        problem: What is wrong with it.
+        expired_ns: Since when it is marked, in nanoseconds since the epoch; None: it isn't.
+    """
+    wrong = [] if expired_ns is None else [f"expired since {show_second(expired_ns)}"]
+    if problem is not None:
+        wrong.append(problem.text)
+    if wrong:
+        return "; ".join(wrong)
+    return OK if reading is None else reading.state
 
 
 def count_once(row: Row) -> Generator[None, None, int]:
@@ -99,6 +125,11 @@ def show_time(ns: int) -> str:
     """Return nanoseconds since the epoch as ``2022-05-22 23:51:47.971181300 UTC``."""
     seconds, fraction = divmod(ns, 1_000_000_000)
     return f"{time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime(seconds))}.{fraction:09d} UTC"
+
+
+def show_second(ns: int) -> str:
+    """Return nanoseconds since the epoch as ``2022-05-22 23:51:47 UTC``."""
+    return f"{time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime(ns // 1_000_000_000))} UTC"
 
 
 def printable(text: str) -> str:

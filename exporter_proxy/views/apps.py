@@ -78,8 +78,15 @@ class AppsView:
                 draw = self._drawers[shown] = module.draw
             readings = await self._pages.readings()
             now_ns = self._wall_ns()
+            table = self._table
             lines = await in_slices(
-                read_lines(self._table.snapshot(), dict(self._table.problems), readings)
+                read_lines(
+                    table.snapshot(),
+                    dict(table.problems),
+                    readings,
+                    expired=dict(table.expired),
+                    ghosts=table.ghosts,
+                )
             )
             chunks = await in_slices(draw(lines, now_ns))
             short = sum(map(len, chunks)) <= LONGEST_IN_ONE

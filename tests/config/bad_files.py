@@ -11,6 +11,9 @@ URL = 'must be an HTTP or HTTPS URL, such as "http://127.0.0.1:9100/metrics"'
 AGE = 'must be a duration of at least 0 seconds, such as 300 or "5m", or "never"'
 IDLE = 'must be a duration of at least 0.001 seconds, such as 300 or "5m"'
 SIZE = 'must be a size of at least 1 byte, such as 1048576 or "64MiB"'
+SIZE_LIMIT = 'must be a size such as 1048576 or "64MiB", or 0 for no limit'
+RATE = "must be a number of at least 0, such as 2 or 0.1"
+APP = '[[app]]\nmatch = "a"\n'
 PART = "must be another label name: this one tells parts of a metric apart"
 RESERVED = "must be another label name: Prometheus keeps those with __ to itself"
 E_ACUTE = r"\xe9"
@@ -39,7 +42,8 @@ BAD = [
     (endpoint('{ url = "http://h/", password_file = "f" }'),
      f"{ENDPOINT}.password_file: unknown key (it belongs in an endpoint's basic_auth)"),
     ("expire_after = 1", ("expire_after: unknown key (it belongs in "
-     "[[poll_external.other_scrape_endpoints]], [exporter], [receiver] or [poll_external])")),
+     "[[app]], [[poll_external.other_scrape_endpoints]], [exporter], [receiver] or "
+     "[poll_external])")),
     ("[[other_scrape_endpoints]]",
      "other_scrape_endpoints: unknown section (it belongs in [poll_external])"),
     (RECEIVER + '"a\\nb" = 1', 'receiver."a\\nb": unknown key'),
@@ -88,7 +92,27 @@ BAD = [
     (RECEIVER + 'max_message_size = "512MiB"',
      ("receiver.max_buffered: 268435456: must be at least max_message_size, which is 536870912 "
      "bytes")),
+    # budgets
+    (EXPORTER + "app_max_samples = -1",
+     "exporter.app_max_samples: -1: must be an integer from 0 to 1000000000"),
+    (EXPORTER + 'app_max_bytes = "0B"', f'exporter.app_max_bytes: "0B": {SIZE_LIMIT}'),
+    (EXPORTER + "app_max_bytes = false", f"exporter.app_max_bytes: false: {SIZE_LIMIT}"),
+    (EXPORTER + "app_max_updates_per_second = -1",
+     f"exporter.app_max_updates_per_second: -1: {RATE}"),
+    (EXPORTER + "app_max_updates_per_second = nan",
+     f"exporter.app_max_updates_per_second: nan: {RATE}"),
+    (EXPORTER + "app_max_updates_per_second = true",
+     f"exporter.app_max_updates_per_second: true: {RATE}"),
+    (EXPORTER + "app_max_updates_per_second = 1e7",
+     "exporter.app_max_updates_per_second: 10000000.0: must be at most 1000000"),
+    (EXPORTER + "app_max_updates_per_second = 1e-9",
+     ("exporter.app_max_updates_per_second: 1e-09: must be at least 0.000001, or 0 for no limit")),
+    (APP + "max_updates_per_second = '1'", f'app[0].max_updates_per_second: "1": {RATE}'),
+    (EXPORTER + "max_samples = 1",
+     ("exporter.max_samples: unknown key (it belongs in [[app]], "
+     "[[poll_external.other_scrape_endpoints]] or [poll_external])")),
     # choices
+    (EXPORTER + 'on_expire = "keep"', 'exporter.on_expire: "keep": must be "drop" or "mark"'),
     (RECEIVER + 'format = "xml"', 'receiver.format: "xml": must be "json", "capnp" or "auto"'),
     (RECEIVER + 'format = ["json"]', 'receiver.format: a list: must be "json", "capnp" or "auto"'),
     (EXPORTER + 'exposition = "concat"',

@@ -305,10 +305,11 @@ def test_defaults_of_a_section_with_a_mistake_are_not_judged():
         pytest.param(
             {"exporter": {"exposition": "verbatim", "app_label": "a", "extra_labels": {"b": "c"},
                           "invalid_metrics": "reject"},
-             "app": [{"match": "x"}],
+             "app": [{"match": "x", "drop": ["y"]}],
              "poll_external": {"other_scrape_endpoints": [
                 {"url": "http://h/", "honor_timestamps": False}]}},
-            [("exporter.app_label, exporter.extra_labels, exporter.invalid_metrics, [[app]], "
+            [("exporter.app_label, exporter.extra_labels, exporter.invalid_metrics, "
+              "labels, keep, drop and honor_timestamps of [[app]], "
               "labels, keep, drop and honor_timestamps of endpoints: without effect while "
               'exporter.exposition is "verbatim": set it to "merged"')],
             id="verbatim-changes-nothing",

@@ -4,9 +4,10 @@ from typing import Any
 import pytest
 
 from exporter_proxy.errors import PollError
+from exporter_proxy.sources.admission import FOR_EVER, Admission, Life
 from exporter_proxy.sources.base import TargetStatus
 from exporter_proxy.sources.poll.target import Target
-from exporter_proxy.table import NEVER, Table
+from exporter_proxy.table import Table
 from tests.sources.polling import ManualClock, endpoint
 
 URL = "http://127.0.0.1:1025/"
@@ -19,15 +20,13 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
-def make(
-    clock: ManualClock, table: Table, *, expire_after: float = NEVER, **settings: Any
-) -> Target:
-    return Target(endpoint(URL, **settings), table, expire_after, clock)
+def make(clock: ManualClock, table: Table, *, life: Life = FOR_EVER, **settings: Any) -> Target:
+    return Target(endpoint(URL, **settings), table, Admission(table), life=life, monotonic=clock)
 
 
 def test_success_enters_the_table(clock: ManualClock):
     table = Table(monotonic=clock)
-    target = make(clock, table, expire_after=30.0)
+    target = make(clock, table, life=Life(30.0))
     clock.now += 0.25
 
     target.succeed((b"a 1\n",), clock.now - 0.25)

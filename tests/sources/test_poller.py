@@ -8,10 +8,11 @@ import pytest
 from aiohttp import web
 
 from exporter_proxy.config import EndpointConfig, PollConfig
+from exporter_proxy.sources.admission import FOR_EVER, Admission, Life
 from exporter_proxy.sources.checking import PayloadCheck
 from exporter_proxy.sources.poll.client import PollClient
 from exporter_proxy.sources.poll.poller import Poller
-from exporter_proxy.table import NEVER, Payload, Table
+from exporter_proxy.table import Payload, Table
 from tests.sources.polling import (
     ManualClock,
     endpoint,
@@ -33,12 +34,13 @@ async def polling(
     *endpoints: EndpointConfig,
     table: Table,
     clock: ManualClock,
-    expire_after: float = NEVER,
+    life: Life = FOR_EVER,
     check: PayloadCheck | None = None,
 ) -> AsyncIterator[Poller]:
     """Poll ``endpoints`` on ``clock``; the poller is stopped at the end, whatever happened."""
     config = PollConfig(poll_other_scrape_endpoints=True, other_scrape_endpoints=endpoints)
-    poller = Poller(config, table, expire_after, check=check, monotonic=clock, sleep=clock.sleep)
+    admission = Admission(table, check=check)
+    poller = Poller(config, table, admission, life=life, monotonic=clock, sleep=clock.sleep)
     await poller.start()
     try:
         yield poller
@@ -129,7 +131,7 @@ async def test_each_endpoint_has_its_own_interval_and_expiry(clock: ManualClock)
     async with http_server(Pages().serve) as url:
         slow = endpoint(url, name="slow", poll_interval=60.0, expire_after=90.0)
         quick = endpoint(url, name="quick", poll_interval=1.0)
-        async with polling(slow, quick, table=table, clock=clock, expire_after=7.0):
+        async with polling(slow, quick, table=table, clock=clock, life=Life(7.0)):
             await clock.asleep(2)
             clock.move_to(START + 0.002)
             assert await clock.asleep(2) == pytest.approx([START + 1.002, START + 60])
@@ -257,7 +259,7 @@ async def test_stop_ends_what_takes_longer(clock: ManualClock):
 
 async def test_nothing_is_polled_unless_enabled():
     config = PollConfig(other_scrape_endpoints=(endpoint("http://127.0.0.1:9/"),))
-    poller = Poller(config, Table(), NEVER)
+    poller = Poller(config, Table(), Admission(Table()))
 
     await poller.start()
     await poller.stop(1)
@@ -266,7 +268,7 @@ async def test_nothing_is_polled_unless_enabled():
 
 
 async def test_stop_before_start_is_nothing():
-    await Poller(PollConfig(), Table(), NEVER).stop(1)
+    await Poller(PollConfig(), Table(), Admission(Table())).stop(1)
 
 
 async def test_what_a_check_refuses_is_a_failed_poll(clock: ManualClock):

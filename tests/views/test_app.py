@@ -50,6 +50,8 @@ async def test_shows_all_that_is_known(merged_port: Port) -> None:
         "bytes": len(PAYLOAD),
         "updates": 1,
         "expires_in_seconds": 20.0,
+        "expired_since": None,
+        "dropped": None,
     }
 
 
@@ -70,6 +72,55 @@ async def test_an_app_that_was_dropped(merged_port: Port) -> None:
 
     assert (found["state"], found["up"], found["samples"]) == ("dropped", False, 0)
     assert found["last_update_ns"] == 1_653_263_512_939_898_700
+    assert found["dropped"] == "2022-05-22 23:51:52.939898700 UTC"
+    assert b'Dropped</th><td class="">2022-05-22 23:51:52' in await merged_port.page(
+        "/apps/a?format=html"
+    )
+
+
+async def test_an_app_that_expired_and_stays(merged_port: Port) -> None:
+    """It is down, and says since when, until it is updated."""
+    await expires_and_comes_back(merged_port)
+
+
+async def test_an_app_that_expired_and_is_not_read(bare_port: Port) -> None:
+    await expires_and_comes_back(bare_port)
+
+
+async def expires_and_comes_back(port: Port) -> None:
+    port.table.update("a", (b"a 1\n",), source="x", expire_after=30, on_expire="mark")
+    port.monotonic.now += 30
+    assert port.table.expire() == ["a"]
+    found = await details(port, "a")
+
+    assert (found["state"], found["up"]) == ("expired since 2022-05-22 23:51:52 UTC", False)
+    assert (found["samples"], found["expires_in_seconds"]) == (1, None)
+    assert found["expired_since"] == "2022-05-22 23:51:52.939898700 UTC"
+    assert found["dropped"] is None
+    page = await port.page("/apps/a?format=html")
+    assert b'Expired since</th><td class="">2022-05-22 23:51:52.9' in page
+
+    port.table.update("a", (b"a 2\n",), source="x", expire_after=30, on_expire="mark")
+    found = await details(port, "a")
+
+    assert (found["state"], found["up"], found["expired_since"]) == ("ok", True, None)
+    assert found["expires_in_seconds"] == 30.0
+
+
+async def test_an_app_whose_update_was_refused(merged_port: Port) -> None:
+    """It is up, and says why its metrics are old, until an update is taken."""
+    merged_port.table.update("a", (b"a 1\n",), source="x")
+    merged_port.table.refuse("a", "update refused: more than 5 samples", source="x")
+    found = await details(merged_port, "a")
+
+    assert (found["state"], found["up"]) == ("update refused: more than 5 samples", True)
+    assert found["problem"] == {
+        "message": "update refused: more than 5 samples",
+        "since": "2022-05-22 23:51:52.939898700 UTC",
+    }
+    merged_port.table.update("a", (b"a 1\n",), source="x")
+    found = await details(merged_port, "a")
+    assert (found["state"], found["problem"]) == ("ok", None)
 
 
 async def test_an_app_that_never_had_metrics(merged_port: Port) -> None:

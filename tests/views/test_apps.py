@@ -209,3 +209,22 @@ async def test_counts_samples_once_an_update(port: Port) -> None:
     port.table.update("foo_bar_app1_metrics", (b"b 1\n", b"c 1\n"), source="x")
 
     assert b"|       2 |     8 |       2 |" in await port.page("/apps")
+
+
+async def test_state_says_since_when_an_app_is_expired(port: Port) -> None:
+    """And what else is wrong with it; one that was dropped keeps its last time."""
+    for app in ("a", "b"):
+        port.table.update(app, (b"x 1\n",), source="s", expire_after=5, on_expire="mark")
+    port.table.update("c", (b"x 1\n",), source="s", expire_after=5)
+    port.table.refuse("b", "update refused: more than 5 bytes", source="s")
+    port.table.refuse("c", "update refused: more than 5 bytes", source="s")
+    port.monotonic.now += 5
+    port.table.expire()
+    apps = json.loads(await port.page("/apps?format=json"))["apps"]
+
+    assert [(each["app"], each["state"]) for each in apps] == [
+        ("a", "expired since 2022-05-22 23:51:52 UTC"),
+        ("b", "expired since 2022-05-22 23:51:52 UTC; update refused: more than 5 bytes"),
+        ("c", "update refused: more than 5 bytes"),
+    ]
+    assert apps[2]["last_update_ns"] == 1_653_263_512_939_898_700

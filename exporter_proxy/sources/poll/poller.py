@@ -8,14 +8,14 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from exporter_proxy.config import PollConfig
+from exporter_proxy.config import EndpointConfig, PollConfig
 from exporter_proxy.errors import PollError
+from exporter_proxy.sources.admission import FOR_EVER, Admission, Life
 from exporter_proxy.sources.base import SourceStats, TargetStatus
-from exporter_proxy.sources.checking import PayloadCheck
 from exporter_proxy.sources.poll.client import PollClient
 from exporter_proxy.sources.poll.schedule import Slots, spacing
 from exporter_proxy.sources.poll.target import Target
-from exporter_proxy.table import Payload, Table
+from exporter_proxy.table import Table
 
 
 class Poller:
@@ -24,8 +24,8 @@ class Poller:
     Args:
         config: The endpoints, with nothing left to defaults.
         table: Where their metrics go.
-        default_expire_after: Seconds until an app is dropped, where its endpoint says nothing.
-        check: Looks at each payload; a poll fails that it finds something wrong with.
+        admission: Lets them in; a poll fails that it refuses.
+        life: That of apps whose endpoints say nothing.
         monotonic: The clock of the schedules.
         sleep: Waits for so many seconds.
     """
@@ -36,22 +36,22 @@ class Poller:
         self,
         config: PollConfig,
         table: Table,
-        default_expire_after: float,
+        admission: Admission,
         *,
-        check: PayloadCheck | None = None,
+        life: Life = FOR_EVER,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.stats = SourceStats(listens=False)
-        self._check = check
         self._monotonic = monotonic
         self._sleep = sleep
         self._targets = [
             Target(
                 endpoint,
                 table,
-                default_expire_after if endpoint.expire_after is None else endpoint.expire_after,
-                monotonic,
+                admission,
+                life=_life(endpoint, life),
+                monotonic=monotonic,
             )
             for endpoint in config.other_scrape_endpoints
             if config.poll_other_scrape_endpoints
@@ -115,8 +115,9 @@ class Poller:
         started = self._monotonic()
         try:
             payload = await client.scrape(target.endpoint, target.request)
-            if self._check is not None:
-                await _look_into(payload, self._check)
+            for _ in target.look_into(payload):
+                # Others have their turn.
+                await asyncio.sleep(0)
             target.succeed(payload, started)
         except PollError as exc:
             target.fail(exc, started)
@@ -127,19 +128,8 @@ class Poller:
             self.stats.updates += 1
 
 
-async def _look_into(payload: Payload, check: PayloadCheck) -> None:
-    """Let others have their turn between the steps of a check.
-
-    Raises:
-        PollError: ``invalid_metrics``.
-    """
-    steps = check(payload)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            fault: str | None = done.value
-            break
-        await asyncio.sleep(0)
-    if fault is not None:
-        raise PollError(fault, reason="invalid_metrics")
+def _life(endpoint: EndpointConfig, default: Life) -> Life:
+    age = endpoint.expire_after
+    return Life(
+        default.expire_after if age is None else age, endpoint.on_expire or default.on_expire
+    )

@@ -2,16 +2,26 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Mapping
 
 from exporter_proxy.config import EndpointConfig
-from exporter_proxy.errors import PayloadError, PollError
+from exporter_proxy.errors import PayloadError, PollError, PollReason, RejectReason
+from exporter_proxy.payload.message import Push
 from exporter_proxy.repeats import Streak
+from exporter_proxy.sources.admission import FOR_EVER, Admission, Life
 from exporter_proxy.sources.base import TargetStatus
 from exporter_proxy.sources.poll.request import ScrapeRequest
 from exporter_proxy.table import Payload, Table
 
 logger = logging.getLogger(__name__)
+
+# Why an update may be refused.
+_REASONS: Mapping[RejectReason, PollReason] = {
+    "app_over_bytes": "app_over_bytes",
+    "app_over_samples": "app_over_samples",
+    "invalid_metrics": "invalid_metrics",
+    "too_many_apps": "too_many_apps",
+}
 
 
 class Target:
@@ -20,7 +30,8 @@ class Target:
     Args:
         endpoint: What to poll.
         table: Where its metrics go.
-        expire_after: Seconds after which they are dropped if nothing else comes.
+        admission: Lets them in.
+        life: How long they stay if nothing else comes.
         monotonic: The clock that durations are taken with.
     """
 
@@ -28,16 +39,30 @@ class Target:
         self,
         endpoint: EndpointConfig,
         table: Table,
-        expire_after: float,
+        admission: Admission,
+        *,
+        life: Life = FOR_EVER,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.endpoint = endpoint
         self.request = ScrapeRequest(endpoint)
         self.status = TargetStatus(target=endpoint.source, app=endpoint.name)
         self._table = table
-        self._expire_after = expire_after
+        self._admission = admission
+        self._life = life
         self._monotonic = monotonic
         self._streak = Streak(logger, "poll", f"source={endpoint.source}", monotonic=monotonic)
+
+    def look_into(self, payload: Payload) -> Generator[None, None, None]:
+        """Look for a reason to refuse a page, in steps of some milliseconds.
+
+        Raises:
+            PollError: ``app_over_bytes``, ``app_over_samples`` or ``invalid_metrics``.
+        """
+        try:
+            yield from self._admission.judge(self.endpoint.name, payload)
+        except PayloadError as exc:
+            raise _poll_error(exc) from exc
 
     def succeed(self, payload: Payload, started: float) -> None:
         """Show ``payload``, the outcome of a poll that began at ``started``.
@@ -47,11 +72,11 @@ class Target:
         """
         endpoint = self.endpoint
         try:
-            self._table.update(
-                endpoint.name, payload, source=endpoint.source, expire_after=self._expire_after
+            self._admission.apply(
+                [Push(endpoint.name, payload, None)], source=endpoint.source, life=self._life
             )
         except PayloadError as exc:
-            raise PollError(str(exc), reason="too_many_apps") from exc
+            raise _poll_error(exc) from exc
         self._ended(started, up=True)
         self._streak.worked()
         if self.status.last_error is not None:
@@ -89,3 +114,7 @@ class Target:
         self.status.duration_seconds = self._monotonic() - started
         self.status.polls += 1
         self.status.up = up
+
+
+def _poll_error(error: PayloadError) -> PollError:
+    return PollError(str(error), reason=_REASONS.get(error.reason, "other"))

@@ -3,7 +3,7 @@
 from functools import partial
 
 from exporter_proxy.config import Config
-from exporter_proxy.sources.checking import PayloadCheck
+from exporter_proxy.sources.admission import Admission, Life
 from exporter_proxy.sources.receiver.descriptors import Descriptors, raise_limit
 from exporter_proxy.sources.receiver.receiver import Receiver, Shared
 from exporter_proxy.sources.receiver.sockets import (
@@ -12,34 +12,32 @@ from exporter_proxy.sources.receiver.sockets import (
     listen_on_unix,
 )
 from exporter_proxy.sources.receiver.unfinished import Unfinished
-from exporter_proxy.table import Table
 
 
-def open_receivers(
-    config: Config, table: Table, *, check: PayloadCheck | None = None
-) -> list[Receiver]:
+def open_receivers(config: Config, admission: Admission) -> list[Receiver]:
     """Return the receivers that ``[receiver]`` turns on, not started yet.
 
     The soft limit of file descriptors is raised to the hard one.
 
     Args:
         config: The configuration.
-        table: Where updates go.
-        check: Looks at each payload before it counts; None: nothing does.
+        admission: Where updates go.
     """
-    section = config.receiver
+    section, exporter = config.receiver, config.exporter
     shared = Shared(
         unfinished=Unfinished(section.max_buffered), descriptors=Descriptors(raise_limit())
     )
     age = section.expire_after
+    life = Life(
+        exporter.expire_after if age is None else age, section.on_expire or exporter.on_expire
+    )
     make = partial(
         Receiver,
         config=section,
-        table=table,
-        check=check,
+        admission=admission,
         shared=shared,
-        concurrent_requests=config.exporter.concurrent_requests,
-        expire_after=config.exporter.expire_after if age is None else age,
+        concurrent_requests=exporter.concurrent_requests,
+        life=life,
     )
     receivers = []
     if section.receive_on_tcp_socket:

@@ -3,18 +3,18 @@
 import asyncio
 import contextlib
 import logging
-import math
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from exporter_proxy.config import ReceiverConfig
 from exporter_proxy.errors import PayloadError
 from exporter_proxy.payload.detect import Wire
 from exporter_proxy.payload.json_reader import JsonReader
-from exporter_proxy.payload.message import Message, MessageReader, Push
+from exporter_proxy.payload.message import Message, MessageReader
+from exporter_proxy.sources.admission import FOR_EVER, Admission, Life
 from exporter_proxy.sources.base import SourceStats
-from exporter_proxy.sources.checking import PayloadCheck
 from exporter_proxy.sources.receiver.checked import CheckedReader
 from exporter_proxy.sources.receiver.connection import Connection
 from exporter_proxy.sources.receiver.descriptors import Descriptors
@@ -23,7 +23,6 @@ from exporter_proxy.sources.receiver.refusals import RefusalLog
 from exporter_proxy.sources.receiver.sockets import remove_own_socket, socket_identity
 from exporter_proxy.sources.receiver.turns import Turns
 from exporter_proxy.sources.receiver.unfinished import Unfinished
-from exporter_proxy.table import Table
 
 logger = logging.getLogger(__name__)
 
@@ -31,9 +30,6 @@ logger = logging.getLogger(__name__)
 _SWEEP_SECONDS = 1.0
 # How long the peers in the backlog, and what they have sent, may take to arrive at the end.
 _DRAIN_SECONDS = 0.1
-
-# Pushes of a message that are applied in one go, a millisecond or so.
-_PUSHES_A_STEP = 500
 
 _TAKES = {"json": "JSON", "capnp": "Cap'n Proto", "auto": "JSON or Cap'n Proto"}
 
@@ -63,11 +59,10 @@ class Receiver:
             port 0 it has the port that was given once the receiver is started.
         listener: Makes the listening socket.
         config: The ``[receiver]`` section.
-        table: Where updates go.
+        admission: Where updates go.
         shared: Limits over all receivers.
         concurrent_requests: Connections at once, see :class:`PlaceLimits`.
-        expire_after: Seconds to live of apps whose sender names none.
-        check: Looks at each payload; a message is refused that it finds something wrong with.
+        life: That of apps of which nothing else is said.
     """
 
     def __init__(
@@ -76,18 +71,17 @@ class Receiver:
         listener: Callable[[], socket.socket],
         *,
         config: ReceiverConfig,
-        table: Table,
+        admission: Admission,
         shared: Shared,
         concurrent_requests: int,
-        expire_after: float = math.inf,
-        check: PayloadCheck | None = None,
+        life: Life = FOR_EVER,
     ) -> None:
         self.name = name
         self.stats = SourceStats()
         self.takes = _TAKES[config.format]
         self._make_listener = listener
         self._config = config
-        self._table = table
+        self._admission = admission
         self._unfinished = shared.unfinished
         self.turns = shared.turns
         self._limits = PlaceLimits(
@@ -96,8 +90,7 @@ class Receiver:
             descriptors=shared.descriptors,
             siblings=shared.places,
         )
-        self._expire_after = expire_after
-        self._check = check
+        self._life = life
         self._loop: asyncio.AbstractEventLoop
         # Made at the start.
         self.places: Places
@@ -181,16 +174,16 @@ class Receiver:
     def reader(self, wire: Wire) -> MessageReader | None:
         """Return a reader for ``wire``, or None if it isn't taken here."""
         reader = self._plain_reader(wire)
-        if reader is None or self._check is None:
+        if reader is None or not self._admission.looks:
             return reader
-        return CheckedReader(reader, self._check)
+        return CheckedReader(reader, partial(self._admission.look_into, source=self.name))
 
     def _plain_reader(self, wire: Wire) -> MessageReader | None:
         takes = self._config.format
         size = self._config.max_message_size
         # Of text that is no JSON its reader says best what is wrong with it.
         if wire in {"json", "text"} and takes != "capnp":
-            return JsonReader(size, max_apps=self._table.max_apps)
+            return JsonReader(size, max_apps=self._admission.max_apps)
         if wire == "capnp" and takes != "json":
             # Its library is needed by those alone who use it.
             from exporter_proxy.payload.capnp_reader import CapnpReader  # noqa: PLC0415
@@ -206,43 +199,18 @@ class Receiver:
             them, for one of very many pushes; None: all is done.
 
         Raises:
-            PayloadError: ``too_many_apps``.
+            PayloadError: ``too_many_apps`` or ``app_over_rate``.
         """
-        if len(message) > _PUSHES_A_STEP:
-            return self._apply_in_steps(message, self._promise_room(message))
-        if len(message) > 1:
-            self._table.check_room(sum(push.app not in self._table for push in message))
-        self._update(message)
+        steps = self._admission.apply(message, source=self.name, life=self._life)
+        if steps is not None:
+            return self._counted(steps)
+        self.stats.updates += len(message)
         return None
 
-    def _promise_room(self, message: Message) -> set[str]:
-        """Have the table keep places for the apps that it doesn't have; return these."""
-        new = {push.app for push in message if push.app not in self._table}
-        self._table.promise_room(len(new))
-        return new
-
-    def _apply_in_steps(self, message: Message, new: set[str]) -> Iterator[None]:
-        """Apply pushes that there is room for; they are taken out of the message."""
-        message.reverse()
-        while message:
-            step = message[: -_PUSHES_A_STEP - 1 : -1]
-            del message[-_PUSHES_A_STEP:]
-            self._table.take_room(sum(push.app in new for push in step))
-            self._update(step, promised=True)
-            if message:
-                yield
-
-    def _update(self, pushes: list[Push], *, promised: bool = False) -> None:
-        table = self._table
-        for app, payload, ttl in pushes:
-            table.update(
-                app,
-                payload,
-                source=self.name,
-                expire_after=self._expire_after if ttl is None else ttl,
-                promised=promised,
-            )
-        self.stats.updates += len(pushes)
+    def _counted(self, steps: Iterator[int]) -> Iterator[None]:
+        for applied in steps:
+            self.stats.updates += applied
+            yield
 
     def count(self, error: PayloadError, connection: Connection) -> None:
         """Count a refused message."""

@@ -1,7 +1,6 @@
 """A receiver under test and the peers that talk to it, all on one event loop."""
 
 import asyncio
-import math
 import socket
 import struct
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from exporter_proxy.config import Address, ReceiverConfig
+from exporter_proxy.sources.admission import FOR_EVER, Admission, FindTerms, Life
 from exporter_proxy.sources.checking import PayloadCheck
 from exporter_proxy.sources.receiver import Descriptors, Receiver, Shared, Unfinished
 from exporter_proxy.sources.receiver.sockets import listen_on_tcp, listen_on_unix
@@ -95,7 +95,8 @@ class Bench:
         kind: str = "tcp",
         *,
         limit: int = 1000,
-        expire_after: float = math.inf,
+        life: Life = FOR_EVER,
+        terms: FindTerms | None = None,
         check: PayloadCheck | None = None,
         **config: Any,
     ) -> Receiver:
@@ -111,11 +112,10 @@ class Bench:
             name,
             lambda: listener,
             config=section,
-            table=self.table,
+            admission=Admission(self.table, terms=terms, check=check),
             shared=self.shared,
             concurrent_requests=limit,
-            expire_after=expire_after,
-            check=check,
+            life=life,
         )
         await receiver.start()
         self._receivers.append(receiver)

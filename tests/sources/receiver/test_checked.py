@@ -2,14 +2,17 @@
 
 import asyncio
 import json
+from functools import partial
 
 import pytest
 
 from exporter_proxy.errors import PayloadError
 from exporter_proxy.payload.json_reader import JsonReader
 from exporter_proxy.payload.message import WORKING
+from exporter_proxy.sources.admission import Admission
 from exporter_proxy.sources.checking import unreadable_line
 from exporter_proxy.sources.receiver.checked import CheckedReader
+from exporter_proxy.table import Table
 from tests.payload.reading import MIB, capnp_message
 from tests.sources.receiver.peers import Bench
 
@@ -18,7 +21,8 @@ LARGE = "".join(f'some_metric{{number="{number}"}} 1\n' for number in range(20_0
 
 @pytest.fixture
 def reader() -> CheckedReader:
-    return CheckedReader(JsonReader(64 * MIB), unreadable_line)
+    admission = Admission(Table(), check=unreadable_line)
+    return CheckedReader(JsonReader(64 * MIB), partial(admission.look_into, source="s"))
 
 
 def test_small_message_is_read_in_one_go(reader: CheckedReader):

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from exporter_proxy.sources.admission import Life
 from exporter_proxy.table import Table
 from tests.payload.reading import MIB, byte_by_byte, capnp_message
 from tests.sources.receiver.peers import Bench, until
@@ -14,7 +15,7 @@ KINDS = pytest.mark.parametrize("kind", ["tcp", "unix"])
 @KINDS
 async def test_push_is_silent(bench: Bench, kind: str):
     """The row names the receiver; the answer to a push is its end."""
-    receiver = await bench.receiver(kind, expire_after=30)
+    receiver = await bench.receiver(kind, life=Life(30))
     assert await bench.push(receiver, b'{"a":["x 1","y 2"],"b":{"metrics":"z","ttl":5}}') == ""
     a, b = bench.table
     assert (a.app, a.payload, a.source) == ("a", (b"x 1\ny 2\n",), receiver.name)

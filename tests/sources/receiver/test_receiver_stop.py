@@ -9,6 +9,7 @@ import pytest
 
 from exporter_proxy.config import Address, Config, ExporterConfig, ReceiverConfig
 from exporter_proxy.errors import StartError
+from exporter_proxy.sources.admission import Admission
 from exporter_proxy.sources.receiver import open_receivers
 from exporter_proxy.table import Table
 from tests.payload.reading import capnp_message
@@ -102,7 +103,7 @@ async def test_stop_without_start(bench: Bench):
     section = ReceiverConfig(
         receiver_tcp_socket=Address("127.0.0.1", port), receive_on_unix_socket=False
     )
-    [receiver] = open_receivers(Config(receiver=section), Table())
+    [receiver] = open_receivers(Config(receiver=section), Admission(Table()))
     with pytest.raises(StartError, match="address already in use"):
         await receiver.start()
     receiver.pause()
@@ -135,14 +136,14 @@ async def test_receivers_of_a_configuration(tmp_path: Path, tcp, unix, names):
                 receiver_unix_socket="/some/where.sock",
             ),
         ),
-        Table(),
+        Admission(Table()),
     )
     expected = ["127.0.0.1:6554"] * tcp + ["/some/where.sock"] * unix
     assert [receiver.name for receiver in receivers] == expected
     assert len(receivers) == names
     assert len({id(receiver._unfinished) for receiver in receivers}) == min(names, 1)
     assert all(receiver._limits.connections == 7 for receiver in receivers)
-    assert all(receiver._expire_after == 60 for receiver in receivers)
+    assert all(receiver._life == (60, "drop") for receiver in receivers)
 
 
 async def test_any_free_port():
@@ -150,7 +151,7 @@ async def test_any_free_port():
     section = ReceiverConfig(
         receiver_tcp_socket=Address("127.0.0.1", 0), receive_on_unix_socket=False
     )
-    [receiver] = open_receivers(Config(receiver=section), Table())
+    [receiver] = open_receivers(Config(receiver=section), Admission(Table()))
     assert receiver.name == "127.0.0.1:0"
     await receiver.start()
     try:
@@ -162,12 +163,14 @@ async def test_any_free_port():
 
 
 async def test_age_of_its_own():
-    """receiver.expire_after counts before exporter.expire_after."""
-    receivers = open_receivers(
-        Config(exporter=ExporterConfig(expire_after=60), receiver=ReceiverConfig(expire_after=5)),
-        Table(),
-    )
-    assert [receiver._expire_after for receiver in receivers] == [5, 5]
+    """receiver.expire_after and on_expire count before those of [exporter]."""
+    exporter = ExporterConfig(expire_after=60, on_expire="mark")
+    for section, life in (
+        (ReceiverConfig(expire_after=5), (5, "mark")),
+        (ReceiverConfig(on_expire="drop"), (60, "drop")),
+    ):
+        receivers = open_receivers(Config(exporter=exporter, receiver=section), Admission(Table()))
+        assert [receiver._life for receiver in receivers] == [life, life]
 
 
 async def test_socket_file_of_a_successor_stays(bench: Bench):
