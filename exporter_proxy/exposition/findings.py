@@ -160,7 +160,10 @@ FINDINGS: dict[str, Kind] = {
     "trailing_comma": _note("a comma after the last label; dropped"),
     "bad_bucket": _quarantine("a histogram's `le` is not a number that Go can read"),
     "bad_label_name": _quarantine("a label name has characters that need quotes, or is empty"),
-    "bad_labels": _quarantine("the label set can't be read: a quote, brace, `=` or comma is amiss"),
+    "bad_labels": _quarantine(
+        "the label set can't be read: a quote, brace, `=` or comma is amiss; or there are more "
+        "than 5,000 labels"
+    ),
     "bad_name": _quarantine("a metric name has characters that need quotes, or is empty"),
     "bad_quantile": _quarantine("a summary's `quantile` is not a number that Go can read"),
     "bad_timestamp": _quarantine(

@@ -52,10 +52,10 @@ async def send(
     """
     response = web.StreamResponse(headers=headers)
     response.content_length = size
-    await response.prepare(request)
-    if request.method == "HEAD":
-        return response
     try:
+        await response.prepare(request)
+        if request.method == "HEAD":
+            return response
         for chunk in chunks:
             async with asyncio.timeout(STALLED_SECONDS):
                 await response.write(chunk)

@@ -243,6 +243,11 @@ def _series(family: Family, others: _Others, app: int) -> Generator[None, None, 
             if done >= _STEP_BYTES:
                 done = 0
                 yield
+    while len(own) > _STEP_BYTES:
+        # A million of them take a while to be let go of.
+        for _ in range(_STEP_BYTES // 16):
+            own.pop()
+        yield
     if first is None:
         return None
     # Readers of the OpenMetrics page get the first app's alone.

@@ -26,7 +26,7 @@ _SHIFTS = range(4, 13)
 # Changes taken in before the event loop is served.
 _STEP = 500
 # The same of what takes next to no time each.
-_LONG_STEP = 5000
+_LONG_STEP = 1000
 
 
 class Part(NamedTuple):

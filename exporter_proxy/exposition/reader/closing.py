@@ -1,6 +1,7 @@
 """From what was read of a payload to its families: those to show, and those to hold back."""
 
 from collections.abc import Generator
+from operator import itemgetter
 from typing import NamedTuple
 
 from exporter_proxy.exposition.grammar import shown
@@ -62,8 +63,7 @@ def close(book: Book) -> Generator[None, None, tuple[list[Family], list[Quaranti
     return families, _bounded([entry for _, entry in bad])
 
 
-def _by_line(place: _Place) -> tuple[int, int]:
-    return place.line, place.number
+_by_line = itemgetter(0, 1)
 
 
 def _merged(book: Book, places: list[_Place]) -> Generator[None, None, list[Family]]:

@@ -11,6 +11,8 @@ from exporter_proxy.exposition.model import Family, FamilyType
 from exporter_proxy.exposition.reader.dialect import SUFFIXES, Dialect
 
 _STEP = 2_000
+# Lines of metadata kept apart, of which a family may have any number.
+_MOST_NOTES = 2_048
 
 
 class Place(NamedTuple):
@@ -134,6 +136,14 @@ class Draft:
         """Add samples, and the lines they were read from, if those differ."""
         self.chunks.append(chunk)
         self.raw.append((chunk.line, chunk.text if raw is None else raw))
+
+    def note(self, line: int, raw: bytes) -> None:
+        """Keep a line of metadata as it came; not while samples are read line by line."""
+        lines = self.raw
+        lines.append((line, raw))
+        if len(lines) >= _MOST_NOTES:
+            half = len(lines) // 2
+            lines[half:] = [(lines[half][0], b"".join([text for _, text in lines[half:]]))]
 
     def compact(self, chunks: int, raw: int) -> None:
         """Join what was added since there were that many chunks and entries of raw lines.
@@ -278,6 +288,23 @@ class Book:
                 if kind is not None and suffix in self.dialect.suffixes.get(kind, ()):
                     return base
         return None
+
+    def clear(self) -> Generator[None, None, None]:
+        """Let go of what was only needed for reading, in steps: tens of thousands of objects."""
+        while self.drafts:
+            for _ in range(min(len(self.drafts), _STEP // 8)):
+                _, draft = self.drafts.popitem()
+                while len(draft.raw) > _STEP:
+                    del draft.raw[-_STEP:]
+                    del draft.chunks[-_STEP:]
+                    del draft.runs[-_STEP:]
+                    yield
+            if self.drafts:
+                yield
+        for entries in (self.deferred, self.places):
+            while len(entries) > _STEP:
+                del entries[-_STEP:]
+                yield
 
     def count_findings(self, draft: Draft) -> Generator[None, None, None]:
         """Count what is odd about where a family's lines stand."""

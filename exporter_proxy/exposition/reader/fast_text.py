@@ -68,7 +68,7 @@ class FastReader:
             if text[position] == _HASH:
                 position = self._head(text, position, size)
             else:
-                end = text.find(b"\n#", position) + 1 or size
+                end = _next_head(text, position, size)
                 yield from self._blocks(text, position, end)
                 position = end
 

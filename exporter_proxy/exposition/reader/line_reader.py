@@ -9,6 +9,7 @@ from exporter_proxy.exposition.grammar import (
     LABEL_ALONE,
     LABEL_PAIRS,
     LABEL_SET,
+    MOST_LABELS,
     NAME,
     NAME_ALONE,
     QUOTED,
@@ -62,12 +63,15 @@ _BAD_LABEL = re.compile(_BLANKS + rb'([^="{},]*+)=' + _BLANKS + rb'"')
 _FIRST_TOKEN = re.compile(rb"[^ \t{]*+")
 _TAIL = re.compile(_BLANKS + rb"([^ \t]++)(?:[ \t]++([^ \t#][^ \t]*+))?+" + _BLANKS + rb"(#.*+)?+")
 _EXEMPLAR = re.compile(rb"#" + _BLANKS + rb"\{")
-_KNOWN_ESCAPES = re.compile(rb'(?:[^\\]++|\\[\\n"])*+')
 
 # What OpenMetrics allows in names and values of an exemplar's labels together.
 _EXEMPLAR_CHARACTERS = 128
 LONGEST_GUESS = 256
 """Bytes of a name that is made out of a line that can't be read."""
+
+
+# Labels in less can't be too many: a name, an equals sign, two quotes and a comma each.
+LONGEST_SET = 5 * MOST_LABELS
 
 
 class Labels(NamedTuple):
@@ -153,10 +157,26 @@ def read_sample(line: bytes, dialect: Dialect) -> Sample:
     )
 
 
+def check_number(listed: bytes) -> None:
+    """Look that a set that is well formed does not have too many labels.
+
+    Raises:
+        LineError: It has.
+    """
+    # Counted twice where a value ends with an equals sign.
+    count = listed.count(b'="')
+    if count > 2 * MOST_LABELS or (
+        count > MOST_LABELS and len(LABEL_PAIRS.findall(listed)) > MOST_LABELS
+    ):
+        raise too_many_labels()
+
+
 def _usual_labels(listed: bytes | None) -> dict[bytes, bytes]:
     """Return the labels of a set that is well formed, values with their escapes."""
     if listed is None:
         return {}
+    if len(listed) > LONGEST_SET:
+        check_number(listed)
     pairs = LABEL_PAIRS.findall(listed)
     labels: dict[bytes, bytes] = dict(pairs)
     if len(labels) != len(pairs) or b"__" in listed:
@@ -229,6 +249,8 @@ def read_labels(line: bytes, position: int, notes: list[FindingReason]) -> Label
         else:
             name = plain if plain is not None else unescape(quoted)
             _check_label(name, pairs)
+            if len(pairs) >= MOST_LABELS:
+                raise too_many_labels()
             pairs[name] = _mend(value, notes)
         if separator == b"}":
             return Labels(pairs, metric, position)
@@ -236,6 +258,11 @@ def read_labels(line: bytes, position: int, notes: list[FindingReason]) -> Label
         if closed is not None:
             notes.append("trailing_comma")
     return Labels(pairs, metric, closed.end())
+
+
+def too_many_labels() -> LineError:
+    """Return the error for a sample with more labels than are read."""
+    return LineError("bad_labels", f"a sample has more than {MOST_LABELS} labels")
 
 
 def _bad_item(line: bytes, position: int) -> LineError:
@@ -255,10 +282,10 @@ def _check_label(name: bytes, pairs: dict[bytes, bytes]) -> None:
 
 
 def _mend(value: bytes, notes: list[FindingReason]) -> bytes:
-    if b"\\" not in value or _KNOWN_ESCAPES.fullmatch(value):
-        return value
-    notes.append("unknown_escape")
-    return mend_escapes(value, b'\\n"')
+    mended = mend_escapes(value, (b"n", b'"')) if b"\\" in value else value
+    if mended != value:
+        notes.append("unknown_escape")
+    return mended
 
 
 def _timestamp(

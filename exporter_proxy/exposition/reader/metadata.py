@@ -59,7 +59,7 @@ class MetadataReader:
             return self._unnamed(keyword, name, line, number)
         problem = _undecodable(line)
         draft = self._book.draft(name)
-        draft.raw.append((number, line + b"\n"))
+        draft.note(number, line + b"\n")
         if problem:
             draft.fail(number, problem, "a line of metadata can't be read", line)
             return name
@@ -93,7 +93,7 @@ class MetadataReader:
         else:
             guess = _guess(name)
             draft = self._book.draft(guess)
-            draft.raw.append((number, line + b"\n"))
+            draft.note(number, line + b"\n")
             draft.fail(number, "bad_name", f"{shown(name)} is not a metric name", line)
             return guess
         return None
@@ -112,7 +112,7 @@ class MetadataReader:
         if self._openmetrics:
             return escape_help(unescape(text))
         # a backslash at the end escapes nothing
-        mended = mend_escapes(text + b"\n", b"\\n").removesuffix(b"\n")
+        mended = mend_escapes(text + b"\n", (b"n",)).removesuffix(b"\n")
         if mended != text:
             self._tally.add("unknown_escape", number)
         return mended

@@ -75,21 +75,15 @@ def read_in_steps(
     """
     if format is not None:
         dialect = TEXT if format == "text" else OPENMETRICS
-        try:
-            return (yield from _read(payload, dialect, now_ms, fast=fast, sniff=False))
-        except TooManyFamiliesError:
-            return _too_many(payload, format)
-    if not _ends_openmetrics(payload):
-        try:
-            return (yield from _read(payload, TEXT, now_ms, fast=fast, sniff=True))
-        except OpenMetricsSignError:
-            pass
-        except TooManyFamiliesError:
-            return _too_many(payload, "text")
-    try:
-        return (yield from _read(payload, OPENMETRICS, now_ms, fast=fast, sniff=False))
-    except TooManyFamiliesError:
-        return _too_many(payload, "openmetrics")
+        exposition = yield from _read(payload, dialect, now_ms, fast=fast, sniff=False)
+    else:
+        exposition = None
+        if not _ends_openmetrics(payload):
+            exposition = yield from _read(payload, TEXT, now_ms, fast=fast, sniff=True)
+        if exposition is None:
+            exposition = yield from _read(payload, OPENMETRICS, now_ms, fast=fast, sniff=False)
+    assert exposition is not None
+    return exposition
 
 
 def _too_many(payload: tuple[bytes, ...], form: Format) -> Exposition:
@@ -119,9 +113,24 @@ def _read(
     *,
     fast: bool,
     sniff: bool,
+) -> Generator[None, None, Exposition | None]:
+    """Read a payload in a format; None: it shows that it is OpenMetrics."""
+    book = Book(dialect, Tally())
+    exposition: Exposition | None = None
+    try:
+        exposition = yield from _read_into(book, payload, now_ms, fast=fast, sniff=sniff)
+    except OpenMetricsSignError:
+        pass
+    except TooManyFamiliesError:
+        exposition = _too_many(payload, dialect.format)
+    yield from book.clear()
+    return exposition
+
+
+def _read_into(
+    book: Book, payload: tuple[bytes, ...], now_ms: int | None, *, fast: bool, sniff: bool
 ) -> Generator[None, None, Exposition]:
-    tally = Tally()
-    book = Book(dialect, tally)
+    tally, dialect = book.tally, book.dialect
     oldest = None if now_ms is None else now_ms - OLD_MILLISECONDS
     metadata = MetadataReader(book, sniff=sniff)
     reader = FastReader(book, metadata, oldest=oldest, fast=fast)

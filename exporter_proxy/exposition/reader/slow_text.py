@@ -17,7 +17,13 @@ from exporter_proxy.exposition.grammar import (
 )
 from exporter_proxy.exposition.reader.blocks import WINDOW, skip_alike
 from exporter_proxy.exposition.reader.drafts import Book, Chunk, Deferred, Draft, Run
-from exporter_proxy.exposition.reader.line_reader import Sample, guess_name, read_sample
+from exporter_proxy.exposition.reader.line_reader import (
+    LONGEST_SET,
+    Sample,
+    check_number,
+    guess_name,
+    read_sample,
+)
 from exporter_proxy.exposition.reader.metadata import OpenMetricsSignError, metadata_name
 
 # Lines of a block, and bytes of short blocks, read between points at which others may be served.
@@ -29,6 +35,10 @@ _LINE = re.compile(
     rb"(" + NAME + rb")(?:\{(" + LABEL_SET + rb")\})?+ " + SAFE_VALUE + rb"\n|([^\n]*+)\n"
 )
 _MOST_LABEL_SETS = 4096
+# Families of a block that are brought to an end between two such points.
+_FAMILIES = 500
+# Of a line that is too long, what is looked at.
+_HEAD_BYTES = 4_096
 
 
 class Owner(NamedTuple):
@@ -133,9 +143,11 @@ class SlowReader:
         text = block.text
         self._context = block.context
         self._ordinal, self._runs, self._last = block.ordinal, 0, None
+        if len(text) > LONGEST_LINE:
+            # blocks are short unless they have a single line that is long
+            self._long_line(text, block.line)
+            return
         self._clean = _is_clean(text)
-        # blocks are short unless they have a single line that is long
-        usable = self._clean and len(text) <= LONGEST_LINE
         number = block.line - 1
         run: _SameName | None = None
         position, tried, pause = 0, 0, number + _STEP
@@ -148,7 +160,7 @@ class SlowReader:
                 pause = number + _STEP
                 yield
             problem = None
-            if match.lastindex != 3 and usable:
+            if match.lastindex != 3 and self._clean:
                 if run is None or match[1] != run.name:
                     self._take(run, text, start, number)
                     run = _SameName(match[1], self._owner(match[1], number), start, number)
@@ -167,7 +179,13 @@ class SlowReader:
                 self._fail(match[0], number, problem, match[1])
         self._take(run, text, len(text), number + 1)
         self._flush()
-        for draft, sizes in self._touched.items():
+        yield from self._compact()
+
+    def _compact(self) -> Generator[None, None, None]:
+        """Join what was read of each family of the block."""
+        for count, (draft, sizes) in enumerate(self._touched.items(), 1):
+            if count % _FAMILIES == 0:
+                yield
             if len(draft.raw) > sizes[1] + 1:
                 draft.compact(*sizes)
         self._touched.clear()
@@ -199,6 +217,11 @@ class SlowReader:
             if owner.needed or owner.odd:
                 self._tally.add("misplaced_sample", number)
             return None
+        if len(labels) > LONGEST_SET:
+            try:
+                check_number(labels)
+            except LineError as error:
+                return error
         pairs = LABEL_PAIRS.findall(labels)
         names = tuple([name for name, _ in pairs])
         if names not in self._label_sets:
@@ -236,9 +259,17 @@ class SlowReader:
             except LineError as error:
                 self._fail(line, number, error, guess_name(line[:-1]))
 
+    def _long_line(self, line: bytes, number: int) -> None:
+        """Set a line aside that is too long, without a look at more than its beginning."""
+        head = line[:_HEAD_BYTES]
+        start = head.lstrip(b" \t\r\n")
+        if start.startswith(b"#") or (not start and line.isspace()):
+            self._line(line, number)
+        else:
+            error = LineError("line_too_long", f"a line has {len(line)} bytes")
+            self._fail(line, number, error, guess_name(head))
+
     def _sample(self, line: bytes, number: int) -> None:
-        if len(line) > LONGEST_LINE:
-            raise LineError("line_too_long", f"a line has {len(line)} bytes")
         if not self._clean:
             _check_clean(line)
         dialect = self._book.dialect
@@ -291,7 +322,7 @@ class SlowReader:
         draft = self._book.draft(family)
         self._enter(draft, number)
         draft.raw.append((number, line))
-        draft.fail(number, error.reason, error.message, line[:-1])
+        draft.fail(number, error.reason, error.message, line[:_HEAD_BYTES].removesuffix(b"\n"))
 
     def _owner(self, name: bytes, number: int) -> Owner:
         owner = self._owners.get(name)

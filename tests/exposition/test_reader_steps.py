@@ -1,0 +1,102 @@
+"""Payloads made to take long: what a step of reading may take is bounded, whatever they hold."""
+
+import pytest
+
+from exporter_proxy.exposition.findings import Tally
+from exporter_proxy.exposition.grammar import MOST_LABELS
+from exporter_proxy.exposition.reader import slow_text
+from exporter_proxy.exposition.reader.dialect import TEXT
+from exporter_proxy.exposition.reader.drafts import Book, Chunk
+from exporter_proxy.exposition.reader.line_reader import guess_name
+from tests.exposition.reading import read_text, samples
+
+
+def test_looks_at_the_beginning_alone_of_a_line_that_is_too_long(monkeypatch):
+    """However long it is; the family has all of it."""
+    looked_at = []
+
+    def guess(line: bytes) -> bytes:
+        looked_at.append(len(line))
+        return guess_name(line)
+
+    monkeypatch.setattr(slow_text, "guess_name", guess)
+    monkeypatch.setattr(slow_text, "read_sample", lambda *_: pytest.fail("it was read"))
+    line = b'a{b="' + b"c" * 3_000_000 + b'"} 1\n'
+
+    exposition = read_text(b"# TYPE a gauge\n" + line + b"# TYPE z gauge\nz 1\n")
+
+    assert max(looked_at) <= 4_096
+    (entry,) = exposition.quarantined
+    assert (entry.name, entry.line, entry.reason) == (b"a", 2, "line_too_long")
+    assert entry.message.startswith(f'a line has {len(line)} bytes: "a{{b=')
+    assert entry.text == b"# TYPE a gauge\n" + line
+    assert samples(exposition) == {b"z": b"z 1\n"}
+
+
+@pytest.mark.parametrize("line", [b" " * 1_100_000, b"  # " + b"c" * 1_100_000], ids=["blank", "#"])
+def test_takes_a_long_line_that_is_no_sample_for_what_it_is(line):
+    exposition = read_text(b"z 1\n" + line + b"\nz 2\n")
+
+    assert samples(exposition) == {b"z": b"z 1\nz 2\n"}
+    assert not exposition.quarantined
+
+
+@pytest.mark.parametrize("value", [b"", b"="], ids=["empty", "equals"])
+@pytest.mark.parametrize("separator", [b",", b", "], ids=["as_usual", "spaced"])
+def test_takes_a_sample_with_many_labels(value, separator):
+    """So many and no more, whatever their values end with."""
+    pairs = [b'l%d="%b"' % (number, value) for number in range(MOST_LABELS + 1)]
+    most = b"a{" + separator.join(pairs[:-1]) + b"} 1\n"
+    more = b"b{" + separator.join(pairs) + b"} 1\n"
+    many = b"c{" + separator.join(pairs + [b"m" + pair for pair in pairs]) + b"} 1\n"
+
+    exposition = read_text(most + more + many)
+
+    assert samples(exposition) == {b"a": most.replace(b", ", b",")}
+    assert [(entry.name, entry.reason) for entry in exposition.quarantined] == [
+        (b"b", "bad_labels"),
+        (b"c", "bad_labels"),
+    ]
+    assert "a sample has more than 5000 labels" in exposition.quarantined[0].message
+
+
+def test_lines_of_metadata_without_end_are_kept_in_few_pieces():
+    """A family may have any number of them, and has them all when it is held back."""
+    help_text = b"# HELP a of a\n" * 20_000
+    tally = Tally()
+    book = Book(TEXT, tally)
+    for number, line in enumerate(help_text.splitlines(keepends=True), 1):
+        book.draft(b"a").note(number, line)
+    assert len(book.draft(b"a").raw) < 3_000
+
+    (entry,) = read_text(help_text + b"a {\n").quarantined
+
+    assert entry.text == help_text + b"a {\n"
+
+
+def test_lets_go_in_steps_of_what_reading_needed():
+    """In proportion to how much that is, and until nothing is left."""
+    book = Book(TEXT, Tally())
+    for number in range(10_000):
+        book.draft(b"a%d" % number).add(Chunk(number, b"a", b"a 1\n", None, 1))
+        book.draft(b"many").add(Chunk(number, b"a", b"a 1\n", None, 1))
+        book.defer(number, b"a 1\n", b"")
+
+    assert sum(1 for _ in book.clear()) >= 30
+    assert not book.drafts
+    assert len(book.deferred) <= 2_000
+
+
+def test_joins_in_steps_what_many_families_have_in_one_block():
+    """And brings each of them to an end."""
+    families = [b"a%d" % number for number in range(4_000)]
+    book = Book(TEXT, Tally())
+    lines = b"".join(b'%b 1\n%b{b=""} 1\n' % (name, name) for name in families[::-1])
+    book.defer(1, b"".join(b"%b 1\n" % name for name in families) + lines, b"")
+    reader = slow_text.SlowReader(book, oldest=None, sniff=False)
+    steps = reader.read()
+    taken = [len(reader._touched) for _ in steps]
+
+    assert taken.count(4_000) > 8
+    assert all(len(draft.chunks) == 1 for draft in book.drafts.values())
+    assert len(book.drafts) == 4_000
