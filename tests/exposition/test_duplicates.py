@@ -2,7 +2,10 @@
 
 import pytest
 
+from exporter_proxy.exposition.merged import MergedIndex
+from exporter_proxy.exposition.merged.duplicates import Duplicates
 from exporter_proxy.exposition.merged.series import series_of
+from exporter_proxy.exposition.model import Family
 
 
 @pytest.mark.parametrize(
@@ -22,3 +25,12 @@ from exporter_proxy.exposition.merged.series import series_of
 def test_series_is_all_but_the_value(series: bytes, value: bytes):
     """Of a sample the value and the timestamp are left out, whatever is in its labels."""
     assert series_of(b"%b %b\nother 1\n" % (series, value)) == [series, b"other"]
+
+
+def test_many_small_families_are_searched_in_steps():
+    """Although none of them has enough to be worth a step."""
+    index = MergedIndex()
+    index.set_app(1, [Family(b"x%d" % number, "gauge", b"x 1\n", 1) for number in range(5_000)])
+    duplicates = Duplicates(index)
+
+    assert len(list(duplicates.search())) >= 10

@@ -19,6 +19,8 @@ from exporter_proxy.exposition.merged.series import (
 # Bytes looked at before the event loop is served, and what a cell takes beside its samples.
 _STEP_BYTES = 131_072
 _CELL_BYTES = 512
+# Families, however little they have.
+_FAMILIES_A_STEP = 500
 _HASH = (1 << 62) - 1
 
 
@@ -82,7 +84,9 @@ class Duplicates:
         """
         changed = self._changes.take().cells
         found: list[Duplicate] = []
-        for name, apps in changed.items():
+        for count, (name, apps) in enumerate(changed.items(), 1):
+            if count % _FAMILIES_A_STEP == 0:
+                yield
             family = self._index.families.get(name)
             yield from self._search_cells(name, family, apps)
             if family is None or len(family.cells) < 2:
