@@ -258,3 +258,16 @@ def _same(found: list[Conflict]) -> set[bytes]:
         if each.held_back == "this":
             reasons.setdefault(each.family, set()).add(each.reason)
     return {name for name, given_ in reasons.items() if given_ == {"same_series"}}
+
+
+def test_series_of_a_large_family_are_let_go_of_in_steps() -> None:
+    """After the last of them was compared; beside the steps in which they are read."""
+    lines = "".join(f'x{{a="{number}"}} 1\n' for number in range(40_000))
+    index = index_of([family("x", "gauge", 'x{a="39999"} 2')])
+    cell = family("x", "gauge", lines)
+
+    steps = list(conflicts_in_steps(index, [cell], LATER))
+
+    assert len(steps) >= len(cell.samples) // 131_072 + 4
+    (conflict,) = conflicts_with(index, [cell], LATER)
+    assert (conflict.reason, conflict.other) == ("same_series", b'x{a="39999"}')

@@ -26,6 +26,8 @@ _SELF_PREFIX = b"exporter_proxy_"
 # Cells or families looked at, and bytes searched for series, before the event loop is served.
 _STEP = 1000
 _STEP_BYTES = 131_072
+# Series that are let go of.
+_ENTRIES_A_STEP = 10_000
 
 
 class Conflict(NamedTuple):
@@ -243,19 +245,23 @@ def _series(family: Family, others: _Others, app: int) -> Generator[None, None, 
             if done >= _STEP_BYTES:
                 done = 0
                 yield
-    while len(own) > _STEP_BYTES:
-        # A million of them take a while to be let go of.
-        for _ in range(_STEP_BYTES // 16):
-            own.pop()
-        yield
+    times = len({each for key in shared for each in own[key]})
+    yield from _let_go(own)
     if first is None:
         return None
     # Readers of the OpenMetrics page get the first app's alone.
     held_back: Literal["this", "other"] = "other" if app < first else "this"
-    times = len({each for key in shared for each in own[key]})
     return Conflict(
         family.name, family.type, "same_series", first, one, app < first, held_back, times
     )
+
+
+def _let_go(entries: dict[bytes, list[bytes]]) -> Generator[None, None, None]:
+    """Empty a dictionary in steps: of a million entries that takes a while."""
+    while len(entries) > _ENTRIES_A_STEP:
+        for _ in range(_ENTRIES_A_STEP):
+            entries.popitem()
+        yield
 
 
 def _orders_differ(family: Family, others: _Others) -> Generator[None, None, bool]:
