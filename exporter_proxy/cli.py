@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from exporter_proxy import __version__, logs
-from exporter_proxy.commands import lint
+from exporter_proxy.commands import health, lint
 from exporter_proxy.config import Config, find_file, load, missing_accounts, warnings
 from exporter_proxy.errors import ConfigError, StartError
 
@@ -88,6 +88,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"exporter-proxy {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    health.add_parser(commands)
     lint.add_parser(commands)
     return parser
 

@@ -1,0 +1,86 @@
+"""The Grafana dashboard: its expressions, by a Prometheus that scrapes a proxy."""
+
+import json
+from typing import Any
+
+from tests.deploy.files import DEPLOY, documented_metrics, metric_names
+from tests.proxy_process import until
+
+DASHBOARD: dict[str, Any] = json.loads(
+    (DEPLOY / "grafana" / "exporter-proxy.json").read_text(encoding="utf-8")
+)
+PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
+EXPRESSIONS = [target["expr"] for panel in PANELS for target in panel["targets"]]
+# What Grafana puts in for variables.
+VARIABLES = {"$job": "exporter-proxy", "$instance": ".+", "$__rate_interval": "1m"}
+# What is there only after something went wrong, or where something is polled.
+MAY_BE_EMPTY = ("_poll", "_rejected_", "_closed_", "_failures_", "_over_")
+
+
+def filled_in(expression: str) -> str:
+    for variable, value in VARIABLES.items():
+        expression = expression.replace(variable, value)
+    assert "$" not in expression
+    return expression
+
+
+def test_metrics_are_documented():
+    used = {name for expression in EXPRESSIONS for name in metric_names(expression)}
+
+    assert used
+    assert used <= documented_metrics()
+
+
+def test_every_family_of_metrics_is_shown():
+    """An operator need not look elsewhere; limits and versions stand beside what they bound."""
+    used = {name for expression in EXPRESSIONS for name in metric_names(expression)}
+    left_out = documented_metrics() - used
+
+    assert {name for name in left_out if not name.endswith(("_sum", "_count"))} <= {
+        "exporter_proxy_build_info",
+        "exporter_proxy_scrape_duration_seconds",
+        "exporter_proxy_process_virtual_memory_bytes",
+    }
+
+
+def test_every_expression_has_an_answer(proxy, prometheus):
+    """Prometheus can read each of them, and has series for all that is always there."""
+    running = proxy()
+    running.push_tcp(b'{"shop": "shop_orders 1"}')
+    query = prometheus(running.http_port)
+    # Two scrapes at least, for rates.
+    until(lambda: query("rate(exporter_proxy_scrapes_total[1m])"), "two scrapes")
+
+    for expression in map(filled_in, EXPRESSIONS):
+        # The result of what can't be read is empty, too: a literal tells them apart.
+        assert query(f"vector(1) or ({expression})"), expression
+        if not any(part in expression for part in MAY_BE_EMPTY):
+            assert query(expression), expression
+
+
+def test_variables():
+    """A data source to choose, and whatever jobs and instances there are."""
+    names = [variable["name"] for variable in DASHBOARD["templating"]["list"]]
+
+    assert names == ["datasource", "job", "instance"]
+    for panel in PANELS:
+        assert panel["datasource"]["uid"] == "${datasource}"
+        for target in panel["targets"]:
+            assert target["datasource"]["uid"] == "${datasource}"
+
+
+def test_layout():
+    """No panel lies on another, none is wider than the page, and each has an id of its own."""
+    taken: set[tuple[int, int]] = set()
+    for panel in DASHBOARD["panels"]:
+        place = panel["gridPos"]
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not cells & taken, panel["title"]
+        assert all(x < 24 for x, _ in cells), panel["title"]
+        taken |= cells
+    ids = [panel["id"] for panel in DASHBOARD["panels"]]
+    assert len(set(ids)) == len(ids)
