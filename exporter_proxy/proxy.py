@@ -4,7 +4,6 @@ import asyncio
 import gc
 import logging
 import sys
-from collections.abc import Callable, Sequence
 
 from exporter_proxy import __version__
 from exporter_proxy.app_rules import rules_for
@@ -14,10 +13,11 @@ from exporter_proxy.expiry import Expiry
 from exporter_proxy.self_metrics import SelfMetrics
 from exporter_proxy.serving import ScrapePort
 from exporter_proxy.signals import StopSignals
-from exporter_proxy.sources.admission import Admission, Life
-from exporter_proxy.sources.base import Source, TargetStatus
-from exporter_proxy.sources.checking import unreadable_line
-from exporter_proxy.sources.receiver import open_receivers
+from exporter_proxy.sources.admission import Admission
+from exporter_proxy.sources.base import Source
+from exporter_proxy.sources.checking import PayloadCheck, unreadable_line
+from exporter_proxy.sources.polling import Polling
+from exporter_proxy.sources.receiver import Receivers
 from exporter_proxy.table import Table
 from exporter_proxy.views.server import Backing, PageSettings, Views
 from exporter_proxy.workers import Workers
@@ -83,7 +83,9 @@ class Proxy:
             max_apps=config.exporter.max_apps, forget_after=config.exporter.forget_after
         )
         self._workers = Workers(config.exporter.worker_threads)
-        self._targets: Callable[[], Sequence[TargetStatus]] = tuple
+        self._admission = Admission(self.table, terms=terms_for(config), check=_check(config))
+        self._receivers = Receivers(config, self._admission)
+        self._polling = Polling(config, self.table, self._admission)
         self._sources = self._make_sources()
         self._views = self._make_views()
         self._port = ScrapePort(self._views.application(), _GRACE_SECONDS)
@@ -92,27 +94,7 @@ class Proxy:
 
     def _make_sources(self) -> list[Source]:
         """Make every source that the configuration turns on; a new one is one more entry here."""
-        config, table = self._config, self.table
-        sources: list[Source] = []
-        # Looked at twice where it counts: before an update, and for the page.
-        exporter = config.exporter
-        rejects = exporter.exposition == "merged" and exporter.invalid_metrics == "reject"
-        check = unreadable_line if rejects else None
-        admission = Admission(table, terms=terms_for(config), check=check)
-        sources += open_receivers(config, admission)
-        if config.poll_external.poll_other_scrape_endpoints:
-            # Its client is not needed by those who don't poll.
-            from exporter_proxy.sources.poll import Poller  # noqa: PLC0415
-
-            poller = Poller(
-                config.poll_external,
-                table,
-                admission,
-                life=Life(exporter.expire_after, exporter.on_expire),
-            )
-            self._targets = lambda: poller.targets
-            sources.append(poller)
-        return sources
+        return [*self._receivers.sources, *self._polling.sources]
 
     async def start(self) -> None:
         """Listen, poll, serve.
@@ -139,7 +121,10 @@ class Proxy:
         exporter, own = self._config.exporter, None
         if exporter.self_metrics:
             own = SelfMetrics(
-                self.table, self._sources, self._targets, exporter.self_metrics_interval
+                self.table,
+                self._sources,
+                lambda: self._polling.targets,
+                exporter.self_metrics_interval,
             )
         backing = Backing(
             table=self.table,
@@ -170,3 +155,10 @@ class Proxy:
         await self._port.close(grace_seconds)
         await self._views.stop()
         self._workers.close()
+
+
+def _check(config: Config) -> PayloadCheck | None:
+    """Return what looks at payloads before they count; they are read again for the page."""
+    exporter = config.exporter
+    rejects = exporter.exposition == "merged" and exporter.invalid_metrics == "reject"
+    return unreadable_line if rejects else None

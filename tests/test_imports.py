@@ -25,10 +25,12 @@ ALLOWED = {
     "expiry": {"table"},
     "repeats": set(),
     "app_series": {"exposition"},
+    "changes": set(),
     "catalog": {"app_series", "conflict_watch", "exposition", "table"},
     "conflict_watch": {"exposition"},
     "sources": {
         "budgets",
+        "changes",
         "clocks",
         "config",
         "errors",

@@ -78,6 +78,11 @@ class Admission:
         self._check = check
         self._rates = Rates(clock)
 
+    def configure(self, *, terms: FindTerms | None, check: PayloadCheck | None) -> None:
+        """Let in on other terms from now on; what is in the table stays."""
+        self._terms = terms
+        self._check = check
+
     @property
     def max_apps(self) -> int:
         """How many apps the table takes."""

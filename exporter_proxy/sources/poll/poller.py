@@ -6,14 +6,16 @@ of last update says how old that is.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
+from exporter_proxy.changes import Change
 from exporter_proxy.config import EndpointConfig, PollConfig
 from exporter_proxy.errors import PollError
 from exporter_proxy.sources.admission import FOR_EVER, Admission, Life
 from exporter_proxy.sources.base import SourceStats, TargetStatus
 from exporter_proxy.sources.poll.client import PollClient
 from exporter_proxy.sources.poll.schedule import Slots, spacing
+from exporter_proxy.sources.poll.succession import Succession, endpoints_of, life_of
 from exporter_proxy.sources.poll.target import Target
 from exporter_proxy.table import Table
 
@@ -43,24 +45,21 @@ class Poller:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.stats = SourceStats(listens=False)
+        self._table = table
+        self._admission = admission
         self._monotonic = monotonic
         self._sleep = sleep
         self._targets = [
-            Target(
-                endpoint,
-                table,
-                admission,
-                life=_life(endpoint, life),
-                monotonic=monotonic,
-            )
-            for endpoint in config.other_scrape_endpoints
-            if config.poll_other_scrape_endpoints
+            self._target(endpoint, life_of(endpoint, life)) for endpoint in endpoints_of(config)
         ]
         self._client: PollClient | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: dict[Target, asyncio.Task[None]] = {}
         # Those that wait for their next slot, and may be ended at any moment.
         self._waiting: set[asyncio.Task[None]] = set()
         self._pausing = False
+
+    def _target(self, endpoint: EndpointConfig, life: Life) -> Target:
+        return Target(endpoint, self._table, self._admission, life=life, monotonic=self._monotonic)
 
     @property
     def targets(self) -> list[TargetStatus]:
@@ -70,16 +69,52 @@ class Poller:
     async def start(self) -> None:
         """Begin to poll; the first polls are under way soon after, none is waited for."""
         self._client = PollClient()
-        for target in self._targets:
-            self._client.prepare(target.endpoint)
+        _prepare(self._client, [target.endpoint for target in self._targets])
+        self._begin(self._targets)
+
+    def _begin(self, targets: Sequence[Target]) -> None:
+        assert self._client is not None
         start = self._monotonic()
-        step = spacing([target.endpoint.poll_interval for target in self._targets])
-        for number, target in enumerate(self._targets):
+        step = spacing([target.endpoint.poll_interval for target in targets])
+        for number, target in enumerate(targets):
             slots = Slots(start + number * step, target.endpoint.poll_interval)
             task = asyncio.create_task(self._run(target, slots, self._client))
             task.set_name(target.endpoint.source)
-            self._tasks.append(task)
+            self._tasks[target] = task
             self._waiting.add(task)
+
+    async def prepare(self, config: PollConfig, life: Life) -> Change:
+        """Get ready to poll what ``config`` has.
+
+        An endpoint that is asked the same as before keeps its connection, its schedule and its
+        status. Of one that is polled no more the app's metrics are taken away.
+        """
+        ahead = Succession(self._targets, config)
+        client = self._client
+        assert client is not None
+        # In a thread, as it reads the system's authorities.
+        await asyncio.to_thread(_prepare, client, ahead.new)
+
+        def commit() -> None:
+            for target in ahead.leaving:
+                self._end(target, ahead.named.get(target.endpoint.name))
+            targets = {target.endpoint.name: target for target in ahead.staying}
+            for target in ahead.staying:
+                name = target.endpoint.name
+                target.follow(ahead.named[name], life_of(ahead.named[name], life))
+            begun = [self._target(each, life_of(each, life)) for each in ahead.new]
+            targets |= {target.endpoint.name: target for target in begun}
+            self._targets = [targets[name] for name in ahead.named]
+            self._begin(begun)
+
+        return Change(commit)
+
+    def _end(self, target: Target, successor: EndpointConfig | None) -> None:
+        """Poll a target no more; nothing comes of a poll that is under way."""
+        task = self._tasks.pop(target)
+        self._waiting.discard(task)
+        task.cancel()
+        target.leave(successor)
 
     def pause(self) -> None:
         """Begin no more polls; those under way go on."""
@@ -91,11 +126,12 @@ class Poller:
         """Let the polls under way finish for at most ``grace_seconds``, then end. Idempotent."""
         self.pause()
         if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=grace_seconds)
+            tasks = self._tasks.values()
+            _, late = await asyncio.wait(tasks, timeout=grace_seconds)
             for task in late:
                 task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-            self._tasks = []
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._tasks = {}
         if self._client is not None:
             await self._client.close()
             self._client = None
@@ -128,8 +164,6 @@ class Poller:
             self.stats.updates += 1
 
 
-def _life(endpoint: EndpointConfig, default: Life) -> Life:
-    age = endpoint.expire_after
-    return Life(
-        default.expire_after if age is None else age, endpoint.on_expire or default.on_expire
-    )
+def _prepare(client: PollClient, endpoints: Iterable[EndpointConfig]) -> None:
+    for endpoint in endpoints:
+        client.prepare(endpoint)

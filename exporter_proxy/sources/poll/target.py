@@ -64,6 +64,31 @@ class Target:
         except PayloadError as exc:
             raise _poll_error(exc) from exc
 
+    def follow(self, endpoint: EndpointConfig, life: Life) -> None:
+        """Go on under a configuration that asks the endpoint the same, as often as before."""
+        self.endpoint = endpoint
+        self._life = life
+
+    def leave(self, successor: EndpointConfig | None) -> None:
+        """Take away what is there of an endpoint that is polled no more.
+
+        Args:
+            successor: Brings the metrics of the same app from now on; None: nobody does.
+        """
+        endpoint, table = self.endpoint, self._table
+        if successor is not None and successor.url == endpoint.url:
+            # What was polled is still what is there, until the first poll that is done otherwise.
+            return
+        problem = table.problems.get(endpoint.name)
+        if problem is not None and problem.source == endpoint.source:
+            table.set_problem(endpoint.name, None, source=endpoint.source)
+        row = table.get(endpoint.name)
+        if row is not None and row.source != endpoint.source:
+            return
+        self._drop()
+        # It is not down: it is not meant to be there.
+        table.forget(endpoint.name)
+
     def succeed(self, payload: Payload, started: float) -> None:
         """Show ``payload``, the outcome of a poll that began at ``started``.
 
@@ -79,9 +104,9 @@ class Target:
             raise _poll_error(exc) from exc
         self._ended(started, up=True)
         self._streak.worked()
-        if self.status.last_error is not None:
-            self.status.last_error = None
-            self._table.set_problem(endpoint.name, None, source=endpoint.source)
+        self.status.last_error = None
+        # It may also be one of a target before this one.
+        self._table.set_problem(endpoint.name, None, source=endpoint.source)
 
     def fail(self, error: PollError, started: float, *, bug: Exception | None = None) -> None:
         """Keep or drop what the table has, after a poll that began at ``started``.

@@ -155,6 +155,10 @@ class Connection(asyncio.Protocol):
         self._follow()
         self.receiver.linger(self)
 
+    def renew(self) -> None:
+        """Begin anew, between two messages, under what is configured now."""
+        self._reader = None
+
     def close(self) -> None:
         """Close the connection when what was written is on its way."""
         self._transport.close()

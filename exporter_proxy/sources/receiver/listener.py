@@ -38,6 +38,11 @@ class PausableListener:
         self._watching = False
 
     @property
+    def socket(self) -> socket.socket:
+        """The socket that is listened on; closed after :meth:`close`."""
+        return self._listener
+
+    @property
     def accepting(self) -> bool:
         """Whether connections are accepted, or will be as soon as the loop gets to it."""
         return self._wanted

@@ -78,6 +78,23 @@ class Places:
         await self._listener.start()
         self._siblings.append(self)
 
+    @property
+    def listener(self) -> socket.socket:
+        """The socket that is listened on."""
+        return self._listener.socket
+
+    def set_limits(self, limits: PlaceLimits) -> None:
+        """Change what bounds the connections.
+
+        Those that are too many now stay until peers wait: then the one idle longest goes.
+        """
+        self._limits = limits
+        if self._full and self._listener.accepting:
+            self._listener.pause()
+            self._listener.watch()
+        elif not self._stopping:
+            self.resume()
+
     def pause(self) -> None:
         """Begin to stop: nobody has to make place any more, see :meth:`drain`."""
         self._stopping = True

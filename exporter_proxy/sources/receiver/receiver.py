@@ -51,6 +51,21 @@ class Shared:
     turns: Turns = field(default_factory=Turns)
 
 
+@dataclass(frozen=True, slots=True)
+class ReceiverSettings:
+    """What the configuration says of a receiver; may change while it runs.
+
+    Attributes:
+        section: The ``[receiver]`` section.
+        concurrent_requests: Connections at once, see :class:`PlaceLimits`.
+        life: That of apps of which nothing else is said.
+    """
+
+    section: ReceiverConfig
+    concurrent_requests: int = 2048
+    life: Life = FOR_EVER
+
+
 class Receiver:
     """Takes pushes on one listening socket; a :class:`~exporter_proxy.sources.base.Source`.
 
@@ -58,11 +73,9 @@ class Receiver:
         name: The listening address or the socket's path, as ``/apps`` shows it. Where it ends in
             port 0 it has the port that was given once the receiver is started.
         listener: Makes the listening socket.
-        config: The ``[receiver]`` section.
+        settings: Limits, ages, formats.
         admission: Where updates go.
         shared: Limits over all receivers.
-        concurrent_requests: Connections at once, see :class:`PlaceLimits`.
-        life: That of apps of which nothing else is said.
     """
 
     def __init__(
@@ -70,27 +83,17 @@ class Receiver:
         name: str,
         listener: Callable[[], socket.socket],
         *,
-        config: ReceiverConfig,
+        settings: ReceiverSettings,
         admission: Admission,
         shared: Shared,
-        concurrent_requests: int,
-        life: Life = FOR_EVER,
     ) -> None:
         self.name = name
         self.stats = SourceStats()
-        self.takes = _TAKES[config.format]
         self._make_listener = listener
-        self._config = config
         self._admission = admission
+        self._shared = shared
         self._unfinished = shared.unfinished
         self.turns = shared.turns
-        self._limits = PlaceLimits(
-            connections=concurrent_requests,
-            idle_timeout=config.idle_timeout,
-            descriptors=shared.descriptors,
-            siblings=shared.places,
-        )
-        self._life = life
         self._loop: asyncio.AbstractEventLoop
         # Made at the start.
         self.places: Places
@@ -99,9 +102,46 @@ class Receiver:
         self._stopping = False
         self._all_gone = asyncio.Event()
         self._sweeper: asyncio.TimerHandle | None = None
-        self._sweep_seconds = max(
-            0.01, min(_SWEEP_SECONDS, config.message_timeout / 4, config.idle_timeout / 4)
+        # Connections that began a message under settings that are no longer in force.
+        self._outdated: set[Connection] = set()
+        self._take_over(settings)
+
+    def _take_over(self, settings: ReceiverSettings) -> None:
+        section = settings.section
+        self.takes = _TAKES[section.format]
+        self._config = section
+        self._life = settings.life
+        self._limits = PlaceLimits(
+            connections=settings.concurrent_requests,
+            idle_timeout=section.idle_timeout,
+            descriptors=self._shared.descriptors,
+            siblings=self._shared.places,
         )
+        self._sweep_seconds = max(
+            0.01, min(_SWEEP_SECONDS, section.message_timeout / 4, section.idle_timeout / 4)
+        )
+
+    def configure(self, settings: ReceiverSettings) -> None:
+        """Put other settings into force; connections stay open.
+
+        A connection that is between messages is under them at once, any other as soon as its
+        message is complete.
+        """
+        self._take_over(settings)
+        self.places.set_limits(self._limits)
+        self._outdated = self.places.connections - self.places.idle.keys()
+        for connection in self.places.idle:
+            connection.renew()
+
+    @property
+    def listener(self) -> socket.socket:
+        """The socket that is listened on, once it is started."""
+        return self.places.listener
+
+    @property
+    def listening(self) -> bool:
+        """Whether peers can connect."""
+        return self._sweeper is not None and not self._stopping
 
     async def start(self) -> None:
         """Listen.
@@ -224,6 +264,7 @@ class Receiver:
     def closed(self, connection: Connection) -> None:
         """Take note that a connection is gone."""
         self._unfinished.remove(connection, self._loop.time())
+        self._outdated.discard(connection)
         self.places.closed(connection)
         if self._stopping and not self.places.connections:
             self._all_gone.set()
@@ -246,6 +287,9 @@ class Receiver:
         if connection in self._unfinished:
             self._unfinished.remove(connection, now)
         idle[connection] = None
+        if self._outdated and connection in self._outdated:
+            self._outdated.discard(connection)
+            connection.renew()
 
     def busy(self, connection: Connection) -> None:
         """Take note that a connection waits for us; no time-out runs."""

@@ -7,6 +7,7 @@ import os
 import pwd
 import socket
 import stat
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from exporter_proxy.config import Address, ReceiverConfig
@@ -18,8 +19,13 @@ BACKLOG = 4096
 _SOCKET_NAME = "exporter-proxy-receiver.sock"
 
 
-def listen_on_tcp(address: Address) -> socket.socket:
+def listen_on_tcp(address: Address, beside: socket.socket | None = None) -> socket.socket:
     """Return a socket that listens on ``address``.
+
+    Args:
+        address: Where.
+        beside: A listener of ours that may have the same port on an address that overlaps: it goes
+            on listening.
 
     Raises:
         StartError: The address can't be had.
@@ -33,8 +39,9 @@ def listen_on_tcp(address: Address) -> socket.socket:
         listener = socket.socket(family, kind, protocol)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(resolved)
-            listener.listen(BACKLOG)
+            with sharing_port(listener, beside):
+                listener.bind(resolved)
+                listener.listen(BACKLOG)
         except OSError:
             listener.close()
             raise
@@ -42,6 +49,22 @@ def listen_on_tcp(address: Address) -> socket.socket:
         raise StartError(f"{key}: can't listen on {address}: {_why(error)}") from error
     listener.setblocking(False)
     return listener
+
+
+@contextlib.contextmanager
+def sharing_port(listener: socket.socket, beside: socket.socket | None) -> Iterator[None]:
+    """Let ``listener`` have the port that ``beside`` has, for as long as it takes to bind it.
+
+    Afterwards nobody else can have it, as before (SO_REUSEPORT, see socket(7)).
+    """
+    both = () if beside is None or beside.family == socket.AF_UNIX else (listener, beside)
+    try:
+        for each in both:
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        yield
+    finally:
+        for each in both:
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
 
 
 def default_socket_path() -> str:
@@ -98,6 +121,50 @@ def listen_on_unix(path: str, config: ReceiverConfig) -> socket.socket:
         raise
     listener.setblocking(False)
     return listener
+
+
+def hand_over(path: str, config: ReceiverConfig) -> Callable[[], None]:
+    """Give a socket file that is there already owner, group and mode as configured.
+
+    Connections stay as they are.
+
+    Returns:
+        What takes it back, as far as it can be taken back.
+
+    Raises:
+        StartError: It can't be done; the file is as it was.
+    """
+    user, group = _owner(config)
+    file = Path(path)
+    before: os.stat_result | None = None
+
+    def take_back() -> None:
+        if before is not None:
+            with contextlib.suppress(OSError):
+                os.chown(path, before.st_uid, before.st_gid)
+            with contextlib.suppress(OSError):
+                file.chmod(stat.S_IMODE(before.st_mode))
+
+    try:
+        before = file.lstat()
+        # The mode first, while the file is ours, and the group before the owner.
+        file.chmod(config.unix_socket_mode)
+        # -1 is who made the file: this process.
+        wanted_group = os.getegid() if group == -1 else group
+        if wanted_group != before.st_gid:
+            _give(path, "receiver.unix_socket_group", config.unix_socket_group, -1, wanted_group)
+        wanted_user = os.geteuid() if user == -1 else user
+        if wanted_user != before.st_uid:
+            _give(path, "receiver.unix_socket_user", config.unix_socket_user, wanted_user, -1)
+    except OSError as error:
+        take_back()
+        raise StartError(
+            f"receiver.unix_socket_mode: can't change {path}: {_why(error)}"
+        ) from error
+    except StartError:
+        take_back()
+        raise
+    return take_back
 
 
 def socket_identity(listener: socket.socket) -> tuple[str, int]:

@@ -45,6 +45,12 @@ class Unfinished:
         """Bytes held at present."""
         return self._buffered
 
+    def set_limit(self, max_buffered: int, now: float) -> None:
+        """Change how many bytes all may hold."""
+        self._max_buffered = max_buffered
+        if self._paused:
+            self._resume(now)
+
     def set(self, sender: Sender, buffered: int, *, now: float, began: bool) -> None:
         """Tell how many bytes of an unfinished message ``sender`` holds.
 

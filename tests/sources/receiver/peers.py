@@ -12,7 +12,13 @@ from typing import Any
 from exporter_proxy.config import Address, ReceiverConfig
 from exporter_proxy.sources.admission import FOR_EVER, Admission, FindTerms, Life
 from exporter_proxy.sources.checking import PayloadCheck
-from exporter_proxy.sources.receiver import Descriptors, Receiver, Shared, Unfinished
+from exporter_proxy.sources.receiver import (
+    Descriptors,
+    Receiver,
+    ReceiverSettings,
+    Shared,
+    Unfinished,
+)
 from exporter_proxy.sources.receiver.sockets import listen_on_tcp, listen_on_unix
 from exporter_proxy.table import Table
 
@@ -86,6 +92,7 @@ class Bench:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.table = Table()
+        self.admission = Admission(self.table)
         self.shared = Shared(Unfinished(256 << 20), Descriptors(1 << 20))
         self._receivers: list[Receiver] = []
         self._peers: list[Peer] = []
@@ -111,11 +118,9 @@ class Bench:
         receiver = Receiver(
             name,
             lambda: listener,
-            config=section,
+            settings=ReceiverSettings(section, limit, life),
             admission=Admission(self.table, terms=terms, check=check),
             shared=self.shared,
-            concurrent_requests=limit,
-            life=life,
         )
         await receiver.start()
         self._receivers.append(receiver)

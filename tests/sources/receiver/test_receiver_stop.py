@@ -10,7 +10,7 @@ import pytest
 from exporter_proxy.config import Address, Config, ExporterConfig, ReceiverConfig
 from exporter_proxy.errors import StartError
 from exporter_proxy.sources.admission import Admission
-from exporter_proxy.sources.receiver import open_receivers
+from exporter_proxy.sources.receiver import Receivers
 from exporter_proxy.table import Table
 from tests.payload.reading import capnp_message
 from tests.sources.receiver.peers import Bench, until
@@ -103,7 +103,7 @@ async def test_stop_without_start(bench: Bench):
     section = ReceiverConfig(
         receiver_tcp_socket=Address("127.0.0.1", port), receive_on_unix_socket=False
     )
-    [receiver] = open_receivers(Config(receiver=section), Admission(Table()))
+    [receiver] = Receivers(Config(receiver=section), Admission(Table())).sources
     with pytest.raises(StartError, match="address already in use"):
         await receiver.start()
     receiver.pause()
@@ -127,7 +127,7 @@ async def test_large_message_that_is_being_decoded_is_finished(bench: Bench):
 )
 async def test_receivers_of_a_configuration(tmp_path: Path, tcp, unix, names):
     """Those that are turned on, named as /apps shows them, with what they share."""
-    receivers = open_receivers(
+    receivers = Receivers(
         Config(
             exporter=ExporterConfig(concurrent_requests=7, expire_after=60),
             receiver=ReceiverConfig(
@@ -137,7 +137,7 @@ async def test_receivers_of_a_configuration(tmp_path: Path, tcp, unix, names):
             ),
         ),
         Admission(Table()),
-    )
+    ).sources
     expected = ["127.0.0.1:6554"] * tcp + ["/some/where.sock"] * unix
     assert [receiver.name for receiver in receivers] == expected
     assert len(receivers) == names
@@ -151,7 +151,7 @@ async def test_any_free_port():
     section = ReceiverConfig(
         receiver_tcp_socket=Address("127.0.0.1", 0), receive_on_unix_socket=False
     )
-    [receiver] = open_receivers(Config(receiver=section), Admission(Table()))
+    [receiver] = Receivers(Config(receiver=section), Admission(Table())).sources
     assert receiver.name == "127.0.0.1:0"
     await receiver.start()
     try:
@@ -169,7 +169,9 @@ async def test_age_of_its_own():
         (ReceiverConfig(expire_after=5), (5, "mark")),
         (ReceiverConfig(on_expire="drop"), (60, "drop")),
     ):
-        receivers = open_receivers(Config(exporter=exporter, receiver=section), Admission(Table()))
+        receivers = Receivers(
+            Config(exporter=exporter, receiver=section), Admission(Table())
+        ).sources
         assert [receiver._life for receiver in receivers] == [life, life]
 
 

@@ -1,0 +1,167 @@
+"""The receivers that a configuration asks for, from one configuration to the next."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable
+from functools import partial
+from typing import Literal
+
+from exporter_proxy.changes import Change
+from exporter_proxy.config import Address, Config
+from exporter_proxy.sources.admission import Admission, Life
+from exporter_proxy.sources.receiver.descriptors import Descriptors, raise_limit
+from exporter_proxy.sources.receiver.receiver import Receiver, ReceiverSettings, Shared
+from exporter_proxy.sources.receiver.sockets import (
+    default_socket_path,
+    hand_over,
+    listen_on_tcp,
+    listen_on_unix,
+)
+from exporter_proxy.sources.receiver.unfinished import Unfinished
+
+Kind = Literal["tcp", "unix"]
+Place = Address | str
+"""Where a receiver listens: an address, or the path of a socket."""
+
+
+class Receivers:
+    """All receivers of a proxy, made but not started.
+
+    The soft limit of file descriptors is raised to the hard one.
+
+    Args:
+        config: The configuration.
+        admission: Where updates go.
+    """
+
+    def __init__(self, config: Config, admission: Admission) -> None:
+        self._admission = admission
+        self._config = config
+        self._shared = Shared(
+            unfinished=Unfinished(config.receiver.max_buffered),
+            descriptors=Descriptors(raise_limit()),
+        )
+        settings = _settings(config)
+        self._open: dict[Kind, tuple[Place, Receiver]] = {
+            kind: (place, self._make(place, config, settings))
+            for kind, place in _wanted(config).items()
+        }
+
+    @property
+    def sources(self) -> list[Receiver]:
+        """The receivers, TCP before Unix."""
+        return [receiver for _, receiver in self._open.values()]
+
+    async def prepare(self, new: Config) -> Change:
+        """Open what ``new`` has in other places; what stays where it is keeps its connections.
+
+        Raises:
+            StartError: An address or a path can't be had; nothing has changed.
+        """
+        settings = _settings(new)
+        wanted = self._places(new)
+        after: dict[Kind, tuple[Place, Receiver]] = {}
+        undo = contextlib.AsyncExitStack()
+        async with undo:
+            for kind, place in wanted.items():
+                before = self._open.get(kind)
+                if before is not None and before[0] == place:
+                    after[kind] = before
+                    if kind == "unix" and _owner(new) != _owner(self._config):
+                        undo.callback(hand_over(str(place), new.receiver))
+                    continue
+                beside = None if before is None else before[1].listener
+                listener = None
+                if isinstance(place, Address):
+                    # In a thread, as a name may have to be looked up.
+                    listener = await asyncio.to_thread(listen_on_tcp, place, beside)
+                receiver = self._make(place, new, settings, listener)
+                undo.push_async_callback(receiver.stop, 0)
+                await receiver.start()
+                after[kind] = place, receiver
+            # Nothing failed: it is undone only if another part can't.
+            undo = undo.pop_all()
+        return self._change(new, after, settings, undo)
+
+    def _change(
+        self,
+        new: Config,
+        after: dict[Kind, tuple[Place, Receiver]],
+        settings: ReceiverSettings,
+        undo: contextlib.AsyncExitStack,
+    ) -> Change:
+        staying = [receiver for _, receiver in after.values()]
+        leaving = [receiver for receiver in self.sources if receiver not in staying]
+
+        def commit() -> None:
+            now = asyncio.get_running_loop().time()
+            self._config, self._open = new, after
+            self._shared.unfinished.set_limit(new.receiver.max_buffered, now)
+            for receiver in staying:
+                receiver.configure(settings)
+            for receiver in leaving:
+                receiver.pause()
+
+        async def finish(grace_seconds: float) -> None:
+            await asyncio.gather(*(receiver.stop(grace_seconds) for receiver in leaving))
+
+        return Change(commit, undo.aclose, finish if leaving else None)
+
+    def _places(self, new: Config) -> dict[Kind, Place]:
+        """Return where receivers are wanted; a Unix socket without a path stays where it is."""
+        wanted = _wanted(new)
+        before = self._open.get("unix")
+        named = {new.receiver.receiver_unix_socket, self._config.receiver.receiver_unix_socket}
+        if "unix" in wanted and before is not None and named == {None}:
+            wanted["unix"] = before[0]
+        return wanted
+
+    def _make(
+        self,
+        place: Place,
+        config: Config,
+        settings: ReceiverSettings,
+        listener: socket.socket | None = None,
+    ) -> Receiver:
+        make: Callable[[], socket.socket]
+        if listener is not None:
+            make = partial(_same, listener)
+        elif isinstance(place, Address):
+            make = partial(listen_on_tcp, place)
+        else:
+            make = partial(listen_on_unix, place, config.receiver)
+        return Receiver(
+            str(place), make, settings=settings, admission=self._admission, shared=self._shared
+        )
+
+
+def _same(listener: socket.socket) -> socket.socket:
+    return listener
+
+
+def _wanted(config: Config) -> dict[Kind, Place]:
+    section = config.receiver
+    wanted: dict[Kind, Place] = {}
+    if section.receive_on_tcp_socket:
+        wanted["tcp"] = section.receiver_tcp_socket
+    if section.receive_on_unix_socket:
+        wanted["unix"] = section.receiver_unix_socket or default_socket_path()
+    return wanted
+
+
+def _settings(config: Config) -> ReceiverSettings:
+    section, exporter = config.receiver, config.exporter
+    age = section.expire_after
+    return ReceiverSettings(
+        section=section,
+        concurrent_requests=exporter.concurrent_requests,
+        life=Life(
+            exporter.expire_after if age is None else age, section.on_expire or exporter.on_expire
+        ),
+    )
+
+
+def _owner(config: Config) -> tuple[str, str, int]:
+    section = config.receiver
+    return section.unix_socket_user, section.unix_socket_group, section.unix_socket_mode
