@@ -14,6 +14,7 @@ from exporter_proxy.conflict_watch import ConflictWatch
 from exporter_proxy.exposition.escaping import DEFAULT_SCHEME, Escaped, Scheme, escape_in_steps
 from exporter_proxy.exposition.findings import is_worth_a_state
 from exporter_proxy.exposition.merged import PROXY, MergedIndex, told_of
+from exporter_proxy.exposition.merged.held_findings import HeldFindings
 from exporter_proxy.exposition.model import Exposition, Family, Finding, Quarantined
 from exporter_proxy.exposition.reader import read_in_steps
 from exporter_proxy.exposition.rules import Applied, Rules, apply_in_steps
@@ -172,6 +173,8 @@ class Catalog:
         self._next_number = -1
         # What the log knows of an app: why some of it is in quarantine.
         self._told: dict[str, tuple[str, ...]] = {}
+        # What the OpenMetrics page shows in another way, while somebody asks for it.
+        self._held_findings: HeldFindings | None = None
 
     @property
     def readings(self) -> Mapping[str, AppReading]:
@@ -246,6 +249,26 @@ class Catalog:
         for _ in self._tell_of(touched):
             pass
         return True
+
+    def tell_of_held(self, found: HeldFindings | None) -> Generator[None, None, bool]:
+        """Take over what the OpenMetrics page shows in another way than it was sent, in steps.
+
+        Not while a page is laid out, nor may one be between the steps.
+
+        Args:
+            found: What its writer has found; None: nobody asks for it any longer.
+
+        Returns:
+            Whether the findings of any app are others than before.
+        """
+        before, self._held_findings = self._held_findings, found
+        touched: set[int] = set()
+        if found is not None:
+            touched = found.take()
+        elif before is not None:
+            touched = before.apps
+        yield from self._tell_of(touched)
+        return bool(touched)
 
     def refresh(self) -> Generator[None, None, None]:
         """Read what has changed until now, in steps. Only one refresh may run at a time.
@@ -353,7 +376,11 @@ class Catalog:
     def _look_up(self, reading: AppReading) -> None:
         """Look up what is known of an app's metrics beyond what was read."""
         reading.conflicts = self.conflicts.findings(reading.number)
-        reading.later = self.conflicts.repeats(reading.number)
+        held = self._held_findings
+        reading.later = (
+            *self.conflicts.repeats(reading.number),
+            *(() if held is None else held.of(reading.number)),
+        )
 
     def _place(
         self, app: str, row: Row | AppReading | None, reading: AppReading | None

@@ -2,7 +2,10 @@
 
 The schemes are those that Prometheus's content negotiation names (``escaping=…`` of ``Accept``):
 ``underscores``, ``dots`` and ``values`` make names of letters, digits, underscores and, for
-metrics, colons; ``allow-utf-8`` leaves them as they are, in quotes.
+metrics, colons; ``allow-utf-8`` leaves them as they are, in quotes. Names that are plain already
+stay as they are in every scheme, as in the pages of Prometheus's own libraries
+(``EscapeMetricFamily`` of github.com/prometheus/common): also in ``dots``, though what is escaped
+has its underscores doubled.
 """
 
 import re
@@ -118,9 +121,6 @@ def escape_in_steps(families: Sequence[Family], scheme: Scheme) -> Generator[Non
 def _changes(scheme: Scheme) -> Callable[[Family], bool]:
     if scheme == "allow-utf-8":
         return lambda _family: False
-    if scheme == "dots":
-        # Underscores are doubled, in labels too.
-        return lambda family: family.quoted or b"_" in family.name or b"_" in family.samples
     return lambda family: family.quoted
 
 
@@ -192,6 +192,9 @@ def _escape_line(line: bytes, scheme: Scheme, of_samples: Callable[[bytes], byte
             labels.append((escape_label(item, scheme), value))
     if len({label for label, _ in labels}) < len(labels):
         raise ClashError("two labels of a sample become one")
+    for label, _ in labels:
+        if label.startswith(b"__"):
+            raise ClashError(f"a label's name becomes {quote(label.decode())}, which is reserved")
     shown = b",".join(b'%s="%s"' % pair for pair in labels)
     braces = b"{%s}" % shown if inner is not None and labels else b""
     return of_samples(name) + braces + line[match.end() :] + b"\n"
@@ -211,7 +214,7 @@ def _unescape(text: bytes) -> bytes:
 
 def _escape(name: bytes, scheme: Scheme, plain: re.Pattern[str], *, colon: bool) -> bytes:
     text = name.decode(errors="replace")
-    if scheme == "allow-utf-8" or (scheme != "dots" and plain.fullmatch(text)):
+    if scheme == "allow-utf-8" or plain.fullmatch(text):
         return name
     start = "U__" if scheme == "values" else ""
     return (start + "".join(_characters(text, scheme, colon=colon))).encode()

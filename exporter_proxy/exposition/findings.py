@@ -219,6 +219,17 @@ LATER_FINDINGS: dict[str, Kind] = {
         "can't stand under it, they are held back"
     ),
     "help_conflict": _note("an app before this one gives the family another HELP, which counts"),
+    "openmetrics_clash": _warning(
+        "a family before it has taken a name that its own or a suffix of its type makes, and "
+        "OpenMetrics gives each name once; the OpenMetrics page has it as `unknown`, or not at all"
+    ),
+    "openmetrics_created": _warning(
+        "`_created` samples belong to no metric beside them; the OpenMetrics page leaves them out"
+    ),
+    "openmetrics_invalid": _note(
+        "samples are not what OpenMetrics asks of the type, such as a counter below zero or a "
+        "histogram without `+Inf`; the OpenMetrics page has them as `unknown`"
+    ),
     "same_series": _warning(
         "an app before this one has the same series; the text page has both, of which Prometheus "
         "keeps one, the OpenMetrics page the first"

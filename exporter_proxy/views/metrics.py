@@ -83,7 +83,7 @@ class MetricsView:
         wanted = choose_exposition(_joined(request, hdrs.ACCEPT))
         strict = self._only_self or wanted.named or _is_on(request.query.get("strict"))
         form, escaping = wanted.format, wanted.escaping or DEFAULT_SCHEME
-        if escaping != "dots" and not self._pages.has_quoted_names:
+        if not self._pages.has_quoted_names:
             # All these pages are the same.
             escaping = DEFAULT_SCHEME
         if escaping == "allow-utf-8":

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
 from typing import Any, TypeVar
 
 from exporter_proxy.catalog import AppReading, Catalog
-from exporter_proxy.exposition.escaping import Scheme
+from exporter_proxy.exposition.escaping import DEFAULT_SCHEME, Scheme
 from exporter_proxy.exposition.merged import (
     Layout,
     MergedIndex,
@@ -32,6 +32,8 @@ _T = TypeVar("_T")
 SEARCHED_AT_ONCE = 5_000
 """Changed families of apps that are searched for duplicates before an OpenMetrics page: 100 apps of
 50 families each, some ten milliseconds."""
+
+_SHARED_OPENMETRICS: tuple[bool, Format, Scheme] = (False, "openmetrics", DEFAULT_SCHEME)
 
 FORGET_SECONDS = 300.0
 """How long a page is kept up to date that nobody asks for."""
@@ -72,6 +74,8 @@ class Pages:
         self._layouts: dict[tuple[bool, Format, Scheme], Layout] = {}
         # When each kind was last asked for.
         self._asked: dict[Kind, float] = {}
+        # What writes the OpenMetrics page of all apps, while there is one.
+        self._openmetrics: OpenMetricsWriter | None = None
         # The self-metrics in the index: alive, so that their id is theirs alone.
         self._own = b""
         # One page is made at a time: while one is laid out, the index must not change.
@@ -140,10 +144,20 @@ class Pages:
 
     def _settle_duplicates(self) -> None:
         if self._catalog.settle_duplicates():
-            # Pages have to be laid out again, although the table is as it was.
-            self._searches += 1
-            self._generation += 1
-            self._make_room()
+            self._age()
+
+    async def _tell_of_held(self) -> None:
+        """Have the next page tell what the OpenMetrics page doesn't show as it was sent."""
+        writer = self._openmetrics
+        found = None if writer is None else writer.found
+        if await in_slices(self._catalog.tell_of_held(found)):
+            self._age()
+
+    def _age(self) -> None:
+        """Have pages laid out again, although the table is as it was."""
+        self._searches += 1
+        self._generation += 1
+        self._make_room()
 
     @property
     def bytes_read(self) -> int:
@@ -169,6 +183,8 @@ class Pages:
             if page is None or page.generation != self._generation:
                 pieces = await in_slices(self._lay_out(kind))
                 page = self._pages[kind] = Page(key, pieces, self._generation, kind)
+                if kind.format == "openmetrics":
+                    await self._tell_of_held()
             else:
                 page.key = key
             self._asked[kind] = self._monotonic()
@@ -180,14 +196,14 @@ class Pages:
         if own is not self._own or self._catalog.stale:
             self._generation += 1
             self._make_room()
-            self._forget()
+            await self._forget()
             if own is not self._own:
                 self._own = own
                 self._catalog.set_self(read((own,), format="text").families)
             await in_slices(self._catalog.refresh())
         return key
 
-    def _forget(self) -> None:
+    async def _forget(self) -> None:
         """Let go of pages that nobody asks for: they keep what apps had long ago."""
         oldest = self._monotonic() - FORGET_SECONDS
         for kind in [kind for kind, asked in self._asked.items() if asked < oldest]:
@@ -196,6 +212,9 @@ class Pages:
         used = {(self._is_own(kind), kind.format, kind.escaping) for kind in self._asked}
         for unused in self._layouts.keys() - used:
             self._layouts.pop(unused).close()
+            if unused == _SHARED_OPENMETRICS:
+                self._openmetrics = None
+                await self._tell_of_held()
 
     def _is_own(self, kind: Kind) -> bool:
         """Tell whether a page shows the index of the proxy's own metrics."""
@@ -224,8 +243,11 @@ class Pages:
             index = yield from self._index(kind, own=own)
             shared = index is self._catalog.index
             duplicates = self._catalog.conflicts.duplicates if shared else None
-            layout = Layout(index, _writer(index, kind.format, duplicates))
+            writer = _writer(index, kind.format, duplicates)
+            layout = Layout(index, writer)
             self._layouts[own, kind.format, kind.escaping] = layout
+            if isinstance(writer, OpenMetricsWriter) and shared:
+                self._openmetrics = writer
         return layout
 
     def _index(self, kind: Kind, *, own: bool) -> Generator[None, None, MergedIndex]:

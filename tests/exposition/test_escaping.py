@@ -20,7 +20,7 @@ from exporter_proxy.exposition.reader import read
 @pytest.mark.parametrize(
     ("name", "underscores", "dots", "values"),
     [
-        pytest.param("plain_name", "plain_name", "plain__name", "plain_name", id="plain"),
+        pytest.param("plain_name", "plain_name", "plain_name", "plain_name", id="plain"),
         pytest.param("a:b", "a:b", "a:b", "a:b", id="colon"),
         pytest.param(
             "http.server", "http_server", "http_dot_server", "U__http_2e_server", id="dot"
@@ -43,6 +43,24 @@ def test_escapes_names(name: str, underscores: str, dots: str, values: str):
 def test_labels_have_no_colons():
     assert escape_label(b"a:b", "underscores") == b"a_b"
     assert escape_label(b"a:b", "values") == b"U__a_3a_b"
+
+
+@pytest.mark.parametrize(
+    ("label", "scheme"), [("..x", "underscores"), ("_.x", "dots"), ("1", "dots")]
+)
+def test_a_reserved_label_holds_the_family_back(label: str, scheme: Scheme):
+    """Parsers refuse a page with one."""
+    escaped = escape_families(families(f'x{{"{label}"="1"}} 1\n'), scheme)
+
+    assert not escaped.families
+    assert [each.reason for each in escaped.quarantined] == ["name_clash"]
+    assert "which is reserved" in escaped.quarantined[0].message
+
+
+def test_plain_labels_stay_beside_others():
+    escaped = escape_families(families('x{_y="1","a.b"="2"} 1\n'), "dots")
+
+    assert escaped.families[0].samples == b'x{_y="1",a_dot_b="2"} 1\n'
 
 
 def test_quotes_names_that_need_it():

@@ -274,3 +274,49 @@ async def test_nothing_is_read_while_nobody_looks() -> None:
     table.update("a", (b"# TYPE x gauge\nx 3\n",), source="test")
     await pages.keep_house()
     assert pages.bytes_read == 2 * read
+
+
+async def test_a_series_twice_is_a_finding_that_names_it() -> None:
+    """Found before an OpenMetrics page is made, which has it once."""
+    table = Table()
+    table.update("a", (b'# TYPE x gauge\nx{a="1",b="2"} 1\nx{b="2",a="1"} 2\n',), source="test")
+    pages = pages_of(table, merged=True)
+    shown = text(await pages.current(Kind("openmetrics")))
+
+    assert b'x{a="1",b="2"} 1\n# TYPE' in shown
+    assert b'{app="a",reason="duplicate_series"} 1\n' in shown
+    assert text(await pages.current(TEXT)).count(b"\nx{") == 2
+    reading = (await pages.readings())["a"]
+    assert reading.state == "repaired: duplicate_series"
+    assert [each.what for each in reading.later] == ['x{a="1",b="2"}']
+
+    table.update("a", (b"# TYPE x gauge\nx 1\n",), source="test")
+    await pages.current(TEXT)
+    await pages.search_duplicates()
+    assert (await pages.readings())["a"].state == "ok"
+
+
+async def test_the_next_page_tells_what_openmetrics_has_in_another_way() -> None:
+    """Until nobody asks for it any longer."""
+    clock = Clock()
+    table = Table()
+    below_zero = b"# TYPE x_total counter\nx_total -1\n"
+    clash = b"# TYPE y_total counter\ny_total 1\n# TYPE y gauge\ny 1\n"
+    table.update("a", (below_zero + clash,), source="test")
+    pages = pages_of(table, merged=True)
+    pages._monotonic = clock
+    openmetrics = Kind("openmetrics")
+    await pages.current(openmetrics)
+    page = await pages.current(openmetrics)
+
+    assert b'{app="a",reason="openmetrics_clash"} 1\n' in text(page)
+    assert b'{app="a",reason="openmetrics_invalid"} 1\n' in text(page)
+    assert await pages.current(openmetrics) is page
+    reading = (await pages.readings())["a"]
+    assert reading.state == "repaired: openmetrics_clash"
+    assert [each.what for each in reading.later] == ["y", "x_total"]
+
+    clock.now += 2 * FORGET_SECONDS
+    table.update("b", (b"z 1\n",), source="test")
+    assert b"openmetrics" not in text(await pages.current(TEXT))
+    assert (await pages.readings())["a"].state == "ok"

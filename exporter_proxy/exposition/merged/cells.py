@@ -14,8 +14,8 @@ from exporter_proxy.exposition.lines import WINDOW, windows
 from exporter_proxy.exposition.model import Family
 
 # Lines, or bytes of them, looked at before the event loop is served.
-_STEP = 4096
-_STEP_BYTES = 131_072
+_STEP = 1024
+_STEP_BYTES = 65_536
 
 _NAME = rb"[a-zA-Z_:][a-zA-Z0-9_:]*+"
 _LABELS = rb'\{(?:[^"}]++|"(?:[^"\\]++|\\.)*+")*+\}'

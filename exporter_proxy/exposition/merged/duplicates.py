@@ -66,6 +66,8 @@ class Duplicates:
         self._searched: dict[bytes, Mapping[int, frozenset[bytes]]] = {}
         self.repeats: dict[bytes, dict[int, Twice]] = {}
         self._searched_cells: dict[tuple[bytes, int], Twice | None] = {}
+        # Bytes since the event loop was served last.
+        self._looked_at = 0
         self._index = index
         self._changes = index.watch()
         # {family: {app: hash of its series}}, for families of several apps.
@@ -103,7 +105,6 @@ class Duplicates:
         self, name: bytes, family: MergedFamily | None, apps: Iterable[int]
     ) -> Generator[None, None, None]:
         """Search each of some cells for what it has twice itself."""
-        looked_at = 0
         for app in apps:
             cell = None if family is None else family.cells.get(app)
             repeats = None if cell is None else (yield from repeats_of(cell))
@@ -112,9 +113,9 @@ class Duplicates:
                 twice = Twice(repeats.times, repeats.series)
             if twice is not None or app in self.repeats.get(name, ()):
                 self._searched_cells[name, app] = twice
-            looked_at += _CELL_BYTES if cell is None else _CELL_BYTES + len(cell.samples)
-            if looked_at > _STEP_BYTES:
-                looked_at = 0
+            self._looked_at += _CELL_BYTES if cell is None else _CELL_BYTES + len(cell.samples)
+            if self._looked_at > _STEP_BYTES:
+                self._looked_at = 0
                 yield
 
     def settle(self) -> bool:

@@ -228,6 +228,13 @@ class Changes:
         else:
             apps.add(app)
 
+    def names(self) -> Iterator[bytes]:
+        """Yield every family that may be another, once; a set of them would take long to make."""
+        cells, metadata = self.cells, self.metadata
+        yield from cells
+        yield from (name for name in metadata if name not in cells)
+        yield from (name for name in self.anew if name not in cells and name not in metadata)
+
     def take(self) -> "Changes":
         """Return what was collected, and begin anew."""
         taken = Changes()

@@ -111,8 +111,7 @@ class Layout:
             buckets.add(self._stale_section(app))
             if done % _LONG_STEP == 0:
                 yield
-        names = dict.fromkeys((*changes.cells, *changes.metadata, *changes.anew))
-        for done, name in enumerate(names, 1):
+        for done, name in enumerate(changes.names(), 1):
             if name in changes.anew:
                 self._blocks.pop(name, None)
             stale = name in changes.anew or name in changes.metadata

@@ -21,8 +21,8 @@ from exporter_proxy.exposition.merged.series import Orders, text_of_series
 from exporter_proxy.exposition.model import Family, FamilyType
 
 # Lines, or bytes of them, looked at before the event loop is served.
-_STEP = 4096
-_STEP_BYTES = 131_072
+_STEP = 1024
+_STEP_BYTES = 65_536
 
 
 class _Shape(NamedTuple):
@@ -370,7 +370,11 @@ def without(cell: Family, series: Collection[bytes]) -> Generator[None, None, Fa
     """
     differ = yield from _orders_differ(cell)
     read = _metric_reader(cell, differ=differ)
-    metrics = {read(each + b" 0")[0] for each in series}
+    metrics: set[bytes] = set()
+    for count, each in enumerate(series, 1):
+        metrics.add(read(each + b" 0")[0])
+        if not count % _STEP:
+            yield
     openmetrics = cell.openmetrics
     of_text = _metric_reader(cell, differ=differ, plain=False)
     samples = yield from _leave_out(cell.samples, metrics, of_text)

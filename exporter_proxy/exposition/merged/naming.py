@@ -9,7 +9,7 @@ from exporter_proxy.exposition.merged.index import Changes, MergedIndex
 from exporter_proxy.exposition.merged.modes import HELD, Mode, may_clash, typed, untyped
 from exporter_proxy.exposition.merged.validity import Validity
 
-_CREATED = b"_created"
+CREATED = b"_created"
 _WITH_CREATED = frozenset({"counter", "histogram", "summary"})
 # Families looked at before the event loop is served.
 _STEP = 500
@@ -55,7 +55,7 @@ class Naming:
         unsettled.add(name)
         for other in self._related.get(name, ()):
             unsettled.add(other)
-            if other.endswith(_CREATED):
+            if other.endswith(CREATED):
                 # It is decided about after its parent, and so may change places with others.
                 unsettled |= self._related[other]
 
@@ -125,7 +125,7 @@ class Naming:
         mode = self._modes[name]
         if mode.type not in _WITH_CREATED:
             return None
-        created = mode.name + _CREATED
+        created = mode.name + CREATED
         return self._index.families[created] if self.mode(created).parent == name else None
 
     def wanted(self, family: MergedFamily) -> Mode:
@@ -144,10 +144,10 @@ class Naming:
         return place, 0, name
 
     def _is_created(self, name: bytes) -> bool:
-        return name.endswith(_CREATED) and self._index.families[name].type in {"gauge", "untyped"}
+        return name.endswith(CREATED) and self._index.families[name].type in {"gauge", "untyped"}
 
     def _parents(self, name: bytes) -> Iterator[bytes]:
-        base = name.removesuffix(_CREATED)
+        base = name.removesuffix(CREATED)
         for parent in (base + b"_total", base):
             if parent in self._index.families:
                 yield parent
@@ -159,7 +159,7 @@ class Naming:
         if self._is_created(name):
             for parent in self._parents(name):
                 mode = earlier.get(parent, HELD)
-                if mode.type in _WITH_CREATED and mode.name + _CREATED == name:
+                if mode.type in _WITH_CREATED and mode.name + CREATED == name:
                     return Mode("", b"", parent=parent)
         taken = frozenset(each for mode in earlier.values() for each in mode.taken)
         return self._first(self._index.families[name], taken)

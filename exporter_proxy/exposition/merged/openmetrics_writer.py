@@ -8,21 +8,25 @@ its name, and only what can't be shown even so is left out.
 """
 
 from collections.abc import Generator, Iterable, Iterator
+from itertools import chain
 from typing import NamedTuple
 
 from exporter_proxy.exposition.merged.cells import without_exemplars
 from exporter_proxy.exposition.merged.family import COMPOUND, MergedFamily, fits
+from exporter_proxy.exposition.merged.held_findings import HeldFindings
 from exporter_proxy.exposition.merged.index import Changes, MergedIndex
 from exporter_proxy.exposition.merged.layout import Part
 from exporter_proxy.exposition.merged.metrics import fold
 from exporter_proxy.exposition.merged.modes import Mode
-from exporter_proxy.exposition.merged.naming import Naming
+from exporter_proxy.exposition.merged.naming import CREATED, Naming
 from exporter_proxy.exposition.merged.validity import Held, Validity, named
 from exporter_proxy.exposition.merged.written import written_of
 from exporter_proxy.exposition.model import Family
 
 # Families looked at before the event loop is served.
 _STEP = 500
+# The same where they may be new: which names they take up takes long to find out.
+_NEW_STEP = 100
 # Of samples.
 _STEP_BYTES = 262_144
 # What a cell takes beside its samples, as if it were bytes of these.
@@ -45,6 +49,9 @@ class OpenMetricsWriter:
         index: Is followed.
         held: What is left out, as the same series may not be twice on a page. May change between
             refreshes: by whole families.
+
+    Attributes:
+        found: What it shows in another way than it was sent, or not at all, as of the last refresh.
     """
 
     content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -55,6 +62,7 @@ class OpenMetricsWriter:
         self._validity = Validity({} if held is None else held)
         self._naming = Naming(index, self._validity)
         self._folded: dict[tuple[bytes, int], _Folded] = {}
+        self.found = HeldFindings()
 
     def follow(self, changes: Changes) -> Generator[None, None, None]:
         """Take in what changed, and add what is written another way because of it."""
@@ -63,15 +71,9 @@ class OpenMetricsWriter:
         unsettled: set[bytes] = set()
         for done, (name, apps) in enumerate(list(changes.cells.items()), 1):
             yield from self._follow_family(name, apps, changes, unsettled)
-            if done % _STEP == 0:
+            if done % _NEW_STEP == 0:
                 yield
-        for name in changes.metadata:
-            naming.unsettle(name, unsettled)
-        for done, app in enumerate(changes.apps, 1):
-            naming.unsettle_app(app, unsettled)
-            if done % _STEP == 0:
-                yield
-        yield
+        yield from self._unsettle(changes, unsettled)
         yield from naming.settle(unsettled, changes)
         for done, (name, apps) in enumerate(list(changes.cells.items()), 1):
             parent = naming.mode(name).parent
@@ -81,6 +83,19 @@ class OpenMetricsWriter:
             if done % _STEP == 0:
                 yield
         yield from self._fold(changes)
+        yield from self._find(changes)
+
+    def _unsettle(self, changes: Changes, unsettled: set[bytes]) -> Generator[None, None, None]:
+        """Note which families must be decided about again as others changed, or their order."""
+        for done, name in enumerate(changes.metadata, 1):
+            self._naming.unsettle(name, unsettled)
+            if done % _STEP == 0:
+                yield
+        for done, app in enumerate(changes.apps, 1):
+            self._naming.unsettle_app(app, unsettled)
+            if done % _STEP == 0:
+                yield
+        yield
 
     def _follow_family(
         self, name: bytes, apps: set[int], changes: Changes, unsettled: set[bytes]
@@ -136,7 +151,8 @@ class OpenMetricsWriter:
 
     def _fold(self, changes: Changes) -> Generator[None, None, None]:
         """Fold what changed into the families where it belongs, before it is asked for."""
-        for done, name in enumerate({*changes.cells, *changes.anew}, 1):
+        others = (name for name in changes.anew if name not in changes.cells)
+        for done, name in enumerate(chain(changes.cells, others), 1):
             if done % _STEP == 0:
                 yield
             family = self._index.families.get(name)
@@ -164,6 +180,39 @@ class OpenMetricsWriter:
             text = _lines(cell, self._naming.mode(family.name))
             folded = _Folded(cell, times, *(yield from fold(cell, text, times)))
         self._folded[family.name, app] = folded
+
+    def _find(self, changes: Changes) -> Generator[None, None, None]:
+        """Take note of what is shown in another way than it was sent, where that may be news."""
+        for done, name in enumerate(changes.names(), 1):
+            yield from self._find_family(name)
+            created = name + CREATED
+            if name.endswith(b"_total"):
+                created = name.removesuffix(b"_total") + CREATED
+            if created in self._index.families:
+                # Whose samples find their place or not, as the metrics are others.
+                yield from self._find_family(created)
+            if done % _STEP == 0:
+                yield
+
+    def _find_family(self, name: bytes) -> Generator[None, None, None]:
+        family = self._index.families.get(name)
+        found: dict[int, tuple[str, ...]] = {}
+        if family is not None and self._may_be_other(family):
+            for done, app in enumerate(family.cells, 1):
+                reasons = tuple(self.findings(family, app))
+                if reasons:
+                    found[app] = reasons
+                if done % _STEP == 0:
+                    yield
+        self.found.put(name, found)
+
+    def _may_be_other(self, family: MergedFamily) -> bool:
+        mode = self._naming.mode(family.name)
+        return (
+            bool(self._validity.unfit(family.name))
+            or mode.parent is not None
+            or mode != self._naming.wanted(family)
+        )
 
     def findings(self, family: MergedFamily, app: int) -> Iterator[str]:
         """Yield why what an app has of a family is written another way here, or not at all.
