@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+import msgspec
+
 Format = Literal["text", "openmetrics"]
 
 FamilyType = Literal[
@@ -19,7 +21,7 @@ FamilyType = Literal[
 ]
 
 
-class Family:
+class Family(msgspec.Struct, eq=False, gc=False):
     r"""One metric family of one application: readable, and written the way Prometheus writes.
 
     Attributes:
@@ -37,47 +39,20 @@ class Family:
         quoted: Whether the name, or the name of a label, is UTF-8 that must stand in quotes. The
             name is then kept as raw UTF-8, and samples as ``{"my.metric","label.x"="v"} 1`` (or
             ``name{"label.x"="v"} 1``) in both renderings: writers escape what a reader can't take.
-        written: What writers keep here of what they made of it.
+        written: What writers keep here of what they made of it; nothing that leads back here: the
+            garbage collector does not see families, of which there are very many.
     """
 
-    __slots__ = (
-        "count",
-        "help",
-        "name",
-        "openmetrics",
-        "quoted",
-        "samples",
-        "type",
-        "typed",
-        "unit",
-        "written",
-    )
-
-    written: Any
-
-    def __init__(  # noqa: PLR0913  # a record's fields
-        self,
-        name: bytes,
-        type: FamilyType,  # noqa: A002  # the field's own word
-        samples: bytes,
-        count: int,
-        *,
-        help: bytes | None = None,  # noqa: A002  # the field's own word
-        typed: bool = True,
-        unit: bytes = b"",
-        openmetrics: bytes | None = None,
-        quoted: bool = False,
-    ) -> None:
-        self.name = name
-        self.type = type
-        self.typed = typed
-        self.help = help
-        self.unit = unit
-        self.samples = samples
-        self.count = count
-        self.openmetrics = openmetrics
-        self.quoted = quoted
-        self.written = None
+    name: bytes
+    type: FamilyType
+    samples: bytes
+    count: int
+    help: bytes | None = None
+    typed: bool = True
+    unit: bytes = b""
+    openmetrics: bytes | None = None
+    quoted: bool = False
+    written: Any = None
 
 
 class Quarantined(NamedTuple):

@@ -27,6 +27,43 @@ _TAKEN: dict[FamilyType, tuple[bytes, ...]] = {
 _TAKEN_SUFFIXES = (*_TAKEN["histogram"], b"_gsum", b"_gcount")
 
 
+class Apart:
+    """Lists of families that were found not to clash; applications send the same over and over.
+
+    Args:
+        most: Names that are kept, of all lists together.
+    """
+
+    def __init__(self, most: int = 16_384) -> None:
+        self._most = most
+        self._size = 0
+        self._known: set[tuple[tuple[bytes, ...], ...]] = set()
+
+    def has(self, names: tuple[bytes, ...], special: list[bytes]) -> bool:
+        """Tell whether families of these names are known not to clash.
+
+        Args:
+            names: Of all families.
+            special: Of those whose samples have suffixes.
+        """
+        return (names, tuple(special)) in self._known
+
+    def add(self, names: tuple[bytes, ...], special: list[bytes]) -> None:
+        """Take note that families of these names don't clash."""
+        size = len(names) + len(special)
+        if size > self._most // 4:
+            return
+        if self._size + size > self._most:
+            self._known.clear()
+            self._size = 0
+        self._known.add((names, tuple(special)))
+        self._size += size
+
+
+# shared by all readers
+_APART = Apart()
+
+
 class _Place(NamedTuple):
     """A family, and where it goes: by its first line, ``_created`` after its parent."""
 
@@ -108,7 +145,10 @@ def _may_clash(
     """Tell whether a name is there twice, or is one that a histogram or summary has taken."""
     if not book.dialect.seconds and not book.special and not places:
         return False
-    names = {family.name for family in families}
+    listed = tuple([family.name for family in families])
+    if not places and _APART.has(listed, book.special):
+        return False
+    names = set(listed)
     yield
     if len(names) != len(families):
         return True
@@ -122,6 +162,8 @@ def _may_clash(
         for suffix in _TAKEN_SUFFIXES:
             if not names.isdisjoint([family.name + suffix for family in some]):
                 return True
+    if not places:
+        _APART.add(listed, book.special)
     return False
 
 

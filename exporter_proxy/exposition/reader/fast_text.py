@@ -85,7 +85,7 @@ class FastReader:
         fast, drafts, places, special = book.fast, book.drafts, book.places, book.special
         find, count, starts = text.find, text.count, text.startswith
         size, after, head = len(text), self._plans.after, b""
-        line, ordinal = self.line, book.ordinal
+        line, ordinal, context = self.line, book.ordinal, self._context
         last = ordinal + _FAMILIES
         while position < limit and ordinal < last:
             before = head
@@ -115,7 +115,7 @@ class FastReader:
                     break
                 head = before
                 continue
-            fast[name] = Family(usual, kind, lines_text, samples, help=help_text)
+            fast[name] = Family(usual, kind, lines_text, samples, help_text)
             first = line + lines
             places.append((name, line, first, ordinal, text, position, body, end))
             if kind in SPECIAL:
@@ -123,8 +123,8 @@ class FastReader:
             ordinal += 1
             line = first + samples
             position = end
-            self._context = name
-        self.line, book.ordinal = line, ordinal
+            context = name
+        self.line, book.ordinal, self._context = line, ordinal, context
         return position
 
     def _reach(self, text: bytes, body: int, shape: bytes) -> int:
