@@ -10,6 +10,8 @@ VENV ?= .venv
 CONFIG ?= config.toml
 # The Python to make the environment with; empty: the first that is new enough.
 PYTHON ?=
+# How often `make kills` kills the proxy; each takes about 1.6 s.
+KILLS ?= 300
 export PYTHON VENV
 
 BIN := $(VENV)/bin
@@ -20,7 +22,7 @@ DEV_READY := $(VENV)/.ready-dev
 
 # The parts of `make test` follow one another: the first installs what the others need.
 .NOTPARALLEL:
-.PHONY: help run test tools lint format typecheck pytest bench lock upgrade wheel clean
+.PHONY: help run test tools lint format typecheck pytest kills bench lock upgrade wheel clean
 
 help: ## list these
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -46,6 +48,9 @@ typecheck: $(DEV_READY) ## check types
 
 pytest: $(DEV_READY) ## run the tests alone (make pytest ARGS="tests/e2e -k nc")
 	$(BIN)/python -m pytest $(ARGS)
+
+kills: $(DEV_READY) ## kill the proxy at random moments and look what survives (make kills KILLS=500)
+	@KILLS=$(KILLS) $(BIN)/python -m pytest -q -s tests/e2e/test_kills.py
 
 bench: $(DEV_READY) ## measure the proxy beside others (make bench ARGS="pushes scrapes --quick")
 	@$(BIN)/python benchmarks/run.py $(ARGS)

@@ -4,11 +4,12 @@ import asyncio
 import gc
 import logging
 import sys
+from typing import TYPE_CHECKING
 
 from exporter_proxy import __version__
 from exporter_proxy.app_rules import rules_for
 from exporter_proxy.app_terms import terms_for
-from exporter_proxy.config import Config
+from exporter_proxy.config import POLL_SOURCE, Config
 from exporter_proxy.expiry import Expiry
 from exporter_proxy.self_metrics import SelfMetrics
 from exporter_proxy.serving import ScrapePort
@@ -21,6 +22,9 @@ from exporter_proxy.sources.receiver import Receivers
 from exporter_proxy.table import Table
 from exporter_proxy.views.server import Backing, PageSettings, Views
 from exporter_proxy.workers import Workers
+
+if TYPE_CHECKING:
+    from exporter_proxy.state.keeper import Keeper
 
 logger = logging.getLogger(__name__)
 
@@ -87,6 +91,7 @@ class Proxy:
         self._receivers = Receivers(config, self._admission)
         self._polling = Polling(config, self.table, self._admission)
         self._sources = self._make_sources()
+        self._keeper = self._make_keeper()
         self._views = self._make_views()
         self._port = ScrapePort(self._views.application(), _GRACE_SECONDS)
         self._expiry = Expiry(self.table)
@@ -96,17 +101,41 @@ class Proxy:
         """Make every source that the configuration turns on; a new one is one more entry here."""
         return [*self._receivers.sources, *self._polling.sources]
 
+    def _make_keeper(self) -> "Keeper | None":
+        """Make what keeps the table on disk, if that is wanted."""
+        exporter, poll = self._config.exporter, self._config.poll_external
+        if not exporter.state_file:
+            return None
+        # sqlite is not needed by others.
+        from exporter_proxy.state.keeper import Keeper  # noqa: PLC0415
+
+        polled = {each.name for each in poll.other_scrape_endpoints}
+        if not poll.poll_other_scrape_endpoints:
+            polled.clear()
+        return Keeper(
+            self.table,
+            exporter.state_file,
+            forget_after=exporter.forget_after,
+            is_wanted=lambda app, source: app in polled or not source.startswith(POLL_SOURCE),
+        )
+
     async def start(self) -> None:
-        """Listen, poll, serve.
+        """Bring back what was saved, then listen, poll, serve.
 
         Raises:
             StartError: An address or a file can't be had.
         """
+        if self._keeper is not None:
+            # Before anybody can write: what is on disk is older than what comes in.
+            await self._keeper.start()
+        self._expiry.start()
+        while self.table.is_due:  # noqa: ASYNC110 - it takes some turns of the loop
+            # What expired while nothing ran is gone before anybody looks.
+            await asyncio.sleep(0)
         for source in self._sources:
             await source.start()
         address = await self._port.open(self._config.exporter.scrape_expose_endpoint)
         self._views.start()
-        self._expiry.start()
         self._ready = True
         if not self._sources:
             logger.warning("no source is turned on: the page stays empty")
@@ -125,6 +154,7 @@ class Proxy:
                 self._sources,
                 lambda: self._polling.targets,
                 exporter.self_metrics_interval,
+                others=() if self._keeper is None else (self._keeper.collector,),
             )
         backing = Backing(
             table=self.table,
@@ -154,6 +184,9 @@ class Proxy:
         self._expiry.stop()
         await self._port.close(grace_seconds)
         await self._views.stop()
+        if self._keeper is not None:
+            # Nobody writes any more.
+            await self._keeper.stop(hurry=not grace_seconds)
         self._workers.close()
 
 

@@ -59,6 +59,7 @@ class SelfMetrics:
             named once.
         interval: Seconds for which what was rendered is kept.
         monotonic: The clock for ``interval``.
+        others: Tell of what only some proxies have.
     """
 
     def __init__(
@@ -68,6 +69,8 @@ class SelfMetrics:
         targets: Callable[[], Iterable[TargetStatus]],
         interval: float,
         monotonic: Callable[[], float] = time.monotonic,
+        *,
+        others: Iterable[Collector] = (),
     ) -> None:
         self.scrapes = ScrapeStats()
         self._targets = targets
@@ -76,6 +79,8 @@ class SelfMetrics:
         # A registry of our own: prometheus-client's global one has unprefixed process metrics.
         self._registry = CollectorRegistry()
         self._registry.register(_ProxyCollector(table, sources, self.scrapes))
+        for collector in others:
+            self._registry.register(collector)
         ProcessCollector(namespace="exporter_proxy", registry=self._registry)
         self._streak = Streak(logger, "rendering of the self-metrics", monotonic=monotonic)
         self._rendered = b""

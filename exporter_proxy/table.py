@@ -9,6 +9,7 @@ from typing import Literal
 from exporter_proxy.clocks import boot_seconds
 from exporter_proxy.deadlines import Deadlines
 from exporter_proxy.errors import table_full
+from exporter_proxy.payload_feed import PayloadFeed
 
 Payload = tuple[bytes, ...]
 """Exposition text, UTF-8, in pieces cut at line ends; all but the largest are one piece."""
@@ -119,6 +120,7 @@ class Ghost:
         updated_ns: When it was last updated, in nanoseconds since the epoch (UTC).
         dropped_ns: When it was dropped, likewise.
         forget_at: When it is forgotten, in seconds of the clock of ages.
+        source: Who wrote it.
     """
 
     app: str
@@ -126,6 +128,7 @@ class Ghost:
     updated_ns: int
     dropped_ns: int
     forget_at: float
+    source: str
 
 
 NEVER = float("inf")
@@ -170,6 +173,7 @@ class Table:
         # Places that are kept for apps that are on their way.
         self._promised = 0
         self._feeds: list[dict[str, None]] = []
+        self._payload_feeds: list[PayloadFeed] = []
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -268,6 +272,8 @@ class Table:
         self._rows[app] = row
         self._generation += 1
         self._tell(app)
+        for feed in self._payload_feeds:
+            feed.hold(app, payload)
         if expires_at != NEVER:
             self._deadlines.enter(app, expires_at)
         if self._expired:
@@ -334,13 +340,17 @@ class Table:
         self._expired.pop(app, None)
         if self._forget_after > 0:
             forget_at = self._monotonic() + self._forget_after
-            self._ghosts[app] = Ghost(app, row.number, row.updated_ns, self._wall_ns(), forget_at)
+            self._ghosts[app] = Ghost(
+                app, row.number, row.updated_ns, self._wall_ns(), forget_at, row.source
+            )
             if len(self._ghosts) > self._max_apps:
                 self.forget(next(iter(self._ghosts)))
         else:
             self._forgive(app)
         self._generation += 1
         self._tell(app)
+        for feed in self._payload_feeds:
+            feed.hold(app, ())
         return True
 
     def forget(self, app: str) -> None:
@@ -412,15 +422,63 @@ class Table:
         """Return how long it is until ``row`` expires; infinite for never."""
         return row.expires_at - self._monotonic()
 
+    def clocks(self) -> tuple[int, float]:
+        """Return this moment as rows have it: nanoseconds since the epoch, and seconds for ages."""
+        return self._wall_ns(), self._monotonic()
+
     def feed(self) -> dict[str, None]:
         """Return a collection that gets the name of every app that changes from now on.
 
-        Names are in the order of their first change. The caller takes them out; what is there now
-        is in it already.
+        Names are in the order of their first change. The caller takes them out; what there is now,
+        also of apps that were dropped or never came, is in it already.
         """
-        changes: dict[str, None] = dict.fromkeys(self._rows)
+        changes = dict.fromkeys((*self._rows, *self._ghosts, *self._problems))
         self._feeds.append(changes)
         return changes
+
+    def payload_feed(self) -> PayloadFeed:
+        """Return a feed that holds the payloads of all updates from now on, until they are taken.
+
+        What is in the table now is not in it.
+        """
+        feed = PayloadFeed()
+        self._payload_feeds.append(feed)
+        return feed
+
+    def restore(self, row: Row, expired_ns: int | None = None) -> None:
+        """Put back a row of an earlier run; its app is not in the table.
+
+        Rows come in the order of their numbers, before anything else is written.
+
+        Args:
+            row: What was there.
+            expired_ns: Since when it is marked, in nanoseconds since the epoch; None: it is not.
+
+        Raises:
+            PayloadError: ``too_many_apps``.
+        """
+        self.check_room(1)
+        self._rows[row.app] = row
+        self._next_number = max(self._next_number, row.number + 1)
+        self._generation += 1
+        self._tell(row.app)
+        if expired_ns is not None:
+            self._expired[row.app] = expired_ns
+        elif row.expires_at != NEVER:
+            self._deadlines.enter(row.app, row.expires_at)
+
+    def restore_ghost(self, ghost: Ghost) -> None:
+        """Put back the memory of an app; ghosts come in the order in which they are forgotten."""
+        self._ghosts[ghost.app] = ghost
+        self._next_number = max(self._next_number, ghost.number + 1)
+        self._generation += 1
+        self._tell(ghost.app)
+
+    def restore_problem(self, problem: Problem) -> None:
+        """Put back what was wrong with an app when it was last looked at."""
+        self._problems[problem.app] = problem
+        self._generation += 1
+        self._tell(problem.app)
 
     def snapshot(self) -> Snapshot:
         """Return the rows as they are now; the same object until something changes."""
@@ -431,3 +489,5 @@ class Table:
     def _tell(self, app: str) -> None:
         for changes in self._feeds:
             changes[app] = None
+        for feed in self._payload_feeds:
+            feed.note(app)

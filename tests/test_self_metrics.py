@@ -16,6 +16,7 @@ from exporter_proxy.errors import PollReason, RejectReason
 from exporter_proxy.exposition.model import Family
 from exporter_proxy.self_metrics import SelfMetrics
 from exporter_proxy.sources.base import ClosingReason, SourceStats, TargetStatus
+from exporter_proxy.state.stats import StateCollector, StateStats
 from exporter_proxy.table import Table
 from tests.views.conftest import Clock, FakeSource
 
@@ -28,7 +29,14 @@ class Fixture:
         self.table = Table(wall_ns=Clock(1_500_000_000_250_000_000))
         self.source = FakeSource("127.0.0.1:6554")
         self.targets: list[TargetStatus] = []
-        self.metrics = SelfMetrics(self.table, [self.source], lambda: self.targets, 5.0, self.clock)
+        self.metrics = SelfMetrics(
+            self.table,
+            [self.source],
+            lambda: self.targets,
+            5.0,
+            self.clock,
+            others=[StateCollector(StateStats(), lambda: (1, 2))],
+        )
 
     def lines(self) -> list[str]:
         """Return the lines of a new rendering."""

@@ -2,13 +2,19 @@
 
 from exporter_proxy.config.apps import AppConfig
 from exporter_proxy.config.doubts import warnings
-from exporter_proxy.config.endpoints import BasicAuth, EndpointConfig, ScrapeSettings
+from exporter_proxy.config.endpoints import (
+    POLL_SOURCE,
+    BasicAuth,
+    EndpointConfig,
+    ScrapeSettings,
+)
 from exporter_proxy.config.loading import find_file, load, read
 from exporter_proxy.config.machine import missing_accounts
 from exporter_proxy.config.sections import Config, ExporterConfig, PollConfig, ReceiverConfig
 from exporter_proxy.config.values import Address, Secret
 
 __all__ = [
+    "POLL_SOURCE",
     "Address",
     "AppConfig",
     "BasicAuth",

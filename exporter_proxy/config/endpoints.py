@@ -64,6 +64,9 @@ HEADERS = TableOf(
     _check_header_name,
 )
 
+POLL_SOURCE = "external_poll: "
+"""What the source of every polled app begins with, as ``/apps`` shows it."""
+
 
 @dataclass(frozen=True, slots=True)
 class BasicAuth:
@@ -204,7 +207,7 @@ def _name_endpoints(found: list[tuple[str, dict[str, Any]]]) -> list[str]:
     for key, values in found:
         url: EndpointUrl = values["url"]
         path = url.target if shared[url.address] > 1 else ""
-        source = f"external_poll: {url.address}{path}"
+        source = f"{POLL_SOURCE}{url.address}{path}"
         name = values.setdefault("name", source)
         values |= {"url": url.url, "source": source}
         owner = owners.setdefault(name, key)

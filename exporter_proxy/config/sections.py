@@ -20,7 +20,14 @@ from exporter_proxy.config.kinds import (
 from exporter_proxy.config.labels import APP_LABEL, LABELS
 from exporter_proxy.config.limits import ON_EXPIRE, RATE, SAMPLES, SIZE
 from exporter_proxy.config.tables import Section, Written, kinds_of
-from exporter_proxy.config.texts import Choice, FileMode, ListenAddress, SocketPath, String
+from exporter_proxy.config.texts import (
+    Choice,
+    FileMode,
+    ListenAddress,
+    OptionalPath,
+    SocketPath,
+    String,
+)
 from exporter_proxy.config.values import Address
 
 SCRAPE_ADDRESS = Address("0.0.0.0", 6555)  # noqa: S104 - the scrape port is there for others
@@ -53,6 +60,7 @@ class ExporterConfig:
         app_max_bytes: Bytes of an update of any app; 0: no limit.
         app_max_updates_per_second: Updates of any app that pushes, on average; 0: no limit.
         forget_after: Seconds for which it is still said of a dropped app that it is down.
+        state_file: Where the table is kept for the next start; empty: nowhere.
         exposition: How payloads become a page.
         invalid_metrics: What becomes of metric families that can't be read.
         app_label: Name of a label with the app's name for every sample; empty: none.
@@ -73,6 +81,7 @@ class ExporterConfig:
     app_max_bytes: Annotated[int, SIZE] = 0
     app_max_updates_per_second: Annotated[float, RATE] = 0.0
     forget_after: Annotated[float, Duration(0, '3600 or "24h"')] = 86400.0
+    state_file: Annotated[str, OptionalPath()] = ""
     exposition: Annotated[Literal["verbatim", "merged"], Choice("verbatim", "merged")] = "merged"
     invalid_metrics: Annotated[
         Literal["quarantine", "expose", "reject"], Choice("quarantine", "expose", "reject")

@@ -109,6 +109,13 @@ class Path(String):
         super().__init__("the path of a file", _check_path)
 
 
+class OptionalPath(String):
+    """A path, or nothing."""
+
+    def __init__(self) -> None:
+        super().__init__('the path of a file, or ""', lambda text: text and _check_path(text))
+
+
 def _check_socket_path(text: str) -> str:
     # the kernel's sun_path has 108 bytes, the last of them a NUL
     if len(_check_path(text).encode()) > 107:

@@ -103,8 +103,8 @@ def test_shipped_file_has_every_published_key():
 
     assert keys <= known
     assert shlex.split(
-        """worker_threads concurrent_requests scrape_expose_endpoint exposition expire_after
-        on_expire app_max_samples app_label format
+        """worker_threads concurrent_requests scrape_expose_endpoint state_file exposition
+        expire_after on_expire app_max_samples app_label format
         receive_on_unix_socket receiver_unix_socket unix_socket_user unix_socket_group
         receive_on_tcp_socket receiver_tcp_socket poll_other_scrape_endpoints
         other_scrape_endpoints allow_invalid_certs poll_interval client_timeout match labels drop

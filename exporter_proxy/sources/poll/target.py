@@ -105,7 +105,7 @@ class Target:
         self._ended(started, up=True)
         self._streak.worked()
         self.status.last_error = None
-        # It may also be one of a target before this one.
+        # It may also be one of a target before this one, or of an earlier run.
         self._table.set_problem(endpoint.name, None, source=endpoint.source)
 
     def fail(self, error: PollError, started: float, *, bug: Exception | None = None) -> None:

@@ -1,0 +1,184 @@
+"""From what was saved to rows of the table, and back; ages go on while nothing runs."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from exporter_proxy.errors import PayloadError
+from exporter_proxy.payload_feed import Payload
+from exporter_proxy.state.record import Change, Record, Saved, Trouble
+from exporter_proxy.table import NEVER, Ghost, Problem, Row, Table
+
+IsWanted = Callable[[str, str], bool]
+"""Given an app and its source, tells whether the configuration still has that."""
+
+
+class Now(NamedTuple):
+    """One moment on two clocks.
+
+    Attributes:
+        wall_ns: Nanoseconds since the epoch (UTC); survives a restart, and may jump.
+        seconds: Of the clock that the table takes ages with; begins anew with the machine.
+    """
+
+    wall_ns: int
+    seconds: float
+
+    def since(self, wall_ns: int) -> float:
+        """Return the seconds since a time of day; one that is yet to come counts as now."""
+        return max(0, self.wall_ns - wall_ns) / 1e9
+
+
+@dataclass(slots=True)
+class Restored:
+    """What came of what was saved.
+
+    Attributes:
+        apps: Rows that the table has now.
+        bytes: Of their payloads.
+        no_room: Apps for which the table had no place.
+        unwanted: Apps that the configuration doesn't have any more.
+        changed: Apps that are other in the table than in the file.
+    """
+
+    apps: int = 0
+    bytes: int = 0
+    no_room: int = 0
+    unwanted: int = 0
+    changed: list[str] = field(default_factory=list)
+
+
+class Restorer:
+    """Puts back what was saved, in parts, so that the event loop can be served in between.
+
+    Args:
+        table: An empty one.
+        now: This moment.
+        forget_after: Seconds for which a dropped app is remembered at most.
+        is_wanted: Tells what to put back.
+    """
+
+    def __init__(self, table: Table, now: Now, forget_after: float, is_wanted: IsWanted) -> None:
+        self.outcome = Restored()
+        self._table = table
+        self._now = now
+        self._forget_after = forget_after
+        self._is_wanted = is_wanted
+
+    def put_back(self, saved: Sequence[Saved]) -> None:
+        """Put back some apps; rows in the order of their numbers, then those to be forgotten."""
+        for app, number, record, payload in saved:
+            if not self._is_wanted(app, record.source):
+                self.outcome.unwanted += 1
+                self.outcome.changed.append(app)
+                continue
+            if record.forget_ns is None:
+                is_there = self._put_row(app, number, record, payload)
+            else:
+                is_there = self._put_ghost(app, number, record, record.forget_ns)
+            trouble = record.problem
+            if is_there and trouble is not None:
+                problem = Problem(
+                    app, trouble.source, trouble.text, trouble.since_ns, trouble.is_refusal
+                )
+                self._table.restore_problem(problem)
+            if not is_there or record.updated_ns > self._now.wall_ns:
+                self.outcome.changed.append(app)
+
+    def _put_row(self, app: str, number: int, record: Record, payload: Payload) -> bool:
+        now = self._now
+        updated_at = now.seconds - now.since(record.updated_ns)
+        size = sum(map(len, payload))
+        row = Row(
+            app,
+            number,
+            payload,
+            size,
+            record.source,
+            min(record.updated_ns, now.wall_ns),
+            updated_at,
+            record.updates,
+            NEVER if record.ttl is None else updated_at + record.ttl,
+            record.on_expire,
+        )
+        try:
+            self._table.restore(row, record.expired_ns)
+        except PayloadError:
+            self.outcome.no_room += 1
+            return False
+        self.outcome.apps += 1
+        self.outcome.bytes += size
+        return True
+
+    def _put_ghost(self, app: str, number: int, record: Record, forget_ns: int) -> bool:
+        now = self._now
+        left = min(self._forget_after, (forget_ns - now.wall_ns) / 1e9)
+        if left <= 0 or len(self._table.ghosts) >= self._table.max_apps:
+            return False
+        updated_ns = min(record.updated_ns, now.wall_ns)
+        dropped_ns = min(record.dropped_ns or record.updated_ns, now.wall_ns)
+        ghost = Ghost(app, number, updated_ns, dropped_ns, now.seconds + left, record.source)
+        self._table.restore_ghost(ghost)
+        return True
+
+
+def in_order(saved: Sequence[Saved]) -> list[Saved]:
+    """Return rows in the order of their numbers, then those that are forgotten first."""
+    rows = [each for each in saved if each.record.forget_ns is None]
+    ghosts = [each for each in saved if each.record.forget_ns is not None]
+    rows.sort(key=lambda each: each.number)
+    return rows + sorted(ghosts, key=lambda each: each.record.forget_ns or 0)
+
+
+class Seen(NamedTuple):
+    """What the table has of an app at one moment; nothing in it changes afterwards."""
+
+    app: str
+    row: Row | None
+    ghost: Ghost | None
+    problem: Problem | None
+    expired_ns: int | None
+    payload: Payload | None
+
+
+def look(table: Table, app: str, payload: Payload | None) -> Seen:
+    """Return what the table has of an app."""
+    return Seen(
+        app,
+        table.get(app),
+        table.ghosts.get(app),
+        table.problems.get(app),
+        table.expired.get(app),
+        payload,
+    )
+
+
+def change_of(seen: Seen, now: Now) -> Change:
+    """Return what is to be written of an app."""
+    app, row, ghost, problem, expired_ns, payload = seen
+    trouble = None
+    if problem is not None:
+        trouble = Trouble(problem.source, problem.text, problem.since_ns, problem.is_refusal)
+    if row is not None:
+        ttl = None if row.expires_at == NEVER else row.expires_at - row.updated_at
+        record = Record(
+            row.source,
+            row.updated_ns,
+            row.updates,
+            ttl,
+            row.on_expire,
+            expired_ns=expired_ns,
+            problem=trouble,
+        )
+        return Change(app, row.number, record, payload)
+    if ghost is not None:
+        forget_ns = now.wall_ns + int((ghost.forget_at - now.seconds) * 1e9)
+        record = Record(
+            ghost.source,
+            ghost.updated_ns,
+            dropped_ns=ghost.dropped_ns,
+            forget_ns=forget_ns,
+            problem=trouble,
+        )
+        return Change(app, ghost.number, record, ())
+    return Change(app, 0, None, None)
