@@ -14,16 +14,13 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 
 import msgspec
-import re2
 
-from exporter_proxy.errors import PayloadError, RejectReason, quote, table_full
+from exporter_proxy.errors import PayloadError, quote, table_full
+from exporter_proxy.payload.json_tokens import JsonTokens
 from exporter_proxy.payload.message import READING, WORKING, Message, Progress, Push, too_large
-from exporter_proxy.payload.names import MAX_NAME_CHARACTERS, check_name
+from exporter_proxy.payload.names import check_name
 from exporter_proxy.payload.text import TextBuilder, nul_byte
 from exporter_proxy.payload.ttl import bad_ttl, parse_ttl
-
-# Key and option strings are read whole. A character takes at most 12 bytes (an escaped pair).
-_MAX_KEY_BYTES = MAX_NAME_CHARACTERS * 12 + 2
 
 # Steps between two points at which others may be served: some milliseconds. A step reads no more
 # than a packet has.
@@ -32,32 +29,7 @@ _STEPS_A_TURN = 500
 _PUSHES_A_STEP = 8
 
 _BOM = b"\xef\xbb\xbf"
-_BLANKS = re.compile(rb"[ \t\r\n]*+")
-_KEY = re.compile(rb'"(?:[^"\\\x00-\x1f]++|\\[^\x00-\x1f])*+"')
-# What a number or null is made of; whether it is one is msgspec's to say.
-_NUMBER_PART = re.compile(rb"[0-9.eE+nul-]*+")
-_NUMBER_END = b",} \t\r\n"
-
-_HEX = rb"[0-9a-fA-F]"
-_PAIR = rb"\\u[dD][89abAB]" + _HEX * 2 + rb"\\u[dD][c-fC-F]" + _HEX * 2
-_UNIT = rb"\\u(?:[0-9a-ce-fA-CE-F]" + _HEX * 3 + rb"|[dD][0-7]" + _HEX * 2 + rb")"
-_BODY = rb'(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|' + _UNIT + rb"|" + _PAIR + rb")*"
-_OPTIONS = re2.Options()
-_OPTIONS.encoding = re2.Options.Encoding.LATIN1
-# As much of a string as is complete: stops at the closing quote, before an escape that the input
-# cuts, and before anything that a string can't hold.
-_TEXT = re2.compile(_BODY, _OPTIONS)
-# Strings of an array that are complete and followed by a comma.
-_LINES = re2.compile(rb'(?:"' + _BODY + rb'"[ \t\r\n]*,[ \t\r\n]*)*', _OPTIONS)
-# An escape that may go on in the next packet.
-_CUT_ESCAPE = re.compile(
-    rb"\\(?:u(?:" + _HEX + rb"{0,3}|[dD][89abAB]" + _HEX + rb"{2}(?:\\(?:u(?:[dD]"
-    rb"(?:[c-fC-F]" + _HEX + rb"?)?)?)?)?))?"
-)
-_LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]" + _HEX + rb"{2}")
-
 _TEXT_START = re.compile(rb"[A-Za-z_:#]")
-_CONTROL = re.compile(rb"[\x00-\x1f]")
 _KINDS = {
     "[": "an array",
     "{": "an object",
@@ -70,7 +42,6 @@ _KINDS |= dict.fromkeys("0123456789", "a number")
 # By their first character, for a number may hold some of the others.
 _NO_TTL = {ord(first): _KINDS[first] for first in "[{tf"}
 
-_decode_strings = msgspec.json.Decoder(list[str]).decode
 _decode_number = msgspec.json.Decoder(float | None).decode
 
 
@@ -78,7 +49,7 @@ _decode_number = msgspec.json.Decoder(float | None).decode
 _Member = tuple[tuple[bytes, ...], bool, str | float | None]
 
 
-class JsonStream:
+class JsonStream(JsonTokens):
     """Decodes one document after another, each as far as its bytes have come.
 
     Args:
@@ -90,10 +61,9 @@ class JsonStream:
     def __init__(
         self, max_message_size: int, *, max_apps: int = 100_000, begins: bool = True
     ) -> None:
+        super().__init__()
         self._max_message_size = max_message_size
         self._max_apps = max_apps
-        self._input = b""
-        self._at = 0
         # Bytes of the present document that are no longer in the input.
         self._consumed = 0
         # Each step reads one thing. It returns False if the input ends before it.
@@ -111,7 +81,6 @@ class JsonStream:
         self._in_options = False
         self._has_metrics = False
         self._ttl: str | float | None = None
-        self._digits = bytearray()
         self._option = ""
         self._text: TextBuilder | None = None
         # The line of an array that is being read, from 1; 0: not within an array.
@@ -124,17 +93,6 @@ class JsonStream:
         if self._step in (self._document, self._mark):
             return len(self._input) - self._at
         return self._consumed + len(self._input) - self._at
-
-    def feed(self, data: bytes) -> None:
-        """Add received bytes."""
-        self._input = self._input[self._at :] + data
-        self._at = 0
-
-    def take_rest(self) -> bytes:
-        """Return the input after the last complete document, and forget it."""
-        rest = self._input[self._at :]
-        self._input, self._at = b"", 0
-        return rest
 
     def next_message(self) -> Message | Progress | None:
         """Return the next complete document's pushes; None if more bytes are needed.
@@ -235,7 +193,8 @@ class JsonStream:
 
     def _characters(self) -> bool:
         """Read a text that is one string."""
-        if not self._string_part():
+        assert self._text is not None
+        if not self._string_part(self._text, self._app):
             return False
         self._end_text()
         return True
@@ -255,13 +214,10 @@ class JsonStream:
         self._step = self._line
         if not self._next_character():
             return False
-        end = _LINES.match(self._input, self._at).end()
-        if end > self._at:
-            run = self._input[self._at : end].rstrip()[:-1]
-            lines = self._decode(b"[" + run + b"]")
+        lines = self._lines()
+        if lines:
             self._text.add("\n".join(lines).encode() + b"\n")
             self._line_number += len(lines)
-            self._at = end
         if not self._next_character():
             return False
         character = self._input[self._at]
@@ -272,7 +228,8 @@ class JsonStream:
         return True
 
     def _line_characters(self) -> bool:
-        if not self._string_part():
+        assert self._text is not None
+        if not self._string_part(self._text, self._app):
             return False
         self._step = self._line_end
         return True
@@ -398,107 +355,6 @@ class JsonStream:
             raise table_full(self._max_apps)
         self._step = self._member_end
 
-    def _next_character(self) -> bool:
-        """Skip blanks; tell whether something is behind them."""
-        match = _BLANKS.match(self._input, self._at)
-        assert match is not None
-        self._at = match.end()
-        return self._at < len(self._input)
-
-    def _expect(self, character: bytes, what: str) -> None:
-        if self._input[self._at] != character[0]:
-            raise self._malformed(what)
-        self._at += 1
-
-    def _string(self, what: str, reason: RejectReason) -> str | None:
-        """Read a short string as a whole; None if it isn't complete."""
-        if not self._next_character():
-            return None
-        if self._input[self._at] != 0x22:
-            raise self._malformed(what)
-        match = _KEY.match(self._input, self._at)
-        size = (match.end() if match else len(self._input)) - self._at
-        if size > _MAX_KEY_BYTES:
-            raise PayloadError(
-                f"{what} of more than {_MAX_KEY_BYTES} bytes, expected at most "
-                f"{MAX_NAME_CHARACTERS} characters",
-                reason=reason,
-            )
-        if match is None:
-            control = _CONTROL.search(self._input, self._at)
-            if control is not None:
-                self._at = control.start()
-                raise self._malformed("no control character")
-            return None
-        end = _TEXT.match(self._input, self._at + 1).end()
-        if end < match.end() - 1:
-            raise self._bad_character(end, what)
-        self._at = match.end()
-        return _one(self._decode(b"[" + match.group() + b"]"))
-
-    def _number(self) -> bytes | None:
-        """Read a number or null as a whole; None if more of it may come."""
-        match = _NUMBER_PART.match(self._input, self._at)
-        assert match is not None
-        self._digits += match.group()
-        self._at = match.end()
-        if self._at == len(self._input):
-            return None
-        if self._input[self._at] not in _NUMBER_END:
-            raise self._malformed("a time to live")
-        number = bytes(self._digits)
-        self._digits.clear()
-        return number
-
-    def _string_part(self) -> bool:
-        """Read as much of a string as is here; tell whether its end is."""
-        assert self._text is not None
-        end = _TEXT.match(self._input, self._at).end()
-        complete = end < len(self._input)
-        if not complete:
-            end = _without_cut_character(self._input, self._at, end)
-        if end > self._at:
-            part = self._input[self._at : end]
-            self._text.add(_one(self._decode(b'["' + part + b'"]')).encode())
-            self._at = end
-        if not complete:
-            return False
-        if self._input[end] == 0x22:
-            self._at += 1
-            return True
-        if _CUT_ESCAPE.fullmatch(self._input, end):
-            return False
-        raise self._bad_character(end, f"the metrics of {quote(self._app)}")
-
-    def _decode(self, strings: bytes) -> list[str]:
-        try:
-            return _decode_strings(strings)
-        except UnicodeDecodeError as error:
-            raise PayloadError(
-                f"the message is not UTF-8: {error.reason}", reason="invalid_utf8"
-            ) from error
-        except msgspec.DecodeError as error:
-            raise self._malformed("a string") from error
-
-    def _bad_character(self, at: int, where: str) -> PayloadError:
-        self._at = at
-        if _LONE_SURROGATE.match(self._input, at):
-            return PayloadError(
-                f"{where}: a lone surrogate, {quote(self._input[at : at + 6].decode('latin-1'))}",
-                reason="invalid_utf8",
-            )
-        if self._input[at] == 0:
-            return PayloadError("the message holds a NUL byte", reason="nul_byte")
-        return self._malformed("no control character and no unknown escape in a string")
-
-    def _malformed(self, what: str, found_bytes: bytes | None = None) -> PayloadError:
-        if found_bytes is None:
-            found_bytes = self._input[self._at : self._at + 21]
-        found = quote(found_bytes[:21].decode("latin-1"), 20)
-        return PayloadError(
-            f"malformed JSON: expected {what}, found {found}", reason="malformed_json"
-        )
-
     def _no_object(self) -> PayloadError:
         error = self._malformed("a JSON object")
         if _TEXT_START.match(self._input, self._at):
@@ -536,19 +392,3 @@ def _push(app: str, payload: tuple[bytes, ...], has_nul: bool, ttl: str | float 
     if has_nul:
         raise nul_byte(app)
     return Push(app, payload, seconds)
-
-
-def _one(strings: list[str]) -> str:
-    return strings[0]
-
-
-def _without_cut_character(data: bytes, start: int, end: int) -> int:
-    """Return ``end``, less the bytes of a UTF-8 sequence that ``data[start:end]`` ends within."""
-    for back in range(1, min(3, end - start) + 1):
-        byte = data[end - back]
-        if byte >= 0xC0:
-            length = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
-            return end - back if length > back else end
-        if byte < 0x80:
-            break
-    return end
