@@ -16,14 +16,16 @@ from exporter_proxy.exposition.findings import is_worth_a_state
 from exporter_proxy.exposition.merged import PROXY, MergedIndex, told_of
 from exporter_proxy.exposition.merged.held_findings import HeldFindings
 from exporter_proxy.exposition.model import Exposition, Family, Finding, Quarantined
+from exporter_proxy.exposition.origin import Origin, pack, payload_of
 from exporter_proxy.exposition.reader import read_in_steps
 from exporter_proxy.exposition.rules import Applied, Rules, apply_in_steps
-from exporter_proxy.table import Row, Table
+from exporter_proxy.table import Payload, Row, Table
 
 logger = logging.getLogger(__name__)
 
 # How much of a payload is read at a time when there are many: the loop is served between.
 _APPS_A_STEP = 20
+_APPS_COMPARED_A_STEP = 200
 # How long a page waits for one payload: a sound one of 64 MiB takes about that long.
 _PATIENCE_SECONDS = 1.0
 _LARGE_BYTES = 1 << 20
@@ -47,6 +49,8 @@ class AppReading:
         findings: ``{reason: how often}``: those, and quarantines.
         conflicts: ``{reason: how often}``: what is at odds with other apps.
         later: What was found since it was read, in what this app sent alone.
+        rules: What was done to its families.
+        origin: What it sent, for other rules.
     """
 
     __slots__ = (
@@ -58,14 +62,22 @@ class AppReading:
         "found",
         "later",
         "number",
+        "origin",
         "quarantined",
+        "rules",
         "samples",
         "updated_ns",
         "updates",
     )
 
     def __init__(
-        self, row: Row, exposition: Exposition, applied: Applied, escaped: Escaped
+        self,
+        row: Row,
+        exposition: Exposition,
+        applied: Applied,
+        escaped: Escaped,
+        rules: Rules,
+        origin: Origin,
     ) -> None:
         # Not the row itself, which would keep an old payload in memory.
         self.app = row.app
@@ -80,6 +92,8 @@ class AppReading:
             *applied.quarantined,
             *escaped.quarantined,
         )
+        self.rules = rules
+        self.origin = origin
         self.conflicts: Counter[str] = Counter()
         self.later: Sequence[Finding] = ()
         self.found: Sequence[Finding] = (*exposition.findings, *applied.findings)
@@ -136,6 +150,7 @@ class Catalog:
         own: Those alone.
         conflicts: What apps are at odds about.
         bytes_read: Bytes of payloads that were read so far.
+        samples: How many samples all apps had when they were read.
     """
 
     def __init__(
@@ -150,6 +165,7 @@ class Catalog:
         self.own = MergedIndex()
         self.conflicts = ConflictWatch(self.index)
         self.bytes_read = 0
+        self.samples = 0
         # For readers that want names escaped another way, or not at all; made when first wanted.
         self._indexes: dict[Scheme, MergedIndex] = {DEFAULT_SCHEME: self.index}
         # Apps with names that some readers don't take.
@@ -158,6 +174,9 @@ class Catalog:
         self._apps: dict[int, str] = {}
         self._table = table
         self._rules = rules
+        # Whether they are others than at the last refresh.
+        self._other_rules = False
+        self._is_closed = False
         self._wall_ns = wall_ns
         self._monotonic = monotonic
         # Until when a refresh reads large payloads.
@@ -198,7 +217,31 @@ class Catalog:
     @property
     def stale(self) -> bool:
         """Whether the table has changed since the last refresh, or that was not finished."""
-        return bool(self._changed or self._set_aside)
+        return bool(self._changed or self._set_aside or self._other_rules)
+
+    def set_rules(self, rules: Callable[[str], Rules]) -> None:
+        """Do something else to families from the next refresh on, to those read before, too."""
+        assert self._rules is not None
+        self._rules = rules
+        self._other_rules = True
+
+    def rules_of(self, app: str) -> Rules:
+        """Return what is done to an app's families; payloads are read."""
+        assert self._rules is not None
+        return self._rules(app)
+
+    def give_back(self) -> Generator[None, None, None]:
+        """Follow the table no more, and give rows back what was read of them, in steps."""
+        self._is_closed = True
+        self._table.end_feed(self._changed)
+        for app, reading in list(self._readings.items()):
+            row = self._table.get(app)
+            if row is None or row.updates != reading.updates or row.number != reading.number:
+                continue
+            payload = yield from payload_of(reading.origin)
+            if not row.payload:
+                row.payload = payload
+            yield
 
     @property
     def is_finished(self) -> bool:
@@ -278,6 +321,8 @@ class Catalog:
         and until it is done the app has what it had.
         """
         self._patience = self._monotonic() + 2 * _PATIENCE_SECONDS
+        if self._other_rules:
+            yield from self._find_affected()
         large: list[str] = []
         for count, app in enumerate(list(self._changed), 1):
             if self._size(app) > _SMALL_BYTES:
@@ -294,6 +339,17 @@ class Catalog:
         if self._rules is not None:
             yield from self._tell_of((yield from self.conflicts.follow()))
 
+    def _find_affected(self) -> Generator[None, None, None]:
+        """Note the apps for which rules are others than when they were read."""
+        assert self._rules is not None
+        self._other_rules = False
+        self._changed.update(dict.fromkeys(self._set_aside))
+        for count, (app, reading) in enumerate(list(self._readings.items()), 1):
+            if reading.rules != self._rules(app):
+                self._changed[app] = None
+            if count % _APPS_COMPARED_A_STEP == 0:
+                yield
+
     def _size(self, app: str) -> int:
         row = self._table.get(app)
         return 0 if row is None else row.size
@@ -306,24 +362,48 @@ class Catalog:
         row = self._table.get(app)
         known = self._readings.get(app)
         if row is None:
+            self.samples -= 0 if known is None else known.samples
             for what in (self._readings, self._held, self._told):
                 what.pop(app, None)
             self._quoted.discard(app)
             yield from self._place(app, None, None)
         elif self._rules is None:
             yield from self._place(app, row, None)
-        elif known is not None and (known.number, known.updates) == (row.number, row.updates):
+        elif known is None or (known.number, known.updates) != (row.number, row.updates):
+            yield from self._go_on(app, row, self._digest(row, self._rules(app)))
+        elif known.rules != (rules := self._rules(app)):
+            yield from self._go_on(app, row, self._digest_again(row, rules, known.origin))
+        else:
             # Only what its source says of it has changed.
             yield from self._place(app, row, known)
-        else:
-            yield from self._go_on(app, row, self._digest(row, self._rules(app)))
 
     def _digest(self, row: Row, rules: Rules) -> Generator[None, None, AppReading]:
         """Read a row; nothing is changed by that."""
-        exposition = yield from read_in_steps(row.payload, now_ms=self._wall_ns() // 1_000_000)
+        payload = row.payload
+        exposition = yield from self._read(payload)
         applied = yield from apply_in_steps(exposition.families, rules)
+        origin: Origin = exposition
+        if applied.families is not exposition.families:
+            origin = yield from pack(payload)
         escaped = yield from escape_in_steps(applied.families, DEFAULT_SCHEME)
-        return AppReading(row, exposition, applied, escaped)
+        return AppReading(row, exposition, applied, escaped, rules, origin)
+
+    def _digest_again(
+        self, row: Row, rules: Rules, origin: Origin
+    ) -> Generator[None, None, AppReading]:
+        """Apply other rules to what was read of a row; nothing is changed by that."""
+        if isinstance(origin, Exposition):
+            exposition = origin
+        else:
+            exposition = yield from self._read((yield from origin.unpack()))
+        applied = yield from apply_in_steps(exposition.families, rules)
+        if applied.families is exposition.families:
+            origin = exposition
+        escaped = yield from escape_in_steps(applied.families, DEFAULT_SCHEME)
+        return AppReading(row, exposition, applied, escaped, rules, origin)
+
+    def _read(self, payload: Payload) -> Generator[None, None, Exposition]:
+        return (yield from read_in_steps(payload, now_ms=self._wall_ns() // 1_000_000))
 
     def _go_on(
         self, app: str, row: Row, steps: Generator[None, None, AppReading]
@@ -350,7 +430,10 @@ class Catalog:
     def _take(self, app: str, row: Row, reading: AppReading) -> Generator[None, None, None]:
         """Take in what was read of an app."""
         self.bytes_read += row.size
-        row.release_payload()
+        if not self._is_closed:
+            row.release_payload()
+        known = self._readings.get(app)
+        self.samples += reading.samples - (0 if known is None else known.samples)
         self._readings[app] = reading
         if reading.quarantined:
             self._held[app] = reading

@@ -86,6 +86,12 @@ class SelfMetrics:
         self._rendered = b""
         self._render_at = float("-inf")
 
+    def set_interval(self, interval: float) -> None:
+        """Change how long what is rendered is kept; what was rendered before is not."""
+        if interval != self._interval:
+            self._interval = interval
+            self._render_at = float("-inf")
+
     def render(self) -> bytes:
         """Return all self-metrics but those of apps; the same object until ``interval`` passed."""
         now = self._monotonic()

@@ -3,7 +3,7 @@
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from exporter_proxy.clocks import boot_seconds
@@ -197,6 +197,20 @@ class Table:
     def max_apps(self) -> int:
         """How many apps the table takes."""
         return self._max_apps
+
+    def configure(self, *, max_apps: int, forget_after: float) -> None:
+        """Change limits; what is too much now stays, but nothing new comes in.
+
+        Args:
+            max_apps: How many apps the table takes.
+            forget_after: Seconds for which a dropped app is remembered, those dropped before, too.
+        """
+        self._max_apps = max_apps
+        later = forget_after - self._forget_after
+        if later:
+            self._forget_after = forget_after
+            for app, ghost in self._ghosts.items():
+                self._ghosts[app] = replace(ghost, forget_at=ghost.forget_at + later)
 
     def check_room(self, apps: int) -> None:
         """Refuse a message that brings ``apps`` new apps, if the table has no place for them.
@@ -435,6 +449,10 @@ class Table:
         changes = dict.fromkeys((*self._rows, *self._ghosts, *self._problems))
         self._feeds.append(changes)
         return changes
+
+    def end_feed(self, changes: dict[str, None]) -> None:
+        """Tell a collection that :meth:`feed` gave nothing more. Idempotent."""
+        self._feeds = [each for each in self._feeds if each is not changes]
 
     def payload_feed(self) -> PayloadFeed:
         """Return a feed that holds the payloads of all updates from now on, until they are taken.

@@ -1,5 +1,6 @@
 """The table, read: what changed, once, and under the right number."""
 
+import itertools
 import logging
 from collections.abc import Generator, Iterator
 
@@ -11,6 +12,7 @@ from exporter_proxy import catalog as catalog_module
 from exporter_proxy.catalog import Catalog
 from exporter_proxy.exposition.merged import Layout, TextWriter
 from exporter_proxy.exposition.model import Exposition
+from exporter_proxy.exposition.name_pattern import NamePattern
 from exporter_proxy.exposition.rules import Rules
 from exporter_proxy.table import Table
 from tests.exposition.families import text_of
@@ -374,3 +376,109 @@ def test_no_app_takes_the_place_of_what_the_proxy_tells(reading: Reading, kind: 
         *([own(UP, "far", "1")] if kind == "counter" else []),
     ]
     assert reading.catalog.readings["a"].conflicts["type_conflict"] == 1
+
+
+def rules(label: str, drop: str = "") -> Rules:
+    return Rules(labels={"l": label}, drop=NamePattern([drop]) if drop else None)
+
+
+@pytest.mark.parametrize(
+    "before", [Rules(), rules("x"), rules("x", "b")], ids=["none", "label", "both"]
+)
+@pytest.mark.parametrize(
+    "after", [Rules(), rules("y"), rules("y", "a")], ids=["none", "label", "both"]
+)
+def test_other_rules_apply_to_what_was_read(before: Rules, after: Rules) -> None:
+    """As if they had always been in force: the payload was let go of long ago."""
+    table = Table()
+    catalog = Catalog(table, rules=lambda _: before, wall_ns=Clock())
+    fresh = Catalog(table, rules=lambda _: after, wall_ns=Clock())
+    table.update("app", (b'# HELP a A.\na{k="v"} 1\n', b"b 2\nc one\n"), source="x")
+    payload = table.get("app").payload
+    for _ in catalog.refresh():
+        pass
+    table.get("app").payload = payload
+    for _ in fresh.refresh():
+        pass
+    assert table.get("app").payload == ()
+
+    catalog.set_rules(lambda _: after)
+    assert catalog.stale
+    for _ in catalog.refresh():
+        pass
+
+    pages = [text_of(Layout(each.index, TextWriter(each.index))) for each in (catalog, fresh)]
+    assert pages[0] == pages[1]
+    ours, theirs = (each.readings["app"] for each in (catalog, fresh))
+    assert (ours.samples, ours.findings) == (theirs.samples, theirs.findings)
+    assert [q.text for q in ours.quarantined] == [q.text for q in theirs.quarantined]
+    assert catalog.rules_of("app") is after
+
+    # And back again.
+    catalog.set_rules(lambda _: before)
+    for _ in catalog.refresh():
+        pass
+    assert catalog.readings["app"].samples == ours.samples
+
+
+def test_only_apps_whose_rules_changed_are_done_again(reading: Reading) -> None:
+    reading.update("a", b"a 1\n")
+    reading.update("b", b"b 1\n")
+    reading.refresh()
+    before = dict(reading.catalog.readings)
+    reading.catalog.set_rules(lambda app: rules("x") if app == "b" else Rules())
+    page = reading.page()
+
+    assert 'b{l="x"} 1' in page
+    assert "a 1" in page
+    assert reading.catalog.readings["a"] is before["a"]
+    # It was not compressed, so nothing had to be read.
+    assert reading.read == [b"a 1\n", b"b 1\n"]
+
+
+def test_other_rules_while_a_payload_is_being_read(reading: Reading) -> None:
+    """It is begun again with them."""
+    text = b"".join(b"family_%d 1\n" % number for number in range(40_000))
+    reading.update("large", text)
+    reading.catalog._monotonic = itertools.count(0, 0.9).__next__
+    reading.refresh()
+    assert not reading.catalog.is_finished
+    reading.catalog._monotonic = lambda: 0.0
+    reading.catalog.set_rules(lambda _: rules("x", "family_1[0-9]*"))
+    page = reading.page()
+    assert 'family_20{l="x"} 1' in page
+    assert not [line for line in page if line.startswith("family_1")]
+
+
+def test_rows_get_back_what_was_read(reading: Reading) -> None:
+    """Packed or not; who was updated since has what is newer."""
+    reading.catalog.set_rules(lambda app: rules("x") if app == "packed" else Rules())
+    for app in ("packed", "plain", "newer", "gone"):
+        reading.update(app, b"# a comment\n%s 1\n" % app.encode())
+    reading.refresh()
+    reading.update("newer", b"newer 2\n")
+    reading.table.drop("gone")
+    for _ in reading.catalog.give_back():
+        pass
+    payloads = {row.app: b"".join(row.payload) for row in reading.table}
+    assert payloads == {
+        "packed": b"# a comment\npacked 1\n",
+        "plain": b"plain 1\n",
+        "newer": b"newer 2\n",
+    }
+    # It follows the table no more, and takes nothing away if it is still asked.
+    reading.refresh()
+    reading.update("newer", b"newer 3\n")
+    reading.refresh()
+    assert [b"".join(row.payload) for row in reading.table][2] == b"newer 3\n"
+
+
+def test_samples_of_all_apps(reading: Reading) -> None:
+    reading.update("a", b"a 1\nb 1\n")
+    reading.update("b", b"b 1\n")
+    reading.refresh()
+    assert reading.catalog.samples == 3
+    reading.update("a", b"a 1\n")
+    reading.table.drop("b")
+    reading.refresh()
+    assert reading.catalog.samples == 1

@@ -16,7 +16,7 @@ from exporter_proxy.exposition.rules import Rules
 from exporter_proxy.payload.names import check_name
 from exporter_proxy.payload.text import TextBuilder
 from exporter_proxy.table import Payload, Table
-from exporter_proxy.views.responses import COMMON_HEADERS, guarded, send, text
+from exporter_proxy.views.responses import COMMON_HEADERS, send, text
 from exporter_proxy.views.slices import in_slices
 
 NEW_APP = "lint"
@@ -70,11 +70,6 @@ class LintView:
         self._wall_ns = wall_ns
         self._max_bytes = max_bytes
         self._places = asyncio.Semaphore(_AT_ONCE)
-
-    def add_to(self, router: web.UrlDispatcher, path: str = "/lint") -> None:
-        """Have a router lead to this view."""
-        router.add_post(path, guarded(self.handle))
-        router.add_route("*", path, _wrong_method)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer with a report as JSON."""
@@ -174,6 +169,7 @@ async def _refuse(request: web.Request, error: _RefusedError) -> web.StreamRespo
     return response
 
 
-async def _wrong_method(request: web.Request) -> web.StreamResponse:
+async def wrong_method(request: web.Request) -> web.StreamResponse:
+    """Answer to any other method."""
     line = f"error: {request.path} takes POST, not {quote(request.method)}"
     return text(line, status=405, headers={"Allow": "POST"})

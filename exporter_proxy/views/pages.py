@@ -50,6 +50,7 @@ class Pages:
         expose: Whether scrapers get what they can't read, too.
         make_room: Called before there is one more generation of the page.
         monotonic: The clock that says which pages nobody asks for.
+        before: Those in whose place these come.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Pages:
         expose: bool = False,
         make_room: Callable[[], None] = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
+        before: "Pages | None" = None,
     ) -> None:
         self.merged = merged
         self._table = table
@@ -85,11 +87,32 @@ class Pages:
         # How often a search for duplicates found others than before.
         self._searches = 0
         # How often the catalog took in what had changed: its content depends on nothing else.
-        self._generation = 0
+        self._generation: int = 0 if before is None else before.next_generation
+        # What a change of the configuration brings, before the next page.
+        self._new: tuple[SelfMetrics | None, bool] | None = None
+        # What has to be done before the first page.
+        self._first = None if before is None else before.give_back()
 
     def _now(self) -> tuple[PageKey, bytes]:
         own = b"" if self._self_metrics is None else self._self_metrics.render()
         return (self._table.generation, self._searches, id(own)), own
+
+    @property
+    def next_generation(self) -> int:
+        """A generation that none of these pages has had."""
+        return self._generation + 1
+
+    def give_back(self) -> Generator[None, None, None]:
+        """Give rows back what was read of them, in steps, for pages that come in these's place."""
+        if self._first is not None:
+            yield from self._first
+        yield from self._catalog.give_back()
+
+    def configure(self, self_metrics: SelfMetrics | None, *, expose: bool) -> None:
+        """Make pages another way from the next one on."""
+        self._new = self_metrics, expose
+        # Pages have to be laid out again, although the table is as it was.
+        self._searches += 1
 
     def fresh(self, kind: Kind) -> Page | None:
         """Return the page if it shows what the table has now."""
@@ -192,8 +215,14 @@ class Pages:
 
     async def _take_in(self) -> PageKey:
         """Have the catalog read what changed; return what the table's state was before."""
+        if self._first is not None:
+            await in_slices(self._first)
+            self._first = None
+        is_other = self._new is not None
+        if self._new is not None:
+            (self._self_metrics, self._expose), self._new = self._new, None
         key, own = self._now()
-        if own is not self._own or self._catalog.stale:
+        if own is not self._own or self._catalog.stale or is_other:
             self._generation += 1
             self._make_room()
             await self._forget()

@@ -35,6 +35,10 @@ class Readers:
         # Those that are being sent a page, by its generation; generations only ever grow.
         self._served: dict[int, set[_Reader]] = {}
 
+    def set_timeout(self, timeout: float) -> None:
+        """Change how long a whole response may take, for those that begin from now on."""
+        self._timeout = timeout
+
     def make_room(self) -> None:
         """Cut off the readers of the oldest generations, so that there may be one more."""
         generations = sorted(self._served)

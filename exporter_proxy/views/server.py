@@ -21,6 +21,7 @@ from exporter_proxy.views.app import AppView
 from exporter_proxy.views.apps import AppsView
 from exporter_proxy.views.home import HealthView, HomeView
 from exporter_proxy.views.lint import LintView
+from exporter_proxy.views.lint import wrong_method as lint_wrong_method
 from exporter_proxy.views.metrics import MetricsView, turned_off
 from exporter_proxy.views.pages import Pages
 from exporter_proxy.views.readers import Readers
@@ -48,7 +49,7 @@ class Backing:
 
     Attributes:
         table: What is shown.
-        self_metrics: The proxy's own; None: they are turned off.
+        self_metrics: The proxy's own; None: there are none.
         ready: Whether the proxy takes metrics.
         workers: Threads for what would hold the event loop.
         wall_ns: The clock for the current time on ``/apps``, in nanoseconds since the epoch.
@@ -69,11 +70,78 @@ class PageSettings:
         rules: What is done to an app's families; None: payloads are shown verbatim.
         expose: Whether scrapers get what they can't read, too.
         scrape_timeout: Seconds that a reader may take for a page.
+        self_metrics: Whether the proxy's own metrics are shown.
     """
 
     rules: Callable[[str], Rules] | None = None
     expose: bool = False
     scrape_timeout: float = 30.0
+    self_metrics: bool = True
+
+
+class Shown:
+    """What is shown of the table, in one exposition mode.
+
+    Args:
+        backing: What the views work on.
+        settings: What the configuration says.
+        stats: Where scrapes are counted.
+        readers: Send pages.
+        before: Pages of another mode in whose place these come.
+
+    Attributes:
+        rules: What is done to an app's families; None: payloads are shown verbatim.
+        pages: What is served.
+        handlers: What answers GET and HEAD, by path.
+        lint: What answers POST on ``/lint``.
+    """
+
+    def __init__(
+        self,
+        backing: Backing,
+        settings: PageSettings,
+        stats: ScrapeStats,
+        readers: Readers,
+        before: Pages | None = None,
+    ) -> None:
+        table, workers, wall_ns = backing.table, backing.workers, backing.wall_ns
+        self.rules = settings.rules
+        self._self_metrics = backing.self_metrics
+        self._catalog = Catalog(table, rules=settings.rules, wall_ns=wall_ns)
+        pages = self.pages = Pages(
+            table,
+            self._catalog,
+            self._own(settings),
+            merged=settings.rules is not None,
+            expose=settings.expose,
+            make_room=readers.make_room,
+            before=before,
+        )
+        self._only_self = MetricsView(pages, stats, workers, readers, only_self=True).handle
+        self.handlers: dict[str, Handler] = {
+            "/metrics": MetricsView(pages, stats, workers, readers).handle,
+            "/metrics/self": turned_off if self._own(settings) is None else self._only_self,
+            "/apps": AppsView(table, pages, workers, wall_ns).handle,
+            APP_PATH: AppView(table, self._catalog, pages, wall_ns).handle,
+        }
+        self.lint = LintView(
+            table,
+            self._catalog.index,
+            pages.readings,
+            rules=None if settings.rules is None else self._catalog.rules_of,
+            wall_ns=wall_ns,
+        )
+
+    def configure(self, settings: PageSettings) -> None:
+        """Show it another way, in the same mode."""
+        own = self._own(settings)
+        self.handlers["/metrics/self"] = turned_off if own is None else self._only_self
+        if settings.rules is not None:
+            self._catalog.set_rules(settings.rules)
+        self.pages.configure(own, expose=settings.expose)
+
+    def _own(self, settings: PageSettings) -> SelfMetrics | None:
+        return self._self_metrics if settings.self_metrics else None
 
 
 class Views:
@@ -85,36 +153,28 @@ class Views:
     """
 
     def __init__(self, backing: Backing, settings: PageSettings) -> None:
-        table, workers, wall_ns = backing.table, backing.workers, backing.wall_ns
-        self._workers = workers
-        catalog = Catalog(table, rules=settings.rules, wall_ns=wall_ns)
+        self._backing = backing
         own = backing.self_metrics
-        stats = ScrapeStats() if own is None else own.scrapes
-        readers = Readers(stats, settings.scrape_timeout)
-        self._pages = Pages(
-            table,
-            catalog,
-            own,
-            merged=settings.rules is not None,
-            expose=settings.expose,
-            make_room=readers.make_room,
-        )
-        metrics = MetricsView(self._pages, stats, workers, readers)
-        only_self = MetricsView(self._pages, stats, workers, readers, only_self=True)
+        self._stats = ScrapeStats() if own is None else own.scrapes
+        self._readers = Readers(self._stats, settings.scrape_timeout)
+        self._shown = Shown(backing, settings, self._stats, self._readers)
         health = HealthView(backing.ready)
         self._handlers: dict[str, Handler] = {
             "/": HomeView(PAGES).handle,
-            "/metrics": metrics.handle,
-            "/metrics/self": turned_off if own is None else only_self.handle,
-            "/apps": AppsView(table, self._pages, workers, wall_ns).handle,
-            APP_PATH: AppView(table, catalog, self._pages, wall_ns).handle,
             "/-/healthy": health.healthy,
             "/-/ready": health.ready,
         }
-        self._lint = LintView(
-            table, catalog.index, self._pages.readings, rules=settings.rules, wall_ns=wall_ns
-        )
         self._house: asyncio.Task[None] | None = None
+
+    def configure(self, settings: PageSettings) -> None:
+        """Show what is there another way, from the next page on."""
+        self._readers.set_timeout(settings.scrape_timeout)
+        if (settings.rules is None) == (self._shown.rules is None):
+            self._shown.configure(settings)
+        else:
+            self._shown = Shown(
+                self._backing, settings, self._stats, self._readers, self._shown.pages
+            )
 
     def application(self) -> web.Application:
         """Return an application that answers on a scrape port.
@@ -122,18 +182,29 @@ class Views:
         Run it with ``access_log=None``: a line a scrape tells nobody anything.
         """
         app = web.Application()
-        for path, handler in self._handlers.items():
-            app.router.add_get(path, guarded(handler))
+        for path in (*self._handlers, *self._shown.handlers):
+            app.router.add_get(path, guarded(self._follow(path)))
             app.router.add_route("*", path, _wrong_method)
-        self._lint.add_to(app.router)
+        app.router.add_post("/lint", guarded(self._follow("/lint", "POST")))
+        app.router.add_route("*", "/lint", lint_wrong_method)
         # Not a mere dot, which leaves out paths with a line break (%0A).
         app.router.add_route("*", r"/{path:[\s\S]*}", _not_found)
         return app
 
+    def _follow(self, path: str, method: str = "GET") -> Handler:
+        """Return a handler that is always the one of what is shown now."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            if method == "POST":
+                return await self._shown.lint.handle(request)
+            handler = self._handlers.get(path) or self._shown.handlers[path]
+            return await handler(request)
+
+        return handle
+
     def start(self) -> None:
         """Begin to keep house: search for series that two apps have, and give memory back."""
-        if self._pages.merged:
-            self._house = asyncio.create_task(self._keep_house())
+        self._house = asyncio.create_task(self._keep_house())
 
     async def stop(self) -> None:
         """End that. Idempotent."""
@@ -149,10 +220,12 @@ class Views:
         while True:
             await asyncio.sleep(_SEARCH_SECONDS)
             try:
-                await self._pages.keep_house()
-                trim = trimmer.due(self._pages.bytes_read, time.monotonic())
+                pages = self._shown.pages
+                if pages.merged:
+                    await pages.keep_house()
+                trim = trimmer.due(pages.bytes_read, time.monotonic())
                 if trim is not None:
-                    await self._workers.run(trim)
+                    await self._backing.workers.run(trim)
                 streak.worked()
             except Exception as error:  # noqa: BLE001 - whatever it is, it is logged
                 streak.failed(repr(error), level=logging.ERROR, bug=error)

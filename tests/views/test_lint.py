@@ -15,7 +15,8 @@ from exporter_proxy.catalog import Catalog
 from exporter_proxy.exposition.rules import Rules
 from exporter_proxy.table import Table
 from exporter_proxy.views import lint
-from exporter_proxy.views.lint import LintView
+from exporter_proxy.views.lint import LintView, wrong_method
+from exporter_proxy.views.responses import guarded
 from exporter_proxy.views.slices import in_slices
 from tests.views.conftest import Clock, Server
 
@@ -38,7 +39,8 @@ class Lint:
             max_bytes=max_bytes,
         )
         app = web.Application()
-        view.add_to(app.router)
+        app.router.add_post("/lint", guarded(view.handle))
+        app.router.add_route("*", "/lint", wrong_method)
         self.client: TestClient[Any, Any] = TestClient(Server(app))
 
     async def post(self, data: Any, query: str = "", **headers: str) -> tuple[int, str]:
