@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from exporter_proxy import __version__
@@ -11,6 +12,8 @@ from exporter_proxy.app_rules import rules_for
 from exporter_proxy.app_terms import terms_for
 from exporter_proxy.config import POLL_SOURCE, Config
 from exporter_proxy.expiry import Expiry
+from exporter_proxy.inherited import InheritedSockets
+from exporter_proxy.notify import Heartbeat, Notifier
 from exporter_proxy.self_metrics import SelfMetrics
 from exporter_proxy.serving import ScrapePort
 from exporter_proxy.signals import StopSignals
@@ -40,15 +43,22 @@ async def run(config: Config) -> None:
         StartError: An address or a file can't be had; nothing is left open.
     """
     _tame_interpreter()
+    notifier = Notifier.from_environment()
     asked = StopSignals()
     asked.listen()
-    proxy = Proxy(config)
+    proxy = Proxy(config, InheritedSockets.from_environment())
+    heartbeat = Heartbeat(notifier, lambda: proxy.status, lambda: proxy.well)
     try:
         await proxy.start()
+        notifier.ready(proxy.status)
+        heartbeat.start()
         await asked.once.wait()
         logger.info("stopping")
+        notifier.stopping()
     finally:
+        heartbeat.stop()
         await _stop(proxy, asked.again)
+    notifier.close()
     logger.info("stopped")
 
 
@@ -79,16 +89,22 @@ def _tame_interpreter() -> None:
 
 
 class Proxy:
-    """Sources, table and views of one configuration."""
+    """Sources, table and views of one configuration.
 
-    def __init__(self, config: Config) -> None:
+    Args:
+        config: The configuration.
+        inherited: Sockets that are listened on already.
+    """
+
+    def __init__(self, config: Config, inherited: InheritedSockets | None = None) -> None:
         self._config = config
+        self._inherited = inherited or InheritedSockets()
         self.table = Table(
             max_apps=config.exporter.max_apps, forget_after=config.exporter.forget_after
         )
         self._workers = Workers(config.exporter.worker_threads)
         self._admission = Admission(self.table, terms=terms_for(config), check=_check(config))
-        self._receivers = Receivers(config, self._admission)
+        self._receivers = Receivers(config, self._admission, self._inherited)
         self._polling = Polling(config, self.table, self._admission)
         self._sources = self._make_sources()
         self._keeper = self._make_keeper()
@@ -134,7 +150,9 @@ class Proxy:
             await asyncio.sleep(0)
         for source in self._sources:
             await source.start()
-        address = await self._port.open(self._config.exporter.scrape_expose_endpoint)
+        wanted = self._config.exporter.scrape_expose_endpoint
+        address = await self._port.open(wanted, self._inherited.tcp("scrape", wanted))
+        self._inherited.check_all_claimed()
         self._views.start()
         self._ready = True
         if not self._sources:
@@ -143,8 +161,27 @@ class Proxy:
             "exporter-proxy %s serves http://%s/metrics, takes metrics from: %s",
             __version__,
             address,
-            ", ".join(source.name for source in self._sources) or "nobody",
+            ", ".join(self._source_names()) or "nobody",
         )
+
+    def _source_names(self) -> Iterator[str]:
+        """Yield where metrics are taken from."""
+        for source in self._sources:
+            if source.stats.listens:
+                yield source.name
+            else:
+                targets = len(self._polling.targets)
+                yield f"{source.name} ({targets} target{'' if targets == 1 else 's'})"
+
+    @property
+    def status(self) -> str:
+        """How it is, in one line."""
+        return self._views.status
+
+    @property
+    def well(self) -> bool:
+        """Whether it does what it is there for: the page could be made when last asked for."""
+        return self._views.well
 
     def _make_views(self) -> Views:
         exporter, own = self._config.exporter, None

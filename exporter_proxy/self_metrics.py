@@ -33,13 +33,15 @@ CutReason = Literal["timeout", "generation"]
 class ScrapeStats:
     """Plain counters of the scrapes, written by the metrics view."""
 
-    __slots__ = ("cut", "failures", "scrapes", "seconds")
+    __slots__ = ("cut", "failing", "failures", "scrapes", "seconds")
 
     def __init__(self) -> None:
         # readers that were disconnected as they were too slow
         self.cut: Counter[CutReason] = Counter()
         self.scrapes = 0
         self.failures = 0
+        # whether the last scrape of the whole page ended in an error of ours
+        self.failing = False
         # until the page was ready to be sent, all scrapes together
         self.seconds = 0.0
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import socket
 
 from aiohttp import web
 
@@ -37,8 +38,12 @@ class ScrapePort:
             shutdown_timeout=grace_seconds,
         )
 
-    async def open(self, wanted: Address) -> str:
+    async def open(self, wanted: Address, passed: socket.socket | None = None) -> str:
         """Listen, and return the address; it has the port that was given where any was asked for.
+
+        Args:
+            wanted: Where to listen.
+            passed: A socket that listens already, in place of that; ours from now on.
 
         Raises:
             StartError: The address can't be had; nothing is left open.
@@ -46,8 +51,13 @@ class ScrapePort:
         runner = self._runner
         assert runner is not None
         await runner.setup()
+        site: web.BaseSite
+        if passed is None:
+            site = web.TCPSite(runner, wanted.host, wanted.port, backlog=_BACKLOG)
+        else:
+            site = web.SockSite(runner, passed, backlog=_BACKLOG)
         try:
-            await web.TCPSite(runner, wanted.host, wanted.port, backlog=_BACKLOG).start()
+            await site.start()
         except OSError as error:
             await self.close(0)
             # The loop's own words name the address once more.

@@ -39,14 +39,21 @@ class HealthView:
 
     Args:
         ready: Whether every source has started and none is stopping.
+        well: Whether the page could be made when it was last asked for.
     """
 
-    def __init__(self, ready: Callable[[], bool]) -> None:
+    def __init__(self, ready: Callable[[], bool], well: Callable[[], bool]) -> None:
         self._ready = ready
+        self._well = well
 
     async def healthy(self, _request: web.Request) -> web.StreamResponse:
-        """Answer that the process answers."""
-        return text("exporter-proxy is healthy.")
+        """Answer whether the process does what it is there for."""
+        if self._well():
+            return text("exporter-proxy is healthy.")
+        return text(
+            "exporter-proxy is not healthy: the last scrape ended in an error, see its log.",
+            status=503,
+        )
 
     async def ready(self, _request: web.Request) -> web.StreamResponse:
         """Answer whether metrics are taken."""

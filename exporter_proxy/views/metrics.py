@@ -61,6 +61,7 @@ class MetricsView:
         if selection.names is not None and not self._pages.merged and not self._only_self:
             return text('error: name[] needs exporter.exposition = "merged"', status=400)
         started = self._clock()
+        whole = not selection and not self._only_self
         try:
             kind = self._kind(request)
             encoding = choose_encoding(_joined(request, hdrs.ACCEPT_ENCODING))
@@ -73,7 +74,11 @@ class MetricsView:
         except Exception:
             self._stats.scrapes += 1
             self._stats.failures += 1
+            # A part of the page that can't be made leaves the rest as good as it was.
+            self._stats.failing |= whole
             raise
+        if whole:
+            self._stats.failing = False
         self._stats.observe(self._clock() - started)
         return await self._readers.send(request, headers, chunks, size, page.generation)
 

@@ -37,7 +37,7 @@ PAGES = {
     "/metrics": "the metrics of all apps, as Prometheus scrapes them",
     "/metrics/self": "the proxy's own metrics alone",
     "/apps": "which app was updated when, and by whom",
-    "/-/healthy": "whether the process answers",
+    "/-/healthy": "whether the page can be made",
     "/-/ready": "whether metrics are taken",
 }
 """What the first page links to."""
@@ -106,6 +106,7 @@ class Shown:
     ) -> None:
         table, workers, wall_ns = backing.table, backing.workers, backing.wall_ns
         self.rules = settings.rules
+        self._table = table
         self._self_metrics = backing.self_metrics
         self._catalog = Catalog(table, rules=settings.rules, wall_ns=wall_ns)
         pages = self.pages = Pages(
@@ -131,6 +132,16 @@ class Shown:
             rules=None if settings.rules is None else self._catalog.rules_of,
             wall_ns=wall_ns,
         )
+
+    @property
+    def status(self) -> str:
+        """How much is shown, in one line."""
+        apps = len(self._table)
+        text = f"{apps} app{'' if apps == 1 else 's'}"
+        if self.rules is None:
+            return text
+        samples = sum(reading.samples for reading in self._catalog.readings.values())
+        return f"{text}, {samples} samples"
 
     def configure(self, settings: PageSettings) -> None:
         """Show it another way, in the same mode."""
@@ -158,7 +169,7 @@ class Views:
         self._stats = ScrapeStats() if own is None else own.scrapes
         self._readers = Readers(self._stats, settings.scrape_timeout)
         self._shown = Shown(backing, settings, self._stats, self._readers)
-        health = HealthView(backing.ready)
+        health = HealthView(backing.ready, lambda: self.well)
         self._handlers: dict[str, Handler] = {
             "/": HomeView(PAGES).handle,
             "/-/healthy": health.healthy,
@@ -175,6 +186,16 @@ class Views:
             self._shown = Shown(
                 self._backing, settings, self._stats, self._readers, self._shown.pages
             )
+
+    @property
+    def well(self) -> bool:
+        """Whether the page could be made when it was last asked for."""
+        return not self._stats.failing
+
+    @property
+    def status(self) -> str:
+        """How much is shown, in one line; payloads that nobody asked for yet were not counted."""
+        return self._shown.status
 
     def application(self) -> web.Application:
         """Return an application that answers on a scrape port.

@@ -79,9 +79,13 @@ async def test_an_error_of_ours_costs_one_request(
     (record,) = caplog.records
     assert record.getMessage() == "answering failed: path=/metrics"
     assert record.exc_info is not None
+    status, _, body = await port.get("/-/healthy")
+    assert status == 503
+    assert body.startswith(b"exporter-proxy is not healthy: the last scrape ended in an error")
     assert port.self_metrics is not None
     assert (port.self_metrics.scrapes.scrapes, port.self_metrics.scrapes.failures) == (1, 1)
     assert await port.page()
+    assert await port.page("/-/healthy") == b"exporter-proxy is healthy.\n"
 
 
 async def test_an_error_in_the_middle_of_a_page_cuts_it(

@@ -9,6 +9,7 @@ from typing import Literal
 
 from exporter_proxy.changes import Change
 from exporter_proxy.config import Address, Config
+from exporter_proxy.inherited import InheritedSockets, listens_on
 from exporter_proxy.sources.admission import Admission, Life
 from exporter_proxy.sources.receiver.descriptors import Descriptors, raise_limit
 from exporter_proxy.sources.receiver.receiver import Receiver, ReceiverSettings, Shared
@@ -33,10 +34,14 @@ class Receivers:
     Args:
         config: The configuration.
         admission: Where updates go.
+        inherited: Sockets that are listened on already.
     """
 
-    def __init__(self, config: Config, admission: Admission) -> None:
+    def __init__(
+        self, config: Config, admission: Admission, inherited: InheritedSockets | None = None
+    ) -> None:
         self._admission = admission
+        self._inherited = inherited or InheritedSockets()
         self._config = config
         self._shared = Shared(
             unfinished=Unfinished(config.receiver.max_buffered),
@@ -44,7 +49,7 @@ class Receivers:
         )
         settings = _settings(config)
         self._open: dict[Kind, tuple[Place, Receiver]] = {
-            kind: (place, self._make(place, config, settings))
+            kind: (place, self._first(place, config, settings))
             for kind, place in _wanted(config).items()
         }
 
@@ -68,15 +73,17 @@ class Receivers:
                 before = self._open.get(kind)
                 if before is not None and before[0] == place:
                     after[kind] = before
-                    if kind == "unix" and _owner(new) != _owner(self._config):
+                    ours = before[1].owns_path
+                    if kind == "unix" and ours and _owner(new) != _owner(self._config):
                         undo.callback(hand_over(str(place), new.receiver))
                     continue
                 beside = None if before is None else before[1].listener
-                listener = None
-                if isinstance(place, Address):
+                listener = await asyncio.to_thread(self._passed, place)
+                inherited = listener is not None
+                if listener is None and isinstance(place, Address):
                     # In a thread, as a name may have to be looked up.
                     listener = await asyncio.to_thread(listen_on_tcp, place, beside)
-                receiver = self._make(place, new, settings, listener)
+                receiver = self._make(place, new, settings, listener, inherited=inherited)
                 undo.push_async_callback(receiver.stop, 0)
                 await receiver.start()
                 after[kind] = place, receiver
@@ -117,13 +124,21 @@ class Receivers:
             wanted["unix"] = before[0]
         return wanted
 
+    def _first(self, place: Place, config: Config, settings: ReceiverSettings) -> Receiver:
+        passed = self._passed(place)
+        return self._make(place, config, settings, passed, inherited=passed is not None)
+
     def _make(
         self,
         place: Place,
         config: Config,
         settings: ReceiverSettings,
         listener: socket.socket | None = None,
+        *,
+        inherited: bool = False,
     ) -> Receiver:
+        # One that was passed by its name may have another address than the configuration.
+        name = listens_on(listener) if inherited and listener is not None else str(place)
         make: Callable[[], socket.socket]
         if listener is not None:
             make = partial(_same, listener)
@@ -132,8 +147,19 @@ class Receivers:
         else:
             make = partial(listen_on_unix, place, config.receiver)
         return Receiver(
-            str(place), make, settings=settings, admission=self._admission, shared=self._shared
+            name,
+            make,
+            settings=settings,
+            admission=self._admission,
+            shared=self._shared,
+            owns_path=not inherited,
         )
+
+    def _passed(self, place: Place) -> socket.socket | None:
+        """Return the socket that was passed to us for a place."""
+        if isinstance(place, Address):
+            return self._inherited.tcp("receiver-tcp", place)
+        return self._inherited.unix("receiver-unix", place)
 
 
 def _same(listener: socket.socket) -> socket.socket:

@@ -76,6 +76,7 @@ class Receiver:
         settings: Limits, ages, formats.
         admission: Where updates go.
         shared: Limits over all receivers.
+        owns_path: Whether the file of a Unix socket is ours to remove in the end.
     """
 
     def __init__(
@@ -86,8 +87,10 @@ class Receiver:
         settings: ReceiverSettings,
         admission: Admission,
         shared: Shared,
+        owns_path: bool = True,
     ) -> None:
         self.name = name
+        self.owns_path = owns_path
         self.stats = SourceStats()
         self._make_listener = listener
         self._admission = admission
@@ -152,7 +155,7 @@ class Receiver:
         self._loop = asyncio.get_running_loop()
         listener = self._make_listener()
         if listener.family == socket.AF_UNIX:
-            self._socket_path = socket_identity(listener)
+            self._socket_path = socket_identity(listener) if self.owns_path else None
         elif self.name.endswith(":0"):
             # Any free port was asked for: which one it is can be told only now.
             self.name = f"{self.name[:-1]}{listener.getsockname()[1]}"
