@@ -3,7 +3,7 @@
 import pytest
 
 from exporter_proxy.exposition.merged import MergedIndex
-from exporter_proxy.exposition.merged.duplicates import Duplicates
+from exporter_proxy.exposition.merged.duplicates import Duplicates, _Search
 from exporter_proxy.exposition.merged.series import series_of
 from exporter_proxy.exposition.model import Family
 
@@ -34,3 +34,14 @@ def test_many_small_families_are_searched_in_steps():
     duplicates = Duplicates(index)
 
     assert len(list(duplicates.search())) >= 10
+
+
+def test_apps_with_next_to_nothing_are_searched_in_steps():
+    """Whose labels there is no need to look at."""
+    index = MergedIndex()
+    for app in range(20_000):
+        index.set_app(app, [Family(b"x", "gauge", b"x %d\n" % app, 1)])
+    search = _Search(index.families[b"x"])
+
+    assert len(list(search.look_at_orders())) >= 4
+    assert not search.by_key

@@ -21,6 +21,8 @@ _STEP_BYTES = 131_072
 _CELL_BYTES = 512
 # Families, however little they have.
 _FAMILIES_A_STEP = 500
+# Cells that there is nothing to look at in.
+_CELLS_A_STEP = 5_000
 _HASH = (1 << 62) - 1
 
 
@@ -219,7 +221,9 @@ class _Search:
         family = self._family
         orders = Orders(quoted=any(cell.quoted for cell in family.cells.values()))
         looked_at = 0
-        for app in list(family.cells):
+        for count, app in enumerate(list(family.cells), 1):
+            if count % _CELLS_A_STEP == 0:
+                yield
             cell = family.cells.get(app)
             if cell is None or b'",' not in cell.samples:
                 continue

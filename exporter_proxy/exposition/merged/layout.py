@@ -279,7 +279,11 @@ class _Blocks:
             for app in apps.difference(carriers):
                 lines.pop(app, None)
             known = len(lines)
-            lines.update(zip(carriers, cells(carriers), strict=True))
+            for start in range(0, len(carriers), _STEP):
+                if start:
+                    yield
+                some = carriers[start : start + _STEP]
+                lines.update(zip(some, cells(some), strict=True))
             if known and len(lines) > known:
                 lines = self._lines[block] = dict(sorted(lines.items()))
             if lines:

@@ -14,6 +14,8 @@ _TEXT_TYPES: dict[FamilyType, bytes] = {
     "info": b"gauge",
     "stateset": b"gauge",
 }
+# Changes taken in before the event loop is served.
+_NAMES_A_STEP = 5_000
 
 
 class TextWriter:
@@ -27,8 +29,11 @@ class TextWriter:
 
     def follow(self, changes: Changes) -> Generator[None, None, None]:
         """Take in what changed: which families are shadowed depends on others."""
-        changes.metadata.update(dict.fromkeys([*self._index.related(changes.metadata)]))
-        yield
+        names = list(changes.metadata)
+        for start in range(0, len(names), _NAMES_A_STEP):
+            some = names[start : start + _NAMES_A_STEP]
+            changes.metadata.update(dict.fromkeys(self._index.related(some)))
+            yield
 
     def parts(self, family: MergedFamily) -> tuple[Part, ...]:
         """Return HELP and TYPE; nothing if the family can't be shown."""

@@ -1,0 +1,47 @@
+"""How the page is laid out: in steps of a bounded length, whatever apps share."""
+
+from collections.abc import Iterable
+
+from exporter_proxy.exposition.merged import Layout, MergedIndex, TextWriter
+from exporter_proxy.exposition.merged.family import MergedFamily
+from exporter_proxy.exposition.merged.layout import Part
+from tests.exposition.families import family, run
+
+
+class CountingWriter(TextWriter):
+    """Notes how many cells it writes at a time."""
+
+    def __init__(self, index: MergedIndex) -> None:
+        super().__init__(index)
+        self.counts: list[int] = []
+
+    def cells(self, family: MergedFamily, part: Part, apps: Iterable[int]) -> list[bytes]:
+        """Write as the text page has them."""
+        cells = super().cells(family, part, apps)
+        self.counts.append(len(cells))
+        return cells
+
+
+def test_cells_of_a_large_block_are_written_some_at_a_time():
+    """A block has as many apps as make a piece: of small cells thousands."""
+    index = MergedIndex()
+    for app in range(6_000):
+        index.set_app(app, [family("x", "gauge", f'x{{a="{app}"}} 1')])
+    writer = CountingWriter(index)
+    layout = Layout(index, writer)
+
+    page = b"".join(piece.text() for piece in run(layout.refresh()))
+
+    assert sum(writer.counts) == 6_000
+    assert max(writer.counts) <= 500
+    assert page.splitlines()[1:] == [b'x{a="%d"} 1' % app for app in range(6_000)]
+
+
+def test_families_that_may_be_shadowed_are_looked_up_in_steps():
+    index = MergedIndex()
+    index.set_app(1, [family(f"x{number}", "gauge", f"x{number} 1") for number in range(20_000)])
+
+    changes = index.watch()
+    changes.metadata.update(dict.fromkeys(index.families))
+
+    assert len(list(TextWriter(index).follow(changes))) >= 4
