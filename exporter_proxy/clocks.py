@@ -1,6 +1,7 @@
 """The clock that ages are taken with."""
 
 import time
+from pathlib import Path
 
 
 def boot_seconds() -> float:
@@ -16,6 +17,17 @@ def boot_seconds() -> float:
     return time.clock_gettime(_BOOT_CLOCK)
 
 
+def boot_id() -> str:
+    """Return what tells this start of the machine from all others; "" where nothing does.
+
+    What :func:`boot_seconds` gives can be compared as long as it is the same.
+    """
+    try:
+        return _BOOT_ID.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return ""
+
+
 def _find_boot_clock() -> int | None:
     clock: int | None = getattr(time, "CLOCK_BOOTTIME", None)
     if clock is None:
@@ -28,4 +40,6 @@ def _find_boot_clock() -> int | None:
     return clock
 
 
+# https://docs.kernel.org/admin-guide/sysctl/kernel.html#random
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _BOOT_CLOCK = _find_boot_clock()

@@ -1,6 +1,7 @@
 """The clock of ages."""
 
 import time
+from pathlib import Path
 
 import pytest
 
@@ -26,3 +27,12 @@ def test_a_kernel_without_it(monkeypatch: pytest.MonkeyPatch):
     assert clocks._find_boot_clock() is None
     monkeypatch.delattr(time, "CLOCK_BOOTTIME")
     assert clocks._find_boot_clock() is None
+
+
+def test_each_start_of_the_machine_has_its_own_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is one; what has none is never taken for another."""
+    assert clocks.boot_id() == clocks.boot_id() != ""
+    monkeypatch.setattr(clocks, "_BOOT_ID", tmp_path / "missing")
+    assert clocks.boot_id() == ""

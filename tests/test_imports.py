@@ -22,7 +22,7 @@ ALLOWED = {
     "deadlines": set(),
     "table": {"clocks", "deadlines", "errors", "exposition", "payload_feed"},
     "payload_feed": set(),
-    "state": {"errors", "payload_feed", "table"},
+    "state": {"clocks", "errors", "payload_feed", "table"},
     "budgets": {"clocks", "errors", "exposition", "table"},
     "expiry": {"table"},
     "inherited": {"config", "errors"},

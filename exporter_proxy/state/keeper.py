@@ -7,6 +7,7 @@ import sqlite3
 import time
 from datetime import UTC, datetime
 
+from exporter_proxy.clocks import boot_id
 from exporter_proxy.errors import StartError
 from exporter_proxy.payload_feed import Payload, PayloadFeed
 from exporter_proxy.state.files import StateFile, describe
@@ -65,6 +66,7 @@ class Keeper:
         self.stats = StateStats()
         self.collector = StateCollector(self.stats, self.pending)
         self._table = table
+        self._boot = boot_id()
         self._file = StateFile(path)
         self._store = Store(self._file.path)
         self._forget_after = forget_after
@@ -74,6 +76,8 @@ class Keeper:
         # What is being written.
         self._under_way: dict[str, Payload | None] = {}
         self._following: asyncio.Task[None] | None = None
+        # Batches are written one after another, whoever asks for them.
+        self._saving = asyncio.Lock()
         self._stopping = asyncio.Event()
         self._trouble: _Trouble | None = None
 
@@ -181,7 +185,7 @@ class Keeper:
         )
 
     async def _restore(self, saved: list[Saved]) -> Restored:
-        now = Now(*self._table.clocks())
+        now = Now(*self._table.clocks(), self._boot)
         restorer = Restorer(self._table, now, self._forget_after, self._is_wanted)
         for first in range(0, len(saved), _RESTORE_APPS):
             restorer.put_back(saved[first : first + _RESTORE_APPS])
@@ -218,16 +222,17 @@ class Keeper:
 
     async def save(self) -> bool:
         """Write all that is pending, in batches; tell whether that succeeded."""
-        while len(self._feed):
-            if not await self._save_some():
-                return False
-        return True
+        async with self._saving:
+            while len(self._feed):
+                if not await self._save_some():
+                    return False
+            return True
 
     async def _save_some(self) -> bool:
         taken = self._under_way = self._feed.take(_BATCH_APPS, _BATCH_BYTES)
         started = time.perf_counter()
         try:
-            now = Now(*self._table.clocks())
+            now = Now(*self._table.clocks(), self._boot)
             seen = [look(self._table, app, payload) for app, payload in taken.items()]
             await self._thread.call(lambda: self._write(seen, now))
         except asyncio.CancelledError:

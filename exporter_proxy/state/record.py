@@ -27,6 +27,8 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     Attributes:
         source: Who wrote it.
         updated_ns: When, in nanoseconds since the epoch (UTC).
+        updated_at: When, in seconds of the clock of ages; None: nobody knows.
+        boot: During which start of the machine, since that clock begins anew with it.
         updates: How often it was written since it was first seen.
         ttl: Seconds after its last update at which it expires; None: never.
         on_expire: What becomes of it then.
@@ -46,6 +48,8 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     dropped_ns: int | None = None
     forget_ns: int | None = None
     problem: Trouble | None = None
+    updated_at: float | None = None
+    boot: str = ""
 
 
 class Saved(NamedTuple):

@@ -19,14 +19,22 @@ class Now(NamedTuple):
     Attributes:
         wall_ns: Nanoseconds since the epoch (UTC); survives a restart, and may jump.
         seconds: Of the clock that the table takes ages with; begins anew with the machine.
+        boot: Which start of the machine that was; "" where that is not known.
     """
 
     wall_ns: int
     seconds: float
+    boot: str
 
-    def since(self, wall_ns: int) -> float:
-        """Return the seconds since a time of day; one that is yet to come counts as now."""
-        return max(0, self.wall_ns - wall_ns) / 1e9
+    def age_of(self, record: Record) -> float:
+        """Return the seconds since an update, never less than 0.
+
+        Within one start of the machine nobody can set the clock that tells; over several of them
+        the time of day has to do, of which a moment that is yet to come counts as now.
+        """
+        if record.boot and record.boot == self.boot and record.updated_at is not None:
+            return max(0.0, self.seconds - record.updated_at)
+        return max(0, self.wall_ns - record.updated_ns) / 1e9
 
 
 @dataclass(slots=True)
@@ -87,7 +95,8 @@ class Restorer:
 
     def _put_row(self, app: str, number: int, record: Record, payload: Payload) -> bool:
         now = self._now
-        updated_at = now.seconds - now.since(record.updated_ns)
+        age = now.age_of(record)
+        updated_at = now.seconds - age
         size = sum(map(len, payload))
         row = Row(
             app,
@@ -95,7 +104,7 @@ class Restorer:
             payload,
             size,
             record.source,
-            min(record.updated_ns, now.wall_ns),
+            record.updated_ns if record.updated_ns <= now.wall_ns else now.wall_ns - int(age * 1e9),
             updated_at,
             record.updates,
             NEVER if record.ttl is None else updated_at + record.ttl,
@@ -169,6 +178,8 @@ def change_of(seen: Seen, now: Now) -> Change:
             row.on_expire,
             expired_ns=expired_ns,
             problem=trouble,
+            updated_at=row.updated_at,
+            boot=now.boot,
         )
         return Change(app, row.number, record, payload)
     if ghost is not None:

@@ -1,6 +1,7 @@
 """The keeper: what is in the table gets to the disk, and back."""
 
 import asyncio
+import errno
 import logging
 import sqlite3
 import threading
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from exporter_proxy.errors import StartError
-from exporter_proxy.state.keeper import Keeper
+from exporter_proxy.state.keeper import Keeper, _Trouble
 from exporter_proxy.state.record import Change
 from exporter_proxy.state.store import DamagedError, Store
 from exporter_proxy.table import Table
@@ -173,6 +174,74 @@ async def test_failures_are_told_when_they_begin_and_when_they_end(
     ]
     assert not any(record.exc_info for record in caplog.records)
     await keeper.stop()
+    again, _ = await start()
+    assert rows(again) == {"a": (b"x 1",)}
+
+
+async def test_what_failed_is_tried_again(start: Start, monkeypatch: pytest.MonkeyPatch):
+    """By itself, soon at first and then less and less often."""
+    monkeypatch.setattr("exporter_proxy.state.keeper._RETRY_SECONDS", (0.01, 0.05))
+    write, failures = Store.write, [sqlite3.OperationalError("full")] * 3
+
+    def at_last(self: Store, changes: Sequence[Change]) -> None:
+        if failures:
+            raise failures.pop()
+        write(self, changes)
+
+    monkeypatch.setattr(Store, "write", at_last)
+    table, keeper = await start()
+    table.update("a", (b"x 1",), source="s")
+    async with asyncio.timeout(20):
+        while keeper.stats.saves == 0:  # noqa: ASYNC110 - a plain number
+            await asyncio.sleep(0.02)
+    assert (keeper.stats.failures, keeper.pending()) == (3, (0, 0))
+
+
+def test_time_between_attempts_is_bounded():
+    trouble = _Trouble(0.0)
+    delays = []
+    for trouble.failures in range(1, 2000):
+        delays.append(trouble.retry_after)
+    assert delays[:6] == [0.5, 1.0, 2.0, 4.0, 8.0, 10.0]
+    assert set(delays[6:]) == {10.0}
+
+
+async def test_damaged_file_that_can_not_be_moved_stops_the_start(
+    start: Start, damaged: bytes, path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """As where the file alone is mounted into a container."""
+    busy = OSError(errno.EBUSY, "busy")
+    monkeypatch.setattr(Path, "rename", lambda *_: (_ for _ in ()).throw(busy))
+    with pytest.raises(StartError) as caught:
+        await start()
+    assert str(caught.value) == (
+        f"exporter.state_file: {path} is damaged (it is not a database) and can't be set aside: "
+        "device or resource busy"
+    )
+
+
+async def test_stop_that_was_cancelled_can_be_called_again(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+):
+    """By a second signal, for example: what is under way is not lost."""
+    table, keeper = await start()
+    release, began = threading.Event(), threading.Event()
+    write = Store.write
+
+    def slow(self: Store, changes: Sequence[Change]) -> None:
+        began.set()
+        assert release.wait(20)
+        write(self, changes)
+
+    monkeypatch.setattr(Store, "write", slow)
+    table.update("a", (b"x 1",), source="s")
+    stopping = asyncio.create_task(keeper.stop())
+    await asyncio.to_thread(began.wait, 20)
+    stopping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stopping
+    release.set()
+    await keeper.stop(hurry=True)
     again, _ = await start()
     assert rows(again) == {"a": (b"x 1",)}
 

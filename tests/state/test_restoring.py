@@ -1,5 +1,7 @@
 """Ages over a restart: they go on by the time of day, whatever that does."""
 
+from typing import Any
+
 import pytest
 
 from exporter_proxy.state.record import Change, Record, Saved, Trouble
@@ -8,7 +10,7 @@ from exporter_proxy.table import NEVER, Problem, Table
 
 S = 1_000_000_000
 # At this moment, on a machine that was started 50 s ago: ages are longer than its clock runs.
-NOW = Now(10_000 * S, 50.0)
+NOW = Now(10_000 * S, 50.0, "this boot")
 
 
 class Clock:
@@ -19,7 +21,7 @@ class Clock:
 
     def move(self, seconds: float) -> None:
         """Let time pass."""
-        self.now = Now(self.now.wall_ns + int(seconds * S), self.now.seconds + seconds)
+        self.now = Now(self.now.wall_ns + int(seconds * S), self.now.seconds + seconds, "this boot")
 
     def table(self, max_apps: int = 1000) -> Table:
         """Return an empty table."""
@@ -106,6 +108,28 @@ def test_an_app_whose_time_passed_meanwhile_is_marked_if_that_is_what_becomes_of
     assert not table.is_up("a")
 
 
+@pytest.mark.parametrize("jump", [-(10**6), -5, 5, 10**6])
+def test_a_clock_that_jumped_changes_no_age_as_long_as_the_machine_runs(clock: Clock, jump: int):
+    """The clock of ages goes on over a restart of the proxy; nobody can set it."""
+    table = clock.table()
+    record = Record("here", (10_000 - 20 - jump) * S, ttl=30, updated_at=30.0, boot="this boot")
+    outcome = restore(table, Saved("a", 0, record, (b"x 1",)))
+    (back,) = table
+    assert back.updated_at == 30.0
+    assert table.seconds_left(back) == 10
+    # What is shown is what was told then, unless that is yet to come.
+    assert back.updated_ns == (record.updated_ns if jump > -20 else NOW.wall_ns - 20 * S)
+    assert outcome.changed == (["a"] if jump < -20 else [])
+
+
+def test_clock_of_ages_of_another_boot_says_nothing(clock: Clock):
+    table = clock.table()
+    other = Record("here", NOW.wall_ns - 20 * S, updated_at=7.0, boot="another boot")
+    unknown = Record("here", NOW.wall_ns - 20 * S, updated_at=7.0)
+    restore(table, Saved("a", 0, other, ()), Saved("b", 1, unknown, ()))
+    assert [each.updated_at for each in table] == [30.0, 30.0]
+
+
 def test_a_clock_that_went_forward_expires_what_has_a_time_to_live(clock: Clock):
     """Nobody knows better; what lives for ever stays."""
     table = clock.table()
@@ -190,13 +214,14 @@ def test_what_is_put_back_is_what_was_there(clock: Clock):
     table.drop("c")
     table.refuse("c", "is too large", source="q")
     changes = [change_of(look(table, app, (b"p",)), clock.now) for app in "abcdm"]
+    known: Any = {"updated_at": 50.0, "boot": "this boot"}
     refusal = Trouble("q", "is too large", NOW.wall_ns, is_refusal=True)
     assert changes == [
-        Change("a", 0, Record("s", NOW.wall_ns, 1, 60.0), (b"p",)),
+        Change("a", 0, Record("s", NOW.wall_ns, 1, 60.0, **known), (b"p",)),
         Change(
             "b",
             1,
-            Record("s", NOW.wall_ns, 1, problem=Trouble("p", "is down", NOW.wall_ns)),
+            Record("s", NOW.wall_ns, 1, problem=Trouble("p", "is down", NOW.wall_ns), **known),
             (b"p",),
         ),
         Change(
@@ -215,7 +240,7 @@ def test_what_is_put_back_is_what_was_there(clock: Clock):
         Change(
             "m",
             3,
-            Record("s", NOW.wall_ns, 1, 0.0, "mark", expired_ns=NOW.wall_ns),
+            Record("s", NOW.wall_ns, 1, 0.0, "mark", expired_ns=NOW.wall_ns, **known),
             (b"p",),
         ),
     ]

@@ -164,6 +164,47 @@ def test_file_in_its_place_is_not_touched(path: Path):
     assert [each.app for each in content(path)] == ["other"]
 
 
+def test_file_that_can_not_be_written_is_opened_anew(path: Path):
+    """After an error of the disk nothing of the connection is trusted."""
+    store = opened(path)
+    store.write([change("a", 1, b"x")])
+    database = store._database
+    assert database is not None
+    database.execute("PRAGMA query_only = ON")
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        store.write([change("b", 2, b"y")])
+    assert not store.is_open
+    store.write([change("b", 2, b"y")])
+    store.close()
+    assert [each.app for each in content(path)] == ["a", "b"]
+
+
+def test_damage_is_found_while_it_is_written(path: Path):
+    store = opened(path)
+    store.write(MANY)
+    database = store._database
+    assert database is not None
+    database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    database.execute("PRAGMA shrink_memory")
+    path.write_bytes(path.read_bytes()[:8192] + b"\xff" * (path.stat().st_size - 8192))
+    with pytest.raises(DamagedError):
+        store.write([change(each.app, 1, b"x") for each in MANY])
+    store.close()
+
+
+def test_two_rows_of_an_app_are_damage(path: Path):
+    """The tables may be those of somebody who left out what they have to keep."""
+    write(path, [change("a", 1, b"x")])
+    database = sqlite3.connect(path)
+    database.executescript(
+        "CREATE TABLE other AS SELECT * FROM app; INSERT INTO other SELECT * FROM app;"
+        "DROP TABLE app; ALTER TABLE other RENAME TO app"
+    )
+    database.close()
+    with pytest.raises(DamagedError, match='it has two rows of the app "a"'):
+        content(path)
+
+
 def marked(path: Path, pragma: str) -> None:
     write(path, [change("a", 1)])
     database = sqlite3.connect(path)
