@@ -21,6 +21,7 @@ import pushes
 import reader_speed
 import scrapes
 import startup
+import state
 from report import Figure, show
 from scale import SCALES, Scale
 from servers import Bench, stopped_by_signals
@@ -37,6 +38,7 @@ SCENARIOS: dict[str, Callable[[Bench, Scale], Iterator[Figure]]] = {
     "latency": latency.run,
     "busy": busy.run,
     "memory": memory.run,
+    "state": state.run,
     "reader_speed": reader_speed.run,
 }
 
