@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from exporter_proxy import __version__, logs
-from exporter_proxy.commands import health, lint
+from exporter_proxy.commands import apps, health, lint, push, replay
 from exporter_proxy.config import Config, find_file, load, missing_accounts, warnings
 from exporter_proxy.errors import ConfigError, StartError
 
@@ -90,6 +90,9 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     health.add_parser(commands)
     lint.add_parser(commands)
+    push.add_parser(commands)
+    apps.add_parser(commands)
+    replay.add_parser(commands)
     return parser
 
 

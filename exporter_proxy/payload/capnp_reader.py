@@ -1,13 +1,13 @@
 """The Cap'n Proto wire: ``InboundMetrics`` messages, one after another."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import capnp
 
 from exporter_proxy.errors import PayloadError, quote
 from exporter_proxy.payload.capnp_framer import CapnpFramer
+from exporter_proxy.payload.capnp_schema import SCHEMA
 from exporter_proxy.payload.message import WORKING, Message, Progress, Push
 from exporter_proxy.payload.names import check_name
 from exporter_proxy.payload.text import PIECE_BYTES, TextBuilder, nul_byte, whole_text
@@ -19,19 +19,7 @@ _TTL_NEVER = 0xFFFF_FFFF
 _TRAVERSALS = 2
 
 
-def _load_schema() -> "capnp.lib.capnp._StructModule":
-    # In a wheel the schema lies within the package, in a checkout beside it.
-    package = Path(__file__).parent.parent
-    folder = next(
-        folder
-        for folder in (package / "schemas", package.parent / "schemas")
-        if (folder / "metric_data.capnp").is_file()
-    )
-    capnp.remove_import_hook()
-    return capnp.load(str(folder / "metric_data.capnp")).InboundMetricsBytes
-
-
-_MESSAGE = _load_schema()
+_MESSAGE = SCHEMA.InboundMetricsBytes
 
 
 class CapnpReader:

@@ -22,7 +22,7 @@ class Clock:
     def __init__(self, now: float = 0) -> None:
         self.now: Any = now
 
-    def __call__(self) -> Any:  # noqa: D102 - what a clock does
+    def __call__(self) -> Any:
         return self.now
 
 

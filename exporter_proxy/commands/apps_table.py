@@ -1,0 +1,207 @@
+"""The apps of a running proxy as a table on a terminal or in a pipe."""
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions
+from rich.table import Table
+from rich.text import Text
+
+from exporter_proxy.commands.apps_asking import AskError
+from exporter_proxy.errors import quote
+from exporter_proxy.logs import one_line
+
+_STATE_COLOURS = {"ok": "green", "repaired": "yellow", "conflicts": "yellow"}
+_RATE = "Per second"
+_COLUMNS = ("App", "Age", "Source", "Samples", "Bytes", "Updates", _RATE, "State")
+_RIGHT = frozenset({"Age", "Samples", "Bytes", "Updates", _RATE})
+# Blanks between two columns.
+_BETWEEN = 3
+
+
+class SelectionError(Exception):
+    """There is no such selection; the text says why, for a person."""
+
+
+class App(msgspec.Struct):
+    """One app, as ``/apps`` has it in JSON; what it doesn't say stays as it is here.
+
+    Attributes:
+        rate: Updates a second since it was last asked for; None: not known.
+    """
+
+    app: str
+    last_update_ns: int | None = None
+    source: str = ""
+    samples: int = 0
+    bytes: int = 0
+    updates: int = 0
+    state: str = ""
+    rate: float | None = None
+
+
+class _Apps(msgspec.Struct):
+    apps: list[App]
+
+
+_DECODER = msgspec.json.Decoder(_Apps)
+
+
+def read(body: bytes, proxy: str) -> list[App]:
+    """Return the apps in an answer.
+
+    Raises:
+        AskError: It is no such answer.
+    """
+    try:
+        return _DECODER.decode(body).apps
+    except msgspec.DecodeError as error:
+        raise AskError(f"{proxy}: the answer is not that of /apps: {quote(str(error))}") from error
+
+
+class Selection:
+    """Which apps are shown, and in which order.
+
+    Args:
+        sort: By what; see ``SORTS`` of the command.
+        pattern: What is in the names of those that are shown; None: all are.
+
+    Raises:
+        SelectionError: The pattern is none.
+    """
+
+    def __init__(self, sort: str, pattern: str | None) -> None:
+        self._sort = sort
+        try:
+            self._pattern = None if pattern is None else re.compile(pattern)
+        except re.error as error:
+            raise SelectionError(f"--filter: {quote(pattern)}: {error}") from error
+
+    def of(self, apps: Sequence[App]) -> list[App]:
+        """Return the selected apps."""
+        some = [app for app in apps if self._pattern is None or self._pattern.search(app.app)]
+        key, largest_first = _ORDERS.get(self._sort, (None, False))
+        return some if key is None else sorted(some, key=key, reverse=largest_first)
+
+
+_ORDERS: Mapping[str, tuple[Any, bool]] = {
+    "app": (lambda app: app.app, False),
+    # The oldest first; those that never had metrics before all.
+    "age": (lambda app: app.last_update_ns or 0, False),
+    "source": (lambda app: (app.source, app.app), False),
+    "samples": (lambda app: app.samples, True),
+    "bytes": (lambda app: app.bytes, True),
+    "updates": (lambda app: app.updates, True),
+    "rate": (lambda app: app.rate or 0.0, True),
+    # What needs somebody first.
+    "state": (lambda app: (app.state == "ok", app.state, app.app), False),
+}
+
+
+def write(apps: Sequence[App], proxy: str, console: Console | None = None) -> None:
+    """Write the table to standard output.
+
+    A pipe gets it without colours, as wide as its longest cells.
+    """
+    console = console or Console()
+    table = draw(apps, time.time_ns(), rates=False)
+    if not console.is_terminal:
+        console.width = max(80, console.measure(table, options=_unbounded(console)).maximum)
+    console.print(table)
+    console.print(summary(apps, proxy))
+
+
+def _unbounded(console: Console) -> ConsoleOptions:
+    return console.options.update(max_width=1_000_000)
+
+
+def draw(apps: Sequence[App], now_ns: int, *, rates: bool, width: int | None = None) -> Table:
+    """Return the table.
+
+    Args:
+        apps: In their order.
+        now_ns: The time, in nanoseconds since the epoch, for ages.
+        rates: Whether updates a second are known.
+        width: Of a screen on which each app is to have one line; None: long cells are folded.
+    """
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    columns = _COLUMNS if rates else tuple(name for name in _COLUMNS if name != _RATE)
+    for name in columns:
+        table.add_column(
+            name,
+            justify="right" if name in _RIGHT else "left",
+            no_wrap=name in _RIGHT,
+            overflow="fold",
+        )
+    rows = [_cells(app, now_ns, columns) for app in apps]
+    if width is not None:
+        _fit(rows, columns, width)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _cells(app: App, now_ns: int, columns: Sequence[str]) -> list[Text]:
+    cells = {
+        "App": Text(one_line(app.app), "bold"),
+        "Age": Text(_age(app.last_update_ns, now_ns)),
+        "Source": Text(one_line(app.source), "dim"),
+        "Samples": Text(f"{app.samples}"),
+        "Bytes": Text(f"{app.bytes}"),
+        "Updates": Text(f"{app.updates}"),
+        _RATE: Text("" if app.rate is None else f"{app.rate:.1f}"),
+        "State": Text(one_line(app.state), _colour(app.state)),
+    }
+    return [cells[name] for name in columns]
+
+
+def _fit(rows: Sequence[Sequence[Text]], columns: Sequence[str], width: int) -> None:
+    """Cut texts so that each row has one line: names at a third of the room, states at the rest."""
+    widths = [
+        max([cell_len(name), *(row[place].cell_len for row in rows)])
+        for place, name in enumerate(columns)
+    ]
+    room = width - _BETWEEN * (len(columns) - 1)
+    room -= sum(own for own, name in zip(widths, columns, strict=True) if name in _RIGHT)
+    for name in ("App", "Source", "State"):
+        place = columns.index(name)
+        share = room if name == "State" else min(widths[place], max(room // 3, cell_len(name)))
+        for row in rows:
+            row[place].truncate(max(share, cell_len(name)), overflow="ellipsis")
+        room -= share
+
+
+def summary(apps: Sequence[App], proxy: str) -> Text:
+    """Return what it comes to, on one line."""
+    samples = sum(app.samples for app in apps)
+    bad = sum(app.state != "ok" for app in apps)
+    line = f"{len(apps)} app{'' if len(apps) == 1 else 's'}, {samples} samples"
+    text = Text(f"{line}{f', {bad} not ok' if bad else ''}", "bold")
+    return text.append(f"  {one_line(proxy)}", "not bold dim")
+
+
+def _colour(state: str) -> str:
+    return _STATE_COLOURS.get(state.partition(":")[0], "red")
+
+
+def _age(updated_ns: int | None, now_ns: int) -> str:
+    """Return how long ago, short: ``0.4 s``, ``12 s``, ``5m 3s``, ``3h 7m``, ``2d 4h``."""
+    if updated_ns is None:
+        return "never"
+    # The clocks of two machines.
+    seconds = max(0.0, (now_ns - updated_ns) / 1e9)
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60}s"
+    if whole < 86400:
+        return f"{whole // 3600}h {whole % 3600 // 60}m"
+    return f"{whole // 86400}d {whole % 86400 // 3600}h"
