@@ -2,12 +2,15 @@
 
 import argparse
 import os
-import ssl
 from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from exporter_proxy.config.urls import EndpointUrl
+
+if TYPE_CHECKING:
+    import ssl
 
 TOKEN_VARIABLE = "EXPORTER_PROXY_TOKEN"  # noqa: S105 - its name
 PASSWORD_VARIABLE = "EXPORTER_PROXY_PASSWORD"  # noqa: S105 - its name
@@ -62,12 +65,15 @@ def authorization(
     return f"Bearer {token}" if token else None
 
 
-def tls_context(options: argparse.Namespace) -> ssl.SSLContext:
+def tls_context(options: argparse.Namespace) -> "ssl.SSLContext":
     """Return whom to trust over HTTPS.
 
     Raises:
         CredentialError: ``--ca-file`` can't be used.
     """
+    # A library that most commands have no use for.
+    import ssl  # noqa: PLC0415
+
     if options.insecure:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
