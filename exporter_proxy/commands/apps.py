@@ -4,7 +4,6 @@ Exit codes: 0 if the proxy answered, 1 if it didn't, 2 if it can't be asked.
 """
 
 import argparse
-import asyncio
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -68,6 +67,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(options: argparse.Namespace) -> int:
     """Show what the options ask for, and return the exit code."""
+    # Most of what the program is started for needs none of these.
+    import asyncio  # noqa: PLC0415
+
     from exporter_proxy.commands.apps_asking import AskError, Proxy, find_proxy  # noqa: PLC0415
     from exporter_proxy.commands.apps_table import Selection, SelectionError  # noqa: PLC0415
     from exporter_proxy.commands.destination import DestinationError  # noqa: PLC0415

@@ -6,7 +6,6 @@ from typing import Literal
 from msgspec import json
 
 Wire = Literal["json", "capnp"]
-WIRES: tuple[Wire, ...] = ("json", "capnp")
 _TTL_NEVER = 0xFFFF_FFFF
 
 

@@ -5,13 +5,11 @@ could be pushed.
 """
 
 import argparse
-import asyncio
 import sys
 from typing import TYPE_CHECKING
 
 from exporter_proxy import logs
 from exporter_proxy.commands import credentials
-from exporter_proxy.commands.messages import WIRES
 from exporter_proxy.config.units import parse_duration
 
 if TYPE_CHECKING:
@@ -72,7 +70,9 @@ def add_sending_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say where to and how."""
     parser.add_argument("--to", metavar="TO", help="where to; see below")
     parser.add_argument(
-        "--wire", choices=WIRES, help="what a socket is spoken to in (json, where it is taken)"
+        "--wire",
+        choices=("json", "capnp"),
+        help="what a socket is spoken to in (json, where it is taken)",
     )
     parser.add_argument(
         "--timeout",
@@ -85,6 +85,9 @@ def add_sending_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Push what the options name, and return the exit code."""
+    # Most of what the program is started for needs none of these.
+    import asyncio  # noqa: PLC0415
+
     from exporter_proxy.commands.destination import DestinationError  # noqa: PLC0415
     from exporter_proxy.commands.sending import SendError  # noqa: PLC0415
     from exporter_proxy.errors import PayloadError  # noqa: PLC0415

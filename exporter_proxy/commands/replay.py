@@ -4,7 +4,6 @@ Exit codes: 0 if every push was taken, 1 if some were not, 2 if there is nothing
 """
 
 import argparse
-import asyncio
 from typing import TYPE_CHECKING
 
 from exporter_proxy.commands import credentials
@@ -72,6 +71,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(options: argparse.Namespace) -> int:
     """Push as the options say, and return the exit code."""
+    # Most of what the program is started for needs none of these.
+    import asyncio  # noqa: PLC0415
+
     from exporter_proxy.commands.destination import DestinationError  # noqa: PLC0415
     from exporter_proxy.commands.replay_files import FilesError  # noqa: PLC0415
     from exporter_proxy.commands.replay_summary import write  # noqa: PLC0415
