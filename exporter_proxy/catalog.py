@@ -6,19 +6,20 @@ was overwritten meanwhile is never read.
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
+from exporter_proxy.app_reading import AppReading
 from exporter_proxy.app_series import app_series
 from exporter_proxy.conflict_watch import ConflictWatch
-from exporter_proxy.exposition.escaping import DEFAULT_SCHEME, Escaped, Scheme, escape_in_steps
-from exporter_proxy.exposition.findings import is_worth_a_state
+from exporter_proxy.errors import quote
+from exporter_proxy.exposition.escaping import DEFAULT_SCHEME, Scheme, escape_in_steps
 from exporter_proxy.exposition.merged import PROXY, MergedIndex, told_of
 from exporter_proxy.exposition.merged.held_findings import HeldFindings
-from exporter_proxy.exposition.model import Exposition, Family, Finding, Quarantined
+from exporter_proxy.exposition.merged.name_claims import Lost, NameClaims, Settled
+from exporter_proxy.exposition.model import Exposition, Family, Quarantined
 from exporter_proxy.exposition.origin import Origin, pack, payload_of
 from exporter_proxy.exposition.reader import read_in_steps
-from exporter_proxy.exposition.rules import Applied, Rules, apply_in_steps
+from exporter_proxy.exposition.rules import Rules, apply_in_steps
 from exporter_proxy.table import Payload, Row, Table
 
 logger = logging.getLogger(__name__)
@@ -31,107 +32,6 @@ _PATIENCE_SECONDS = 1.0
 _LARGE_BYTES = 1 << 20
 # Payloads from which on the small ones go first: one takes about a millisecond.
 _SMALL_BYTES = 1 << 16
-
-
-class AppReading:
-    """What was read of one app.
-
-    Attributes:
-        app: Its name.
-        number: Its number in the table.
-        updates: Which of its updates was read.
-        updated_ns: When that was, in nanoseconds since the epoch.
-        samples: How many samples the reader took.
-        quarantined: Families that are held back from scrapers.
-        families: What is left for the page.
-        escaped: The same with names that every reader takes.
-        found: Repairs, warnings and notes.
-        findings: ``{reason: how often}``: those, and quarantines.
-        conflicts: ``{reason: how often}``: what is at odds with other apps.
-        later: What was found since it was read, in what this app sent alone.
-        rules: What was done to its families.
-        origin: What it sent, for other rules.
-    """
-
-    __slots__ = (
-        "app",
-        "conflicts",
-        "escaped",
-        "families",
-        "findings",
-        "found",
-        "later",
-        "number",
-        "origin",
-        "quarantined",
-        "rules",
-        "samples",
-        "updated_ns",
-        "updates",
-    )
-
-    def __init__(
-        self,
-        row: Row,
-        exposition: Exposition,
-        applied: Applied,
-        escaped: Escaped,
-        rules: Rules,
-        origin: Origin,
-    ) -> None:
-        # Not the row itself, which would keep an old payload in memory.
-        self.app = row.app
-        self.number = row.number
-        self.updates = row.updates
-        self.updated_ns = row.updated_ns
-        self.samples = exposition.samples
-        self.families = applied.families
-        self.escaped = escaped.families
-        self.quarantined = (
-            *exposition.quarantined,
-            *applied.quarantined,
-            *escaped.quarantined,
-        )
-        self.rules = rules
-        self.origin = origin
-        self.conflicts: Counter[str] = Counter()
-        self.later: Sequence[Finding] = ()
-        self.found: Sequence[Finding] = (*exposition.findings, *applied.findings)
-        self.findings: Counter[str] = Counter()
-        for finding in self.found:
-            self.findings[finding.reason] += finding.times
-        for quarantined in self.quarantined:
-            self.findings[quarantined.reason] += 1
-
-    @property
-    def all_findings(self) -> Counter[str]:
-        """``{reason: how often}``, of all that is known by now."""
-        found = self.findings + self.conflicts
-        for finding in self.later:
-            found[finding.reason] += finding.times
-        return found
-
-    @property
-    def state(self) -> str:
-        """What ``/apps`` shows."""
-        if self.quarantined:
-            first = min(self.quarantined, key=lambda each: each.line)
-            place = f"line {first.line}: " if first.line else ""
-            others = len(self.quarantined) - 1
-            more = f" (and {others} more)" if others else ""
-            return f"quarantined: {place}{first.message}{more}"
-        if conflicts := _counted(self.conflicts):
-            return f"conflicts: {conflicts}"
-        repairs = _counted(self.all_findings)
-        return f"repaired: {repairs}" if repairs else "ok"
-
-
-def _counted(reasons: Mapping[str, int]) -> str:
-    return ", ".join(
-        reason if times == 1 else f"{reason} ({times})"
-        for reason, times in sorted(reasons.items())
-        if is_worth_a_state(reason)
-    )
 
 
 class Catalog:
@@ -170,6 +70,8 @@ class Catalog:
         self._indexes: dict[Scheme, MergedIndex] = {DEFAULT_SCHEME: self.index}
         # Apps with names that some readers don't take.
         self._quoted: set[str] = set()
+        # Who has the names that escapes make.
+        self._claims = {DEFAULT_SCHEME: NameClaims(self.index)}
         # The names of apps by their numbers.
         self._apps: dict[int, str] = {}
         self._table = table
@@ -269,15 +171,19 @@ class Catalog:
         if index is not None:
             return index
         index = MergedIndex()
+        self._claims[scheme] = NameClaims(index)
+        again: set[int] = set()
         for count, (app, number) in enumerate(self._numbers.items(), 1):
             reading = self._readings.get(app)
-            families = yield from self._families(reading, scheme)
-            yield from index.set_app_in_steps(number, families)
+            settled = yield from self._settle_names(number, reading, scheme)
+            again |= settled.others
+            yield from index.set_app_in_steps(number, settled.shown)
             index.set_app(told_of(number), _cells(self.own, told_of(number)))
             if count % _APPS_A_STEP == 0:
                 yield
         index.set_app(PROXY, _cells(self.own, PROXY))
         self._indexes[scheme] = index
+        yield from self._place_again(again, scheme)
         return index
 
     def search_duplicates(self) -> Generator[None, None, None]:
@@ -435,16 +341,11 @@ class Catalog:
         known = self._readings.get(app)
         self.samples += reading.samples - (0 if known is None else known.samples)
         self._readings[app] = reading
-        if reading.quarantined:
-            self._held[app] = reading
-        else:
-            self._held.pop(app, None)
         if any(family.quoted for family in reading.families):
             self._quoted.add(app)
         else:
             self._quoted.discard(app)
         self._look_up(reading)
-        self._tell(app, reading.quarantined)
         yield from self._place(app, row, reading)
 
     def _tell_of(self, numbers: Iterable[int]) -> Generator[None, None, None]:
@@ -487,21 +388,64 @@ class Catalog:
             yield from self._drop(previous)
         self._numbers[app] = number
         self._apps[number] = app
+        settled = yield from self._settle_names(number, reading, DEFAULT_SCHEME)
         own = list(
             app_series(
                 app,
                 up=self._table.is_up(app),
                 updated_ns=updated_ns,
-                samples=None if reading is None else sum(each.count for each in reading.escaped),
+                samples=None if reading is None else sum(each.count for each in settled.shown),
                 findings=None if reading is None else reading.all_findings,
             )
         )
         self.own.set_app(told_of(number), own)
         if self._rules is not None:
+            yield from self.index.set_app_in_steps(number, settled.shown)
+            self.index.set_app(told_of(number), own)
+            yield from self._place_again(settled.others, DEFAULT_SCHEME)
             for scheme, index in self._indexes.items():
-                families = yield from self._families(reading, scheme)
-                yield from index.set_app_in_steps(number, families)
-                index.set_app(told_of(number), own)
+                if scheme != DEFAULT_SCHEME:
+                    settled = yield from self._settle_names(number, reading, scheme)
+                    yield from index.set_app_in_steps(number, settled.shown)
+                    index.set_app(told_of(number), own)
+                    yield from self._place_again(settled.others, scheme)
+
+    def _settle_names(
+        self, number: int, reading: AppReading | None, scheme: Scheme
+    ) -> Generator[None, None, Settled]:
+        """Find out which of an app's families have a place among those of others."""
+        families = yield from self._families(reading, scheme)
+        settled = self._claims[scheme].settle(number, families)
+        if reading is not None and scheme == DEFAULT_SCHEME:
+            reading.lose([self._lost(each) for each in settled.lost])
+            if reading.quarantined:
+                self._held[reading.app] = reading
+            else:
+                self._held.pop(reading.app, None)
+            self._tell(reading.app, reading.quarantined)
+        return settled
+
+    def _lost(self, lost: Lost) -> Quarantined:
+        family = lost.family
+        name = (family.origin or family.name).decode(errors="replace")
+        message = (
+            f"{quote(name)}: its name becomes {quote(family.name.decode())} for readers that don't "
+            f"take UTF-8 names, as that of a family of app {quote(self.name_of(lost.app))} is"
+        )
+        return Quarantined(family.name, 0, "name_clash", message, family.samples)
+
+    def _place_again(self, numbers: Iterable[int], scheme: Scheme) -> Generator[None, None, None]:
+        """Put the families of apps into an index once more, as others gave or took names."""
+        for number in numbers:
+            reading = self._readings.get(self._apps.get(number, ""))
+            if reading is None or reading.number != number:
+                continue
+            if scheme == DEFAULT_SCHEME:
+                # With its findings.
+                yield from self._place(reading.app, reading, reading)
+            else:
+                settled = yield from self._settle_names(number, reading, scheme)
+                yield from self._indexes[scheme].set_app_in_steps(number, settled.shown)
 
     def _families(
         self, reading: AppReading | None, scheme: Scheme
@@ -522,9 +466,11 @@ class Catalog:
     def _drop(self, number: int) -> Generator[None, None, None]:
         self._apps.pop(number, None)
         self.own.drop_app(told_of(number))
-        for index in self._indexes.values():
+        for scheme, index in self._indexes.items():
+            settled = self._claims[scheme].settle(number, ())
             index.drop_app(told_of(number))
             yield from index.drop_app_in_steps(number)
+            yield from self._place_again(settled.others, scheme)
 
     def _tell(self, app: str, quarantined: Sequence[Quarantined]) -> None:
         """Log an app's quarantines when they are others than before."""

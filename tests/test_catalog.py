@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from exporter_proxy import catalog as catalog_module
 from exporter_proxy.catalog import Catalog
+from exporter_proxy.exposition.escaping import SCHEMES, Scheme
 from exporter_proxy.exposition.merged import Layout, TextWriter
 from exporter_proxy.exposition.model import Exposition
 from exporter_proxy.exposition.name_pattern import NamePattern
 from exporter_proxy.exposition.rules import Rules
 from exporter_proxy.table import Table
-from tests.exposition.families import text_of
+from tests.exposition.families import run, text_of
 from tests.views.conftest import Clock
 
 RULES = Rules()
@@ -482,3 +483,101 @@ def test_samples_of_all_apps(reading: Reading) -> None:
     reading.table.drop("b")
     reading.refresh()
     assert reading.catalog.samples == 1
+
+
+DOTTED = b'# TYPE "a.b" gauge\n{"a.b"} 1\n'
+DASHED = b'# TYPE "a-b" gauge\n{"a-b"} 2\n'
+PLAIN = b"# TYPE a_b gauge\na_b 3\n"
+
+
+def samples_of(reading: Reading, scheme: Scheme = "underscores") -> list[str]:
+    """Return the samples of apps on a page of a scheme."""
+    reading.refresh()
+    index = run(reading.catalog.index_for(scheme))
+    page = text_of(Layout(index, TextWriter(index))).decode().splitlines()
+    return [line for line in page if line[0] != "#" and not line.startswith("exporter_proxy_")]
+
+
+def test_a_name_that_an_escape_makes_belongs_to_one_family(reading: Reading) -> None:
+    """The first, until its app has it no longer: in the page of that escaping alone."""
+    reading.update("first", DOTTED)
+    reading.update("later", DASHED + b"c 1\n")
+
+    assert samples_of(reading) == ["a_b 1", "c 1"]
+    assert samples_of(reading, "values") == ["U__a_2e_b 1", "U__a_2d_b 2", "c 1"]
+    assert samples_of(reading, "allow-utf-8") == ['{"a.b"} 1', '{"a-b"} 2', "c 1"]
+    readings = reading.catalog.readings
+    assert readings["first"].state == "ok"
+    assert readings["later"].state == (
+        'quarantined: "a-b": its name becomes "a_b" for readers that don\'t take UTF-8 names, '
+        'as that of a family of app "first" is'
+    )
+    assert readings["later"].all_findings["name_clash"] == 1
+    assert [each.app for each in reading.catalog.held] == ["later"]
+
+    reading.update("first", b"d 1\n")
+    assert samples_of(reading) == ["d 1", "a_b 2", "c 1"]
+    assert readings["later"].state == "ok"
+    assert not reading.catalog.held
+
+
+def test_the_same_family_of_two_apps_is_no_clash(reading: Reading) -> None:
+    reading.update("first", DOTTED)
+    reading.update("later", DOTTED.replace(b" 1", b" 2"))
+
+    assert samples_of(reading) == ["a_b 1", "a_b 2"]
+
+
+def test_a_name_without_an_escape_comes_first(reading: Reading) -> None:
+    """Whichever app has it: its series keep their names."""
+    reading.update("first", DOTTED)
+    reading.update("later", PLAIN)
+    assert samples_of(reading) == ["a_b 3"]
+    assert reading.catalog.readings["first"].all_findings["name_clash"] == 1
+
+    reading.table.drop("later")
+    assert samples_of(reading) == ["a_b 1"]
+    assert reading.catalog.readings["first"].state == "ok"
+
+
+def test_what_the_proxy_tells_of_itself_keeps_its_names(reading: Reading) -> None:
+    reading.update("first", b'# TYPE "exporter_proxy.app_up" gauge\n{"exporter_proxy.app_up"} 7\n')
+    reading.update("first", b'{"exporter_proxy_app.up"} 7\n')
+    shown = reading.page()
+
+    assert 'exporter_proxy_app_up{app="first"} 1' in shown
+    assert "exporter_proxy_app_up 7" not in shown
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("abc"),
+            st.sampled_from([None, DOTTED, DASHED, PLAIN, DASHED + b'{"a.c"} 1\n', b"a_c 1\n"]),
+        ),
+        max_size=8,
+    ),
+    st.sampled_from(SCHEMES),
+)
+@settings(max_examples=100, deadline=None)
+def test_names_are_given_as_in_a_fresh_table(
+    updates: list[tuple[str, bytes | None]], scheme: Scheme
+) -> None:
+    """Whatever came before, and whether the page was asked for meanwhile."""
+    reading, fresh = Reading(), Reading()
+    run(reading.catalog.index_for(scheme))
+    last: dict[str, bytes | None] = {}
+    for app, payload in updates:
+        last[app] = payload
+        if payload is None:
+            reading.table.drop(app)
+            fresh.table.drop(app)
+        else:
+            reading.update(app, payload)
+            fresh.update(app, payload)
+        samples_of(reading, scheme)
+
+    assert samples_of(reading, scheme) == samples_of(fresh, scheme)
+    assert {app: each.state for app, each in reading.catalog.readings.items()} == {
+        app: each.state for app, each in fresh.catalog.readings.items()
+    }

@@ -30,7 +30,8 @@ ALLOWED = {
     "repeats": set(),
     "app_series": {"exposition"},
     "changes": set(),
-    "catalog": {"app_series", "conflict_watch", "exposition", "table"},
+    "app_reading": {"exposition", "table"},
+    "catalog": {"app_reading", "app_series", "conflict_watch", "errors", "exposition", "table"},
     "conflict_watch": {"exposition"},
     "sources": {
         "inherited",

@@ -163,6 +163,7 @@ def _escape_family(
         typed=family.typed,
         unit=family.unit,
         openmetrics=lines,
+        origin=None if name == family.name else family.name,
     )
 
 

@@ -203,8 +203,9 @@ LATER_FINDINGS: dict[str, Kind] = {
         "two series of a family become one by the labels that the configuration adds"
     ),
     "name_clash": _quarantine(
-        "escaped for readers that don't take UTF-8 names, a family's name is that of another of "
-        "the app, or two labels of a sample become one; held back from those readers"
+        "escaped for readers that don't take UTF-8 names, a family's name is that of another, of "
+        "this app or one before it, or two labels of a sample become one, or one becomes reserved; "
+        "held back from those readers"
     ),
     "repeated_series": _warning(
         "without its timestamp a sample can't be told from another of the app; the last is shown"

@@ -248,5 +248,6 @@ def _same(one: Family, other: Family) -> bool:
     return one is other or (
         one.samples == other.samples
         and one.openmetrics == other.openmetrics
+        and one.origin == other.origin
         and same_metadata(one, other)
     )
