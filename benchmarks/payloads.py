@@ -1,7 +1,9 @@
 """Exposition text of a given number of samples, and the messages that carry it."""
 
 import functools
+import itertools
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,9 @@ SAMPLES_A_FAMILY = 10
 FAMILIES = 50
 SAMPLES_A_LARGE_FAMILY = 20
 SAMPLES_AN_APP = FAMILIES * SAMPLES_A_LARGE_FAMILY
+
+SAMPLE_BYTES = 94
+"""Of :func:`large_families`, about."""
 
 _STATES = ("idle", "active", "waiting", "blocked", "failed")
 
@@ -121,3 +126,24 @@ def capnp_schema() -> Any:
 
     capnp.remove_import_hook()
     return capnp.load(str(ROOT / "schemas" / "metric_data.capnp"))
+
+
+def large_families(size: int, variant: int = 0) -> Iterator[bytes]:
+    """Yield families of 1,000 samples until they have about ``size`` bytes: 94 a sample.
+
+    Another variant has other values.
+    """
+    lines = [
+        f'{{app="@",worker="{place:04d}",state="{_STATES[place % 5]}",zone="eu-west-1"}} '
+        f"{place * 1.0625 + variant:.4f}\n"
+        for place in range(1000)
+    ]
+    left = size
+    for number in itertools.count():
+        name = f"bench_large_work_{number:06d}_seconds_total"
+        head = f"# HELP {name} Time spent on work of kind {number}.\n# TYPE {name} counter\n"
+        family = (head + "".join([name + line for line in lines])).encode()
+        left -= len(family)
+        if left < 0:
+            return
+        yield family

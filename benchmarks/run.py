@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 import busy
 import changed_pages
 import connections
+import isolation
 import large_scrapes
 import latency
 import memory
@@ -37,6 +38,7 @@ SCENARIOS: dict[str, Callable[[Bench, Scale], Iterator[Figure]]] = {
     "one_change": one_change.run,
     "latency": latency.run,
     "busy": busy.run,
+    "isolation": isolation.run,
     "memory": memory.run,
     "state": state.run,
     "reader_speed": reader_speed.run,

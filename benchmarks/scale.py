@@ -22,6 +22,8 @@ class Scale:
         page_scrapes: Scrapes a round of the smaller one; a tenth of the larger one.
         tables: Apps of the tables that pushes go to.
         paced_pushes: Pushes a round whose times are taken.
+        flood_bytes: Of a message that is as large as it may be.
+        polled_bytes: Of a polled page that is larger than all others.
         steady_seconds: How long a table is pushed to and scraped before its memory is read.
     """
 
@@ -39,6 +41,8 @@ class Scale:
     page_scrapes: int
     tables: tuple[int, ...]
     paced_pushes: int
+    flood_bytes: int
+    polled_bytes: int
     steady_seconds: float
 
 
@@ -60,6 +64,8 @@ SCALES = {
         page_scrapes=20,
         tables=_TABLES,
         paced_pushes=500,
+        flood_bytes=64 * 2**20,
+        polled_bytes=940_000_000,
         steady_seconds=60.0,
     ),
     "quick": Scale(
@@ -77,6 +83,8 @@ SCALES = {
         page_scrapes=10,
         tables=_TABLES,
         paced_pushes=300,
+        flood_bytes=64 * 2**20,
+        polled_bytes=190_000_000,
         steady_seconds=30.0,
     ),
     "smoke": Scale(
@@ -94,6 +102,8 @@ SCALES = {
         page_scrapes=2,
         tables=(2, 4, 6),
         paced_pushes=10,
+        flood_bytes=2 * 2**20,
+        polled_bytes=4_000_000,
         steady_seconds=1.0,
     ),
 }

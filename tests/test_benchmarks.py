@@ -29,6 +29,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         ("one_change", ["gzip, families of its own", "gzip, the 50 families of all apps"]),
         ("latency", ["push of 1,000 samples, 2 / 4 / 6 apps, a scrape every second"]),
         ("busy", ["4,000 samples scraped and pushed", "with nothing else to do"]),
+        ("isolation", ["beside messages of 2 MiB, JSON", "beside a polled page of 0.0M samples"]),
         ("memory", ["memory, 4,000 samples, pushed and scraped with gzip", "in the second half"]),
         ("state", ["push of 4 samples with a state file", "until it listens", "after 10 times"]),
         ("reader_speed", ["1,000 samples, counters, gauges and histograms", "prometheus-client"]),
