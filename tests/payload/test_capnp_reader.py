@@ -1,6 +1,7 @@
 """Cap'n Proto messages as they come in packets, cut anywhere."""
 
 import struct
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given as any_of
@@ -8,6 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from exporter_proxy.errors import PayloadError
+from exporter_proxy.payload import capnp_framer
 from exporter_proxy.payload.capnp_framer import MAX_SEGMENTS, CapnpFramer
 from exporter_proxy.payload.capnp_reader import CapnpReader
 from exporter_proxy.payload.message import WORKING
@@ -210,6 +212,39 @@ def test_nothing_is_set_aside_for_what_is_announced():
     assert framer.next_frame() is None
     assert framer.buffered == 8
     assert len(framer._pending) == 8
+
+
+@pytest.mark.parametrize("memory", ["mapped", "grown"])
+@pytest.mark.parametrize("packet", [65_536, 262_144, 10_000_000])
+def test_large_frames_back_to_back(packet: int, memory: str, monkeypatch: pytest.MonkeyPatch):
+    """They are the same however they are cut, and where no memory can be set aside for them."""
+    if memory == "grown":
+        monkeypatch.setattr(capnp_framer, "set_aside", Mock(side_effect=OSError))
+    texts = [f"{number} 1\n" * (size // 4) for number, size in enumerate((3 << 20, 2 << 20, 9))]
+    stream = b"".join(capnp_message(f"a{number}", text) for number, text in enumerate(texts))
+    reader = CapnpReader(64 << 20)
+    pushes = []
+    for start in range(0, len(stream), packet):
+        reader.feed(stream[start : start + packet])
+        while (message := reader.next_message()) is not None:
+            if isinstance(message, list):
+                pushes += message
+    assert [push.app for push in pushes] == ["a0", "a1", "a2"]
+    assert [b"".join(push.payload).decode() for push in pushes] == texts
+    assert all(len(piece) <= 2 << 20 for push in pushes for piece in push.payload)
+    assert reader.buffered == 0
+
+
+def test_large_frame_that_is_cut_tells_what_it_holds():
+    """Also of the memory that was set aside for it."""
+    data = capnp_message("a", "x 1\n" * (1 << 20))
+    reader = CapnpReader(64 << 20)
+    received = 0
+    for start in range(0, len(data) - 262_144, 262_144):
+        reader.feed(data[start : start + 262_144])
+        assert reader.next_message() is None
+        received += 262_144
+        assert reader.buffered == received
 
 
 def test_frame_in_many_packets_is_looked_at_once():
