@@ -28,6 +28,7 @@ ALLOWED = {
     "inherited": {"config", "errors"},
     "notify": {"repeats"},
     "repeats": set(),
+    "turns": set(),
     "app_series": {"exposition"},
     "changes": set(),
     "app_reading": {"exposition", "table"},
@@ -44,6 +45,7 @@ ALLOWED = {
         "payload",
         "repeats",
         "table",
+        "turns",
     },
     "sinks": {"config", "errors", "exposition", "payload", "table"},
 }

@@ -5,13 +5,12 @@ import time
 from collections.abc import Callable, Coroutine, Generator, Hashable
 from typing import Any, Generic, TypeVar
 
+from exporter_proxy.turns import TURN_SECONDS, turns_of_loop
+
 _T = TypeVar("_T")
 
-HOLD_SECONDS = 0.002
-"""How long steps follow one another before the loop is served; a step may take as long again.
-
-A push is a few turns of the loop, in each of which several such works may have theirs.
-"""
+HOLD_SECONDS = TURN_SECONDS
+"""How long steps follow one another before the loop is served; a step may take as long again."""
 
 
 async def in_slices(
@@ -21,6 +20,7 @@ async def in_slices(
 
     Work that is shorter than ``HOLD_SECONDS`` runs through at once.
     """
+    turns = turns_of_loop()
     serve_at = clock() + HOLD_SECONDS
     while True:
         try:
@@ -29,7 +29,7 @@ async def in_slices(
             value: _T = end.value
             return value
         if clock() >= serve_at:
-            await asyncio.sleep(0)
+            await turns.turn()
             serve_at = clock() + HOLD_SECONDS
 
 

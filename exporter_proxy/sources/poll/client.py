@@ -15,6 +15,7 @@ from exporter_proxy.sources.poll.request import ScrapeRequest, redirected
 from exporter_proxy.sources.poll.resolver import ThreadPerLookup
 from exporter_proxy.sources.poll.tls import TlsContexts
 from exporter_proxy.table import Payload
+from exporter_proxy.turns import turns_of_loop
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 10
@@ -116,7 +117,8 @@ async def _read(response: aiohttp.ClientResponse, max_size: int) -> Payload:
         raise too_large(max_size)
     body = Body(max_size, encoding)
     content = response.content
+    turns = turns_of_loop()
     while data := await content.readany():
         for _ in body.feed(data):
-            await asyncio.sleep(0)
+            await turns.turn()
     return body.close()

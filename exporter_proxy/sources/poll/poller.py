@@ -18,6 +18,7 @@ from exporter_proxy.sources.poll.schedule import Slots, spacing
 from exporter_proxy.sources.poll.succession import Succession, endpoints_of, life_of
 from exporter_proxy.sources.poll.target import Target
 from exporter_proxy.table import Table
+from exporter_proxy.turns import turns_of_loop
 
 
 class Poller:
@@ -153,7 +154,7 @@ class Poller:
             payload = await client.scrape(target.endpoint, target.request)
             for _ in target.look_into(payload):
                 # Others have their turn.
-                await asyncio.sleep(0)
+                await turns_of_loop().turn()
             target.succeed(payload, started)
         except PollError as exc:
             target.fail(exc, started)

@@ -78,6 +78,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """End, whoever ended it."""
+        self.receiver.turns.note_served()
         self._lost = True
         if not self._waits:
             self._count_cut()
@@ -99,11 +100,13 @@ class Connection(asyncio.Protocol):
                 self.receiver.busy(self)
             self._wait()
             return
+        self.receiver.turns.note_served()
         reader.feed(data)
         self._read(reader)
 
     def eof_received(self) -> bool:
         """Take note that the peer has said all; tell whether the connection stays open."""
+        self.receiver.turns.note_served()
         if self._refused:
             return False
         if self._reader is None and self._head:

@@ -21,8 +21,8 @@ from exporter_proxy.sources.receiver.descriptors import Descriptors
 from exporter_proxy.sources.receiver.places import PlaceLimits, Places
 from exporter_proxy.sources.receiver.refusals import RefusalLog
 from exporter_proxy.sources.receiver.sockets import remove_own_socket, socket_identity
-from exporter_proxy.sources.receiver.turns import Turns
 from exporter_proxy.sources.receiver.unfinished import Unfinished
+from exporter_proxy.turns import Turns, turns_of_loop
 
 logger = logging.getLogger(__name__)
 
@@ -42,13 +42,13 @@ class Shared:
         unfinished: The messages that are under way.
         descriptors: How many file descriptors are left.
         places: Those of all receivers.
-        turns: Of connections that have much to do.
+        turns: Of connections that have much to do; None: those of all long work on the loop.
     """
 
     unfinished: Unfinished
     descriptors: Descriptors
     places: list[Places] = field(default_factory=list)
-    turns: Turns = field(default_factory=Turns)
+    turns: Turns | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +96,10 @@ class Receiver:
         self._admission = admission
         self._shared = shared
         self._unfinished = shared.unfinished
-        self.turns = shared.turns
+        self._shared_turns = shared.turns
         self._loop: asyncio.AbstractEventLoop
         # Made at the start.
+        self.turns: Turns
         self.places: Places
         self._refusals: RefusalLog
         self._socket_path: tuple[str, int] | None = None
@@ -153,6 +154,7 @@ class Receiver:
             StartError: The address can't be had.
         """
         self._loop = asyncio.get_running_loop()
+        self.turns = self._shared_turns or turns_of_loop()
         listener = self._make_listener()
         if listener.family == socket.AF_UNIX:
             self._socket_path = socket_identity(listener) if self.owns_path else None

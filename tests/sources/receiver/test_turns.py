@@ -9,76 +9,9 @@ from itertools import pairwise
 import pytest
 
 from exporter_proxy.sources.receiver import Descriptors, Shared, Unfinished
-from exporter_proxy.sources.receiver.turns import Turns
 from exporter_proxy.table import Table
+from exporter_proxy.turns import Turns
 from tests.sources.receiver.peers import Bench, until
-
-
-class Clock:
-    """Stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        """Return the time, in seconds."""
-        return self.now
-
-
-async def test_loop_is_served_after_some_milliseconds():
-    """However many wait, and each in its order."""
-    clock = Clock()
-    turns = Turns(clock)
-    done: list[int] = []
-
-    def take(number: int) -> None:
-        done.append(number)
-        clock.now += 0.003
-
-    for number in range(5):
-        turns.wait(lambda number=number: take(number))
-    assert done == []
-    await asyncio.sleep(0)
-    assert done == [0, 1]
-    await asyncio.sleep(0)
-    assert done == [0, 1, 2, 3]
-    await asyncio.sleep(0)
-    assert done == [0, 1, 2, 3, 4]
-
-
-async def test_who_waits_again_comes_after_the_others():
-    """And after the loop was served, even if no time has passed."""
-    turns = Turns(Clock())
-    done: list[str] = []
-
-    def again() -> None:
-        done.append("again")
-        if len(done) < 5:
-            turns.wait(again)
-
-    turns.wait(again)
-    turns.wait(lambda: done.append("once"))
-    await asyncio.sleep(0)
-    assert done == ["again", "once"]
-    await asyncio.sleep(0)
-    assert done == ["again", "once", "again"]
-
-
-async def test_failure_costs_no_other_its_turn():
-    turns = Turns(Clock())
-    done: list[int] = []
-    told: list[object] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
-
-    def fail() -> None:
-        raise RuntimeError("on purpose")
-
-    turns.wait(fail)
-    turns.wait(lambda: done.append(1))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    assert done == [1]
-    assert len(told) == 1
 
 
 class HeldTurns(Turns):
