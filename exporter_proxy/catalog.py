@@ -20,6 +20,7 @@ from exporter_proxy.exposition.model import Exposition, Family, Quarantined
 from exporter_proxy.exposition.origin import Origin, pack, payload_of
 from exporter_proxy.exposition.reader import read_in_steps
 from exporter_proxy.exposition.rules import Rules, apply_in_steps
+from exporter_proxy.repeats import News
 from exporter_proxy.table import Payload, Row, Table
 
 logger = logging.getLogger(__name__)
@@ -93,7 +94,8 @@ class Catalog:
         # For apps that never were in the table: polled ones that have not answered yet.
         self._next_number = -1
         # What the log knows of an app: why some of it is in quarantine.
-        self._told: dict[str, tuple[str, ...]] = {}
+        # Of apps that ever had something held back.
+        self._told: dict[str, News] = {}
         # What the OpenMetrics page shows in another way, while somebody asks for it.
         self._held_findings: HeldFindings | None = None
 
@@ -475,20 +477,24 @@ class Catalog:
     def _tell(self, app: str, quarantined: Sequence[Quarantined]) -> None:
         """Log an app's quarantines when they are others than before."""
         reasons = tuple(sorted({each.reason for each in quarantined}))
-        if reasons == self._told.get(app, ()):
+        news = self._told.get(app)
+        if news is None:
+            if not reasons:
+                return
+            news = self._told[app] = News(self._monotonic)
+        if not news.is_news(reasons or None):
             return
         if not reasons:
-            del self._told[app]
-            logger.info("all metric families can be read again: app=%s", app)
+            logger.info("all metric families can be read again: app=%s%s", app, news.left_out())
             return
-        self._told[app] = reasons
         first = min(quarantined, key=lambda each: each.line)
         logger.warning(
-            "metric families are held back: app=%s families=%d: line %d: %s",
+            "metric families are held back: app=%s families=%d: line %d: %s%s",
             app,
             len(quarantined),
             first.line,
             first.message,
+            news.left_out(),
         )
 
 

@@ -21,12 +21,65 @@ _MOST_KINDS = 32
 Kind = TypeVar("Kind", bound=Hashable)
 
 
+class News:
+    """Decides when the state of something is told: when it changed, and not too often.
+
+    It needs no timer: it is asked whenever the state is known, so what could not be told at once is
+    told later, as long as it is so. What flaps is told of four times in a row and then once a
+    minute; then the line says how many changes were left out.
+
+    Args:
+        monotonic: A clock in seconds.
+    """
+
+    __slots__ = ("_allowed", "_allowed_at", "_left_out", "_monotonic", "_now", "_told")
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        # What the log says at the moment, and what is so; None: all is well.
+        self._told: Hashable | None = None
+        self._now: Hashable | None = None
+        self._left_out = 0
+        self._allowed = float(_BURST)
+        self._allowed_at = monotonic()
+
+    def is_news(self, state: Hashable | None) -> bool:
+        """Tell whether to log ``state``, which then counts as told.
+
+        Args:
+            state: None: all is well.
+        """
+        changed = state != self._now
+        self._now = state
+        if state == self._told and not self._left_out:
+            return False
+        if not self._may():
+            self._left_out += changed
+            return False
+        self._told = state
+        return True
+
+    def left_out(self) -> str:
+        """Return what to put at the end of the line that is logged: nothing, as a rule."""
+        count, self._left_out = self._left_out, 0
+        return f" ({count} change{'' if count == 1 else 's'} left out)" if count else ""
+
+    def _may(self) -> bool:
+        """Tell whether a line is allowed; it then counts as written."""
+        now = self._monotonic()
+        passed = now - self._allowed_at
+        self._allowed = min(_BURST, self._allowed + passed / QUIET_SECONDS)
+        self._allowed_at = now
+        if self._allowed < 1:
+            return False
+        self._allowed -= 1
+        return True
+
+
 class Streak:
     """Logs when something begins to fail, when it fails otherwise, and when it works again.
 
-    It needs no timer: it is called at each try, so what could not be told at one is told at a later
-    one. What flaps is told of four times in a row and then once a minute; then the line says how
-    many changes were left out.
+    :class:`News` has when.
 
     Args:
         logger: The logger of whoever tries.
@@ -52,12 +105,7 @@ class Streak:
         self._monotonic = monotonic
         self.failures = 0
         self._since = 0.0
-        # What the log says at the moment, and what is so: why it fails, None if it works.
-        self._told: str | None = None
-        self._now: str | None = None
-        self._left_out = 0
-        self._allowed = float(_BURST)
-        self._allowed_at = monotonic()
+        self._news = News(monotonic)
 
     def failed(
         self, why: str, *, level: int = logging.WARNING, bug: BaseException | None = None
@@ -74,7 +122,7 @@ class Streak:
         if not before:
             self._since = now
         self.failures += 1
-        if not self._is_news(why, now):
+        if not self._news.is_news(why):
             self._logger.debug("%s failing: %s%s", self._what, self._about, why)
             return
         lasting = f" (failing for {span(now - self._since)}, {before} failures)" if before else ""
@@ -85,16 +133,16 @@ class Streak:
             self._about,
             why,
             lasting,
-            self._left_out_text(),
+            self._news.left_out(),
             exc_info=bug,
         )
 
     def worked(self) -> None:
         """Take note that it worked."""
-        if self._now is None and not self.failures:
+        if not self.failures:
             return
         now = self._monotonic()
-        if self._is_news(None, now):
+        if self._news.is_news(None):
             self._logger.info(
                 "%s works again: %safter %d failure%s, %s%s",
                 self._what,
@@ -102,35 +150,9 @@ class Streak:
                 self.failures,
                 "" if self.failures == 1 else "s",
                 span(now - self._since),
-                self._left_out_text(),
+                self._news.left_out(),
             )
             self.failures = 0
-
-    def _is_news(self, state: str | None, now: float) -> bool:
-        """Tell whether to log ``state``, which then counts as told."""
-        changed = state != self._now
-        self._now = state
-        if state == self._told and not self._left_out:
-            return False
-        if not self._may(now):
-            self._left_out += changed
-            return False
-        self._told = state
-        return True
-
-    def _may(self, now: float) -> bool:
-        """Tell whether a line is allowed; it then counts as written."""
-        passed = now - self._allowed_at
-        self._allowed = min(_BURST, self._allowed + passed / QUIET_SECONDS)
-        self._allowed_at = now
-        if self._allowed < 1:
-            return False
-        self._allowed -= 1
-        return True
-
-    def _left_out_text(self) -> str:
-        count, self._left_out = self._left_out, 0
-        return f" ({count} change{'' if count == 1 else 's'} left out)" if count else ""
 
 
 class Timer(Protocol):

@@ -214,6 +214,19 @@ def test_quarantined_families_are_held_in_the_order_of_the_table(
     assert [each.app for each in reading.catalog.held] == ["a"]
 
 
+def test_app_that_flaps_does_not_fill_the_log(
+    reading: Reading, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Four changes are told, and then how many there were besides."""
+    with caplog.at_level(logging.INFO, "exporter_proxy.catalog"):
+        for _ in range(50):
+            for payload in (b"bad{ 1\n", b"good 1\n"):
+                reading.update("a", payload)
+                reading.refresh()
+
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"] * 2
+
+
 def test_a_change_between_steps_is_for_the_next_refresh(reading: Reading) -> None:
     """The refresh that goes on comes to its end, and loses nothing."""
     for app in range(100):

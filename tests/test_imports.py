@@ -32,7 +32,15 @@ ALLOWED = {
     "app_series": {"exposition"},
     "changes": set(),
     "app_reading": {"exposition", "table"},
-    "catalog": {"app_reading", "app_series", "conflict_watch", "errors", "exposition", "table"},
+    "catalog": {
+        "app_reading",
+        "app_series",
+        "conflict_watch",
+        "errors",
+        "exposition",
+        "repeats",
+        "table",
+    },
     "conflict_watch": {"exposition"},
     "sources": {
         "inherited",
