@@ -108,13 +108,14 @@ def syscall_filter(tool) -> set[str]:
 
 
 def test_system_calls_are_allowed(tool, proxy, http_server, tmp_path: Path):
-    """All that it calls from its start to its end: push, poll, scrape, compress, stop."""
+    """All that it calls from its start to its end: push, poll, scrape, compress, save, stop."""
     (tmp_path / "metrics").write_text("polled 1\n")
     port = http_server(tmp_path)
     trace = tmp_path / "trace"
     strace = [tool("strace"), "-f", "-qq", "-o", str(trace), "-e", "signal=none"]
     running = proxy(
         command=[*strace, sys.executable, "-m", "exporter_proxy"],
+        exporter={"state_file": str(tmp_path / "state.db")},
         poll_external={
             "poll_other_scrape_endpoints": True,
             "other_scrape_endpoints": [f"http://localhost:{port}/metrics"],

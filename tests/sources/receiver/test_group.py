@@ -13,6 +13,7 @@ import pytest
 
 from exporter_proxy.config import Address, Config, ExporterConfig, ReceiverConfig
 from exporter_proxy.errors import StartError
+from exporter_proxy.inherited import Inherited, InheritedSockets, listens_on
 from exporter_proxy.sources.admission import Admission
 from exporter_proxy.sources.checking import unreadable_line
 from exporter_proxy.sources.receiver import Receivers
@@ -39,8 +40,10 @@ def changed(old: Config, **section: Any) -> Config:
 
 
 @asynccontextmanager
-async def running(bench: Bench, first: Config) -> AsyncIterator[Receivers]:
-    group = Receivers(first, bench.admission)
+async def running(
+    bench: Bench, first: Config, inherited: InheritedSockets | None = None
+) -> AsyncIterator[Receivers]:
+    group = Receivers(first, bench.admission, inherited)
     started = list(group.sources)
     for receiver in started:
         await receiver.start()
@@ -327,3 +330,42 @@ def test_shared_table() -> None:
     group = Receivers(Config(receiver=section), Admission(Table()))
     assert [each.name for each in group.sources] == ["127.0.0.1:6554", "/some/where.sock"]
     assert not any(each.listening for each in group.sources)
+
+
+async def test_inherited_sockets_are_found_again(bench: Bench):
+    """Leaving an address that a service manager listens on for us, and coming back to it."""
+    path = bench.directory / "passed.sock"
+    with socket.create_server(("127.0.0.1", 0)) as tcp, socket.socket(socket.AF_UNIX) as unix:
+        unix.bind(str(path))
+        unix.listen()
+        for each in (tcp, unix):
+            each.setblocking(False)
+        inherited = InheritedSockets(
+            (Inherited("", listens_on(tcp), tcp), Inherited("", listens_on(unix), unix))
+        )
+        before = path.stat()
+        address = Address(*tcp.getsockname())
+        first = config(bench, receiver_tcp_socket=address, receiver_unix_socket=str(path))
+        async with running(bench, first, inherited) as group:
+            assert [receiver.name for receiver in group.sources] == [str(address), str(path)]
+            await reload(
+                group,
+                changed(
+                    first,
+                    receiver_tcp_socket=Address("127.0.0.1", 0),
+                    receiver_unix_socket=str(bench.directory / "other.sock"),
+                ),
+            )
+            away = [receiver.name for receiver in group.sources]
+            assert str(address) not in away
+            assert str(path) not in away
+            await reload(group, first)
+            for receiver in group.sources:
+                peer = await bench.peer(receiver)
+                await ask(bench, peer, b'{"a":"x 1"}', "a", "x 1")
+                assert bench.table.get("a").source == receiver.name
+                bench.table.drop("a")
+            # Who may use it is the manager's to say.
+            await reload(group, changed(first, unix_socket_mode=0o600))
+        after = path.stat()
+        assert (after.st_ino, after.st_mode) == (before.st_ino, before.st_mode)
