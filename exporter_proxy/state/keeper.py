@@ -22,8 +22,9 @@ from exporter_proxy.state.restoring import (
     in_order,
     look,
 )
+from exporter_proxy.state.schema import DamagedError
 from exporter_proxy.state.stats import StateCollector, StateStats
-from exporter_proxy.state.store import DamagedError, Store
+from exporter_proxy.state.store import Store
 from exporter_proxy.state.thread import DiskThread
 from exporter_proxy.table import FORGET_SECONDS, Table
 

@@ -1,9 +1,5 @@
 """The table in an SQLite database: read once, then written in batches. No asyncio, no clock.
 
-One row an app; what a payload has beyond its first piece of about 1 MiB is in rows of its own, so
-that nothing large has to be in one string. Checksums (CRC-32) tell what sqlite can't: that a text
-is the one that was written.
-
 https://www.sqlite.org/wal.html: in WAL mode a transaction is there as a whole or not at all,
 whenever the process is killed; with ``synchronous=FULL`` also when the machine is.
 """
@@ -13,59 +9,32 @@ import errno
 import logging
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from isal.isal_zlib import crc32
-
-from exporter_proxy.errors import quote
 from exporter_proxy.state.files import make_private
-from exporter_proxy.state.record import Change, Saved, decode, encode
+from exporter_proxy.state.record import Change, Saved
+from exporter_proxy.state.schema import (
+    DamagedError,
+    is_laid_out,
+    lay_out,
+    number_of,
+    read_all,
+    write_all,
+)
 
 logger = logging.getLogger(__name__)
-
-APPLICATION_ID = 0x45585058
-"""``EXPX``: what makes a database one of ours, as ``file`` shows it too."""
-VERSION = 1
-"""Of the tables. Keys of a record can be added without another one."""
 
 # How every database begins, and how long the shortest is: https://www.sqlite.org/fileformat.html.
 _MAGIC = b"SQLite format 3\0"
 _LEAST_BYTES = 512
-# Pages of 4 KiB: how long the log gets before it goes into the file.
-_LOG_PAGES = 1024
-_LOG_BYTES = _LOG_PAGES * 4096
-# Pages that are given back to the file system at a time.
-_VACUUM_PAGES = 1024
-
-_TABLES = f"""
-CREATE TABLE app (
-    name TEXT NOT NULL PRIMARY KEY, number INTEGER NOT NULL, record BLOB NOT NULL,
-    record_crc INTEGER NOT NULL, pieces INTEGER NOT NULL, payload BLOB NOT NULL,
-    payload_crc INTEGER NOT NULL
-);
-CREATE TABLE piece (
-    name TEXT NOT NULL, place INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (name, place)
-);
-PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = {VERSION};
-"""
-_WRITE = """
-INSERT INTO app (name, number, record, record_crc, pieces, payload, payload_crc)
-VALUES (?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (name) DO UPDATE SET number = excluded.number, record = excluded.record,
-    record_crc = excluded.record_crc, pieces = excluded.pieces, payload = excluded.payload,
-    payload_crc = excluded.payload_crc
-"""
-_AMEND = "UPDATE app SET number = ?, record = ?, record_crc = ? WHERE name = ?"
-_FORGET = "DELETE FROM app WHERE name = ?"
-_CUT = "DELETE FROM piece WHERE name = ?"
-_ADD = "INSERT INTO piece (name, place, data) VALUES (?, ?, ?)"
-_READ = """
-SELECT name, number, record, record_crc, pieces, payload, payload_crc FROM app ORDER BY number
-"""
-_STRAYS = "SELECT count(*) FROM piece WHERE name NOT IN (SELECT name FROM app WHERE pieces > 1)"
-_PIECES = "SELECT data FROM piece WHERE name = ? ORDER BY place"
+# Four times the usual size: half of the CPU for payloads of 100 kB, and the same for small ones.
+_PAGE_BYTES = 16384
+# How long the log gets before it goes into the file.
+_LOG_BYTES = 4 << 20
+_LOG_PAGES = _LOG_BYTES // _PAGE_BYTES
+# Pages that are given back to the file system at a time: 4 MiB.
+_VACUUM_PAGES = 256
 
 # What says nothing about the content: somebody else reads it, the disk is full, memory is short.
 _BYSTANDERS = {
@@ -75,10 +44,6 @@ _BYSTANDERS = {
     sqlite3.SQLITE_NOMEM,
 }
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-
-
-class DamagedError(Exception):
-    """The file is not what was written; the text says in what."""
 
 
 class Store:
@@ -114,7 +79,7 @@ class Store:
         with self._closed_on_error():
             make_private(self._path)
             self._check_file()
-            self._check_marks(self._connect())
+            self._is_new = not is_laid_out(self._connect())
 
     def read(self) -> list[Saved]:
         """Return all that is in the file.
@@ -126,7 +91,7 @@ class Store:
         if self._is_new:
             return []
         with self._closed_on_error():
-            return list(_read_all(self._opened))
+            return list(read_all(self._opened))
 
     @contextlib.contextmanager
     def _closed_on_error(self) -> Iterator[None]:
@@ -252,50 +217,25 @@ class Store:
         """Make the tables."""
         self.close()
         database = self._connect()
-        # Possible only as long as the connection has not read anything.
+        # Both are possible only as long as the connection has not read anything.
+        database.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
         database.execute("PRAGMA auto_vacuum = INCREMENTAL")
         database.execute("PRAGMA journal_mode = WAL").fetchall()
         with _transaction(database):
-            for statement in _TABLES.split(";"):
-                database.execute(statement)
+            lay_out(database)
         self._is_new = False
         return database
-
-    def _check_marks(self, database: sqlite3.Connection) -> None:
-        tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master")]
-        marks = _number(database, "application_id"), _number(database, "user_version")
-        # Without tables: somebody was killed just after the file was made.
-        self._is_new = not tables and marks == (0, 0)
-        if self._is_new:
-            return
-        if marks[0] != APPLICATION_ID:
-            raise DamagedError(f"it is another program's database (application_id {marks[0]})")
-        if marks[1] != VERSION:
-            raise DamagedError(f"its version is {marks[1]}, this proxy reads version {VERSION}")
 
     def _write(self, changes: Sequence[Change]) -> None:
         database = self._lay_out() if self._is_new else self._opened
         with _transaction(database):
-            gone = [change.app for change in changes if change.record is None]
-            database.executemany(_FORGET, ((app,) for app in gone))
-            new = [change for change in changes if change.record and change.payload is not None]
-            database.executemany(_CUT, ((app,) for app in (*gone, *(each.app for each in new))))
-            database.executemany(_WRITE, map(_row, new))
-            database.executemany(_ADD, _pieces(new))
-            database.executemany(
-                _AMEND,
-                (
-                    (number, data := encode(record), _crc(app, number, data), app)
-                    for app, number, record, payload in changes
-                    if record is not None and payload is None
-                ),
-            )
+            write_all(database, changes)
 
 
 def _shrink(database: sqlite3.Connection) -> None:
     """Give room back, in short steps, where more than half of the file is empty."""
-    free = _number(database, "freelist_count")
-    if free > _VACUUM_PAGES and 2 * free > _number(database, "page_count"):
+    free = number_of(database, "freelist_count")
+    if free > _VACUUM_PAGES and 2 * free > number_of(database, "page_count"):
         # A script is run to its end; a statement that gives no rows is stopped after a page.
         database.executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")
 
@@ -321,83 +261,6 @@ def _transaction(database: sqlite3.Connection) -> Iterator[None]:
             if database.in_transaction:
                 database.execute("ROLLBACK")
         raise
-
-
-def _read_all(database: sqlite3.Connection) -> Iterator[Saved]:
-    (verdict,) = database.execute("PRAGMA integrity_check(1)").fetchone()
-    if verdict != "ok":
-        raise DamagedError(verdict.replace("\n", ": "))
-    (strays,) = database.execute(_STRAYS).fetchone()
-    if strays:
-        raise DamagedError("it has parts of payloads that belong to no app")
-    seen: set[str] = set()
-    for row in database.execute(_READ):
-        saved = _read(database, *row)
-        if saved.app in seen:
-            raise DamagedError(f"it has two rows of the app {quote(saved.app)}")
-        seen.add(saved.app)
-        yield saved
-
-
-def _row(change: Change) -> tuple[str, int, bytes, int, int, bytes, int]:
-    app, number, record, payload = change
-    assert record is not None
-    assert payload is not None
-    data = encode(record)
-    first = payload[0] if payload else b""
-    return (
-        app,
-        number,
-        data,
-        _crc(app, number, data),
-        len(payload),
-        first,
-        _payload_crc(app, payload),
-    )
-
-
-def _pieces(changes: Iterable[Change]) -> Iterator[tuple[str, int, bytes]]:
-    for change in changes:
-        for place, data in enumerate((change.payload or ())[1:], 1):
-            yield change.app, place, data
-
-
-def _read(
-    database: sqlite3.Connection,
-    app: str,
-    number: int,
-    data: bytes,
-    crc: int,
-    pieces: int,
-    first: bytes,
-    payload_crc: int,
-) -> Saved:
-    payload = (first,) if pieces else ()
-    if pieces > 1:
-        payload += tuple(data for (data,) in database.execute(_PIECES, (app,)))
-    if (
-        len(payload) != pieces
-        or crc != _crc(app, number, data)
-        or payload_crc != _payload_crc(app, payload)
-    ):
-        raise DamagedError(f"what it has of the app {quote(app)} is not what was written")
-    return Saved(app, number, decode(data), payload)
-
-
-def _crc(app: str, number: int, data: bytes) -> int:
-    return crc32(data, crc32(b"%d " % number + app.encode()))
-
-
-def _payload_crc(app: str, payload: Iterable[bytes]) -> int:
-    crc = crc32(app.encode())
-    for piece in payload:
-        crc = crc32(piece, crc)
-    return crc
-
-
-def _number(database: sqlite3.Connection, pragma: str) -> int:
-    (value,) = database.execute(f"PRAGMA {pragma}").fetchone()
-    return int(value)
 
 
 def _code(error: Exception) -> int:

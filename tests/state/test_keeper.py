@@ -13,7 +13,8 @@ import pytest
 from exporter_proxy.errors import StartError
 from exporter_proxy.state.keeper import Keeper, _Trouble
 from exporter_proxy.state.record import Change
-from exporter_proxy.state.store import DamagedError, Store
+from exporter_proxy.state.schema import DamagedError
+from exporter_proxy.state.store import Store
 from exporter_proxy.table import Table
 from tests.state.saved import change, content, opened
 

@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter_proxy.state.record import Change, Record, Saved
-from exporter_proxy.state.store import DamagedError, Store
+from exporter_proxy.state.schema import DamagedError
+from exporter_proxy.state.store import Store
 from tests.state.saved import change, content, opened
 
 RECORD = Record("s", 1)
@@ -106,7 +107,7 @@ def test_file_gets_smaller_again(path: Path):
         store.write([change("b", 99, b"%d" % n)])
     store.close()
     assert path.stat().st_size < 24_000_000 / 3
-    assert pragma(path, "auto_vacuum") == 2
+    assert (pragma(path, "auto_vacuum"), pragma(path, "page_size")) == (2, 16384)
 
 
 def test_file_and_log_stay_level(path: Path):
