@@ -9,6 +9,7 @@ import logging
 import re
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -87,6 +88,13 @@ def build_parser() -> argparse.ArgumentParser:
         help="form of a log line; auto (the default): text on a terminal, else json",
     )
     parser.add_argument("--version", action="version", version=f"exporter-proxy {__version__}")
+    parser.add_argument(
+        "--web.config.file",
+        dest="web_config_file",
+        metavar="FILE",
+        help="the scrape port's certificates, users and headers, in the exporter-toolkit's format; "
+        "takes the place of exporter.web_config_file",
+    )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     health.add_parser(commands)
     lint.add_parser(commands)
@@ -107,7 +115,7 @@ def check_config(options: argparse.Namespace) -> int:
     missing = missing_accounts(config)
     if missing:
         raise ConfigError([f"{shown}: {problem}" for problem in missing])
-    for warning in warnings(config):
+    for warning in _doubts(path, config):
         sys.stderr.write(logs.one_line(f"{shown}: warning: {warning}") + "\n")
     sys.stdout.write(logs.one_line(f"{shown}: ok") + "\n")
     return 0
@@ -121,6 +129,7 @@ def serve(options: argparse.Namespace) -> int:
         StartError: An address or a file can't be had.
     """
     path, config = _load(options)
+    doubts = _doubts(path, config)
     logs.configure(options.log_level, options.log_format)
     # Only now, so that --version and --check-config answer without an HTTP server in memory.
     import uvloop  # noqa: PLC0415
@@ -129,15 +138,45 @@ def serve(options: argparse.Namespace) -> int:
 
     logger = logging.getLogger(__name__)
     logger.info("configuration: %s", path or "defaults")
-    for warning in warnings(config):
+    for warning in doubts:
         logger.warning("configuration: %s", warning)
     uvloop.run(run(config))
     return 0
 
 
+def _doubts(path: Path | None, config: Config) -> list[str]:
+    """Return what can be meant by a configuration, but hardly is.
+
+    Raises:
+        ConfigError: Files that it names for access can't be used.
+    """
+    found = warnings(config)
+    web_file = config.exporter.web_config_file
+    if not (web_file or config.access or config.push.allow_from or config.receiver.tls_cert_file):
+        return found
+    from exporter_proxy.access.doubts import warnings as access_warnings  # noqa: PLC0415
+
+    try:
+        return found + access_warnings(config)
+    except ConfigError as exc:
+        # What stands in the other file begins with its name.
+        raise ConfigError(
+            [
+                problem
+                if web_file and problem.startswith(f"{web_file}: ")
+                else f"{path or 'defaults'}: {problem}"
+                for problem in exc.problems
+            ]
+        ) from None
+
+
 def _load(options: argparse.Namespace) -> tuple[Path | None, Config]:
     path = find_file(options.config)
-    return path, load(path)
+    config = load(path)
+    if options.web_config_file is not None:
+        exporter = replace(config.exporter, web_config_file=options.web_config_file)
+        config = replace(config, exporter=exporter)
+    return path, config
 
 
 def _fail(code: int, lines: Sequence[str], options: argparse.Namespace, *, prefix: str = "") -> int:

@@ -21,6 +21,7 @@ RejectReason = Literal[
     "bad_name",
     "bad_ttl",
     "empty_message",
+    "forbidden",
     "http",
     "invalid_metrics",
     "invalid_utf8",

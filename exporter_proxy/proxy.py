@@ -7,7 +7,11 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from prometheus_client.registry import Collector
+
 from exporter_proxy import __version__
+from exporter_proxy.access import Access, TlsListener, answer_http, answer_push
+from exporter_proxy.access.metrics import AccessCollector
 from exporter_proxy.app_rules import rules_for
 from exporter_proxy.app_terms import terms_for
 from exporter_proxy.config import POLL_SOURCE, Config
@@ -104,12 +108,19 @@ class Proxy:
         )
         self._workers = Workers(config.exporter.worker_threads)
         self._admission = Admission(self.table, terms=terms_for(config), check=_check(config))
-        self._receivers = Receivers(config, self._admission, self._inherited)
+        self.access = Access(config)
+        self._scrape_tls = TlsListener("scrape", self.access.scrape_tls, answer_http)
+        self._receiver_tls = TlsListener("receiver", self.access.receiver_tls, answer_push)
+        self._receivers = Receivers(
+            config, self._admission, self._inherited, access=self.access, tls=self._receiver_tls
+        )
         self._polling = Polling(config, self.table, self._admission)
         self._sources = self._make_sources()
         self._keeper = self._make_keeper()
         self._views = self._make_views()
-        self._port = ScrapePort(self._views.application(), _GRACE_SECONDS)
+        self._port = ScrapePort(
+            self._views.application(self.access), _GRACE_SECONDS, self._scrape_tls
+        )
         self._expiry = Expiry(self.table)
         self._ready = False
 
@@ -158,8 +169,9 @@ class Proxy:
         if not self._sources:
             logger.warning("no source is turned on: the page stays empty")
         logger.info(
-            "exporter-proxy %s serves http://%s/metrics, takes metrics from: %s",
+            "exporter-proxy %s serves %s://%s/metrics, takes metrics from: %s",
             __version__,
+            "http" if self.access.scrape_tls() is None else "https",
             address,
             ", ".join(self._source_names()) or "nobody",
         )
@@ -183,6 +195,13 @@ class Proxy:
         """Whether it does what it is there for: the page could be made when last asked for."""
         return self._views.well
 
+    def _other_collectors(self) -> Iterator[Collector]:
+        """Yield what tells of parts that have metrics of their own."""
+        listeners = {"scrape": self._scrape_tls, "receiver": self._receiver_tls}
+        yield AccessCollector(self.access.stats, listeners)
+        if self._keeper is not None:
+            yield self._keeper.collector
+
     def _make_views(self) -> Views:
         exporter, own = self._config.exporter, None
         if exporter.self_metrics:
@@ -191,7 +210,7 @@ class Proxy:
                 self._sources,
                 lambda: self._polling.targets,
                 exporter.self_metrics_interval,
-                others=() if self._keeper is None else (self._keeper.collector,),
+                others=self._other_collectors(),
             )
         backing = Backing(
             table=self.table,
@@ -219,12 +238,15 @@ class Proxy:
             source.pause()
         await asyncio.gather(*(source.stop(grace_seconds) for source in self._sources))
         self._expiry.stop()
+        for listener in (self._scrape_tls, self._receiver_tls):
+            listener.close()
         await self._port.close(grace_seconds)
         await self._views.stop()
         if self._keeper is not None:
             # Nobody writes any more.
             await self._keeper.stop(hurry=not grace_seconds)
         self._workers.close()
+        self.access.close()
 
 
 def _check(config: Config) -> PayloadCheck | None:

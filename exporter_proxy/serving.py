@@ -7,6 +7,7 @@ import socket
 
 from aiohttp import web
 
+from exporter_proxy.access import ProtocolFactory, TlsListener
 from exporter_proxy.config import Address
 from exporter_proxy.errors import StartError
 
@@ -23,10 +24,14 @@ class ScrapePort:
 
     Args:
         app: Answers; one application for each port.
+        tls: Comes before it on each connection; None: none does.
         grace_seconds: For how long requests under way may go on when it is closed.
     """
 
-    def __init__(self, app: web.Application, grace_seconds: float) -> None:
+    def __init__(
+        self, app: web.Application, grace_seconds: float, tls: TlsListener | None = None
+    ) -> None:
+        self._tls = tls
         # What it logs is a traceback for each request that is not HTTP: anyone could fill the log.
         # Errors of our own handlers are logged by the views.
         logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
@@ -51,13 +56,8 @@ class ScrapePort:
         runner = self._runner
         assert runner is not None
         await runner.setup()
-        site: web.BaseSite
-        if passed is None:
-            site = web.TCPSite(runner, wanted.host, wanted.port, backlog=_BACKLOG)
-        else:
-            site = web.SockSite(runner, passed, backlog=_BACKLOG)
         try:
-            await site.start()
+            await _Site(runner, passed or wanted, self._tls).start()
         except OSError as error:
             await self.close(0)
             # The loop's own words name the address once more.
@@ -88,3 +88,32 @@ class ScrapePort:
         self._runner = None
         # The transports close in the next round of the loop.
         await asyncio.sleep(0)
+
+
+class _Site(web.BaseSite):
+    """A listening address or socket, as the library's sites are, with TLS where it is wanted."""
+
+    def __init__(
+        self, runner: web.BaseRunner, place: Address | socket.socket, tls: TlsListener | None
+    ) -> None:
+        super().__init__(runner, backlog=_BACKLOG)
+        self._place = place
+        self._tls = tls
+
+    @property
+    def name(self) -> str:
+        """The place, for messages of the library."""
+        return str(self._place)
+
+    async def start(self) -> None:
+        """Listen."""
+        await super().start()
+        factory: ProtocolFactory | None = self._runner.server
+        assert factory is not None
+        if self._tls is not None:
+            factory = self._tls.wrap(factory)
+        place, listen = self._place, asyncio.get_running_loop().create_server
+        if isinstance(place, Address):
+            self._server = await listen(factory, place.host, place.port, backlog=_BACKLOG)
+        else:
+            self._server = await listen(factory, sock=place, backlog=_BACKLOG)

@@ -15,6 +15,7 @@ PURE = ["exposition", "payload"]
 IMPURE_MODULES = {"asyncio", "aiohttp", "uvloop", "socket", "ssl", "select", "logging", "time"}
 # What a room may import of ours, besides itself.
 ALLOWED = {
+    "access": {"changes", "config", "errors", "repeats"},
     "errors": set(),
     "exposition": {"errors"},
     "payload": {"errors"},
@@ -43,6 +44,7 @@ ALLOWED = {
     },
     "conflict_watch": {"exposition"},
     "sources": {
+        "access",
         "inherited",
         "budgets",
         "changes",

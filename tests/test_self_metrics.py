@@ -11,6 +11,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter_proxy import __version__
+from exporter_proxy.access import AccessStats, TlsListener, answer_push
+from exporter_proxy.access.metrics import AccessCollector
+from exporter_proxy.access.tls_context import TlsContexts
 from exporter_proxy.app_series import app_series
 from exporter_proxy.errors import PollReason, RejectReason
 from exporter_proxy.exposition.model import Family
@@ -29,13 +32,19 @@ class Fixture:
         self.table = Table(wall_ns=Clock(1_500_000_000_250_000_000))
         self.source = FakeSource("127.0.0.1:6554")
         self.targets: list[TargetStatus] = []
+        self.access = AccessStats()
+        self.tls = TlsListener("scrape", lambda: self.contexts, answer_push)
+        self.contexts: TlsContexts | None = None
         self.metrics = SelfMetrics(
             self.table,
             [self.source],
             lambda: self.targets,
             5.0,
             self.clock,
-            others=[StateCollector(StateStats(), lambda: (1, 2))],
+            others=[
+                StateCollector(StateStats(), lambda: (1, 2)),
+                AccessCollector(self.access, {"scrape": self.tls}),
+            ],
         )
 
     def lines(self) -> list[str]:
@@ -72,6 +81,29 @@ def test_counts_by_source(own: Fixture) -> None:
     assert f"exporter_proxy_open_connections{{{source}}} 2.0" in lines
     assert f'exporter_proxy_closed_connections_total{{reason="idle_timeout",{source}}} 3.0' in lines
     assert f'exporter_proxy_rejected_messages_total{{reason="tls",{source}}} 4.0' in lines
+
+
+def test_access(own: Fixture) -> None:
+    """Refused requests, failed handshakes, and files that could not be read again."""
+    own.access.refused["forbidden"] = 3
+    lines = own.lines()
+
+    assert 'exporter_proxy_http_requests_refused_total{reason="forbidden"} 3.0' in lines
+    assert 'exporter_proxy_http_requests_refused_total{reason="busy"} 0.0' in lines
+    # Of what is not in use there is nothing.
+    assert not [line for line in lines if "tls_failures" in line or "reload" in line]
+
+    own.contexts = object.__new__(TlsContexts)
+    own.tls.stats.failures["handshake"] = 2
+    own.access.reloads.add("web_certificates")
+    own.access.reloads.note("web_certificates", successful=False)
+    lines = own.lines()
+    failures, files = "exporter_proxy_tls_failures_total", 'files="web_certificates"'
+
+    assert f'{failures}{{listener="scrape",reason="handshake"}} 2.0' in lines
+    assert f'{failures}{{listener="scrape",reason="plain"}} 0.0' in lines
+    assert f"exporter_proxy_access_last_reload_successful{{{files}}} 0.0" in lines
+    assert f"exporter_proxy_access_reload_failures_total{{{files}}} 1.0" in lines
 
 
 def test_source_that_nobody_connects_to(own: Fixture) -> None:
@@ -128,6 +160,8 @@ def test_targets(own: Fixture) -> None:
 
 def test_a_target_given_twice_is_shown_once(own: Fixture) -> None:
     """A series that is there twice would spoil the page for Prometheus."""
+    own.contexts = object.__new__(TlsContexts)
+    own.access.reloads.add("web_certificates")
     own.targets = [TargetStatus("t", "a"), TargetStatus("t", "b", polls=2)]
 
     assert [line for line in own.lines() if line.startswith("exporter_proxy_polls_total")] == [
@@ -186,6 +220,8 @@ def _shown(family: Family) -> str:
 
 def exposed(own: Fixture) -> dict[str, tuple[str, str]]:
     """Return type and HELP of every family, with everything in them that there can be."""
+    own.contexts = object.__new__(TlsContexts)
+    own.access.reloads.add("web_certificates")
     own.targets = [TargetStatus("t", "a", up=True, polls=1, failures=Counter(other=1))]
     series = app_series("a", up=True, updated_ns=1, samples=1, findings={"quoted_name": 1})
     page = "\n".join(own.lines()) + "\n" + "".join(map(_shown, series))

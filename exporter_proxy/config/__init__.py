@@ -1,5 +1,6 @@
 """The configuration: ``config.toml`` as typed, frozen values."""
 
+from exporter_proxy.config.access import AccessConfig, PushConfig, Right
 from exporter_proxy.config.apps import AppConfig
 from exporter_proxy.config.doubts import warnings
 from exporter_proxy.config.endpoints import (
@@ -15,6 +16,7 @@ from exporter_proxy.config.values import Address, Secret
 
 __all__ = [
     "POLL_SOURCE",
+    "AccessConfig",
     "Address",
     "AppConfig",
     "BasicAuth",
@@ -22,7 +24,9 @@ __all__ = [
     "EndpointConfig",
     "ExporterConfig",
     "PollConfig",
+    "PushConfig",
     "ReceiverConfig",
+    "Right",
     "ScrapeSettings",
     "Secret",
     "find_file",

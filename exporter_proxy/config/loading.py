@@ -12,6 +12,8 @@ from exporter_proxy.config.toml import parse
 from exporter_proxy.errors import ConfigError, quote
 
 VARIABLE = "EXPORTER_PROXY_CONFIG"
+# Sections of which there may be several.
+_LISTS = frozenset({"app", "access"})
 PLACES = (Path("config.toml"), Path("/etc/exporter-proxy/config.toml"))
 
 
@@ -80,10 +82,10 @@ def _read_section(name: str, value: object) -> tuple[str, Any]:
         return "apps" if name == "app" else name, kind.read(value, name)
     key = join("", name)
     if isinstance(value, dict) or _is_sections(value):
-        raise ConfigError([f"{key}: unknown section{belongs(name) or suggest(name, kinds)}"])
+        raise ConfigError([f"{key}: unknown section{suggest(name, kinds) or belongs(name)}"])
     if hint := belongs(name):
         raise ConfigError([f"{key}: unknown key{hint}"])
-    places = ", ".join("[[app]]" if name == "app" else f"[{name}]" for name in kinds)
+    places = ", ".join(f"[[{name}]]" if name in _LISTS else f"[{name}]" for name in kinds)
     raise ConfigError([f"{key}: unknown key: keys stand in the sections {places}"])
 
 

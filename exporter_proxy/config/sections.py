@@ -6,6 +6,7 @@ Durations are seconds and sizes bytes, however the file wrote them.
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
+from exporter_proxy.config.access import ACCESS, AccessConfig, PushConfig
 from exporter_proxy.config.apps import APPS, AppConfig
 from exporter_proxy.config.endpoints import EndpointConfig, EndpointList, ScrapeSettings
 from exporter_proxy.config.kinds import (
@@ -25,6 +26,7 @@ from exporter_proxy.config.texts import (
     FileMode,
     ListenAddress,
     OptionalPath,
+    Path,
     SocketPath,
     String,
 )
@@ -69,6 +71,8 @@ class ExporterConfig:
         scrape_timeout: Seconds that a reader of a page may take.
         self_metrics: Whether the proxy's own metrics are exposed.
         self_metrics_interval: Seconds for which a rendering of them is served.
+        web_config_file: Certificates, users and headers of the scrape port, in the format of the
+            exporter-toolkit; empty: it speaks plain HTTP with anyone.
     """
 
     worker_threads: Annotated[int, Integer(0, 1024)] = 0
@@ -92,6 +96,7 @@ class ExporterConfig:
     scrape_timeout: Annotated[float, Duration(0.001, '30 or "1m"')] = 30.0
     self_metrics: Annotated[bool, Boolean()] = True
     self_metrics_interval: Annotated[float, Duration(0, '5 or "1m"')] = 5.0
+    web_config_file: Annotated[str, OptionalPath()] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,11 @@ class ReceiverConfig:
         expire_after: Seconds after which an app that sent nothing expires; infinite: never;
             None: ``exporter.expire_after``.
         on_expire: What becomes of it then; None: ``exporter.on_expire``.
+        tls_cert_file: Certificate of the TCP port; None: it speaks no TLS.
+        tls_key_file: The certificate's key.
+        tls_client_ca_file: Authorities that a peer's certificate must come from; None: peers need
+            none.
+        tls_min_version: The oldest TLS that is spoken.
     """
 
     format: Annotated[Literal["json", "capnp", "auto"], Choice("json", "capnp", "auto")] = "json"
@@ -130,9 +140,26 @@ class ReceiverConfig:
     idle_timeout: Annotated[float, Duration(0.001, '300 or "5m"')] = 300.0
     expire_after: Annotated[float | None, Age()] = None
     on_expire: Annotated[Literal["drop", "mark"] | None, ON_EXPIRE] = None
+    tls_cert_file: Annotated[str | None, Path()] = None
+    tls_key_file: Annotated[str | None, Path()] = None
+    tls_client_ca_file: Annotated[str | None, Path()] = None
+    tls_min_version: Annotated[Literal["TLS12", "TLS13"], Choice("TLS12", "TLS13")] = "TLS12"
 
 
 def _check_receiver(written: Written, key: str) -> list[str]:
+    return _check_sizes(written, key) + _check_tls(written, key)
+
+
+def _check_tls(written: Written, key: str) -> list[str]:
+    """Tell which keys of TLS lack a certificate or its key."""
+    has = [name for name in written.raw if name.startswith("tls_")]
+    missing = [name for name in ("tls_cert_file", "tls_key_file") if name not in has]
+    if not missing:
+        return []
+    return [f"{key}.{name}: can't be used without {' and '.join(missing)}" for name in has]
+
+
+def _check_sizes(written: Written, key: str) -> list[str]:
     defaults, sizes = ReceiverConfig(), ("max_message_size", "max_buffered")
     message, buffered = (written.values.get(name, getattr(defaults, name)) for name in sizes)
     known = all(name in written.values or name not in written.raw for name in sizes)
@@ -176,6 +203,7 @@ class Config:
 
     Attributes:
         apps: The ``[[app]]`` sections, in their order.
+        access: The ``[[access]]`` sections, in their order.
     """
 
     exporter: Annotated[
@@ -192,4 +220,9 @@ class Config:
             PollConfig, expected="a section, written [poll_external]", place="[poll_external]"
         ),
     ] = field(default_factory=PollConfig)
+    push: Annotated[
+        PushConfig,
+        Section(PushConfig, expected="a section, written [push]", place="[push]"),
+    ] = field(default_factory=PushConfig)
     apps: Annotated[tuple[AppConfig, ...], APPS] = ()
+    access: Annotated[tuple[AccessConfig, ...], ACCESS] = ()

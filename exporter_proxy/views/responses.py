@@ -3,12 +3,17 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Literal, Protocol
 
 from aiohttp import web
 
+from exporter_proxy.config import Right
 from exporter_proxy.repeats import Throttle
 
 logger = logging.getLogger(__name__)
+
+Needs = Right | Literal["nothing"]
+"""What the sender of a request must have the right to; ``nothing``: anyone may send it."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -75,8 +80,34 @@ def _abort(request: web.Request) -> None:
         request.transport.abort()
 
 
-def guarded(handler: Handler) -> Handler:
-    """Return ``handler`` so that an error of ours costs one request and is logged."""
+class Guarding(Protocol):
+    """Looks at requests before their views do; see :class:`~exporter_proxy.views.guard.Guard`."""
+
+    async def look(self, request: web.Request, needs: Needs) -> web.Response | None:
+        """Return the answer to a request that is refused, None to one that may go on."""
+
+    def refuse_push(self, request: web.Request, app: str) -> web.Response | None:
+        """Return the answer to a request that may not write ``app``; None: it may."""
+
+    @property
+    def looks_at_readers(self) -> bool:
+        """Whether requests that only read have to be looked at."""
+
+
+GUARD = web.AppKey[Guarding]("guard")
+"""Where an application has its guard."""
+
+
+def guarded(handler: Handler, needs: Needs = "scrape") -> Handler:
+    """Return ``handler`` for a route: who has not the right to ask doesn't get to it.
+
+    An error of ours costs one request and is logged.
+
+    Args:
+        handler: The view.
+        needs: What its callers must have the right to. A view that writes an app asks
+            :func:`~exporter_proxy.views.guard.refuse_push` as soon as it knows which.
+    """
 
     def tell(kind: str | None, count: int) -> None:
         logger.error("answering failed %d more times: %s", count, kind or "other errors")
@@ -85,6 +116,11 @@ def guarded(handler: Handler) -> Handler:
 
     async def handle(request: web.Request) -> web.StreamResponse:
         try:
+            guard = request.app.get(GUARD)
+            if guard is not None and (needs != "scrape" or guard.looks_at_readers):
+                refused = await guard.look(request, needs)
+                if refused is not None:
+                    return refused
             return await handler(request)
         except ConnectionError:
             # The reader went away; aiohttp ends the connection.

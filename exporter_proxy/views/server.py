@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from exporter_proxy.access import Access
 from exporter_proxy.catalog import Catalog
 from exporter_proxy.errors import quote
 from exporter_proxy.exposition.rules import Rules
@@ -19,13 +20,14 @@ from exporter_proxy.table import Table
 from exporter_proxy.views.app import PATH as APP_PATH
 from exporter_proxy.views.app import AppView
 from exporter_proxy.views.apps import AppsView
+from exporter_proxy.views.guard import Guard
 from exporter_proxy.views.home import HealthView, HomeView
 from exporter_proxy.views.lint import LintView
 from exporter_proxy.views.lint import wrong_method as lint_wrong_method
 from exporter_proxy.views.metrics import MetricsView, turned_off
 from exporter_proxy.views.pages import Pages
 from exporter_proxy.views.readers import Readers
-from exporter_proxy.views.responses import Handler, guarded, text
+from exporter_proxy.views.responses import Handler, Needs, guarded, text
 from exporter_proxy.workers import Workers
 
 logger = logging.getLogger(__name__)
@@ -41,6 +43,9 @@ PAGES = {
     "/-/ready": "whether metrics are taken",
 }
 """What the first page links to."""
+
+PROBES = frozenset({"/-/healthy", "/-/ready"})
+"""What anyone may ask: those who run containers ask without credentials, and learn a word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,19 +202,25 @@ class Views:
         """How much is shown, in one line; payloads that nobody asked for yet were not counted."""
         return self._shown.status
 
-    def application(self) -> web.Application:
+    def application(self, access: Access | None = None) -> web.Application:
         """Return an application that answers on a scrape port.
 
         Run it with ``access_log=None``: a line a scrape tells nobody anything.
+
+        Args:
+            access: Knows who may ask for what; None: everyone may ask for everything.
         """
         app = web.Application()
+        if access is not None:
+            Guard(access).install(app)
         for path in (*self._handlers, *self._shown.handlers):
-            app.router.add_get(path, guarded(self._follow(path)))
-            app.router.add_route("*", path, _wrong_method)
+            needs: Needs = "nothing" if path in PROBES else "scrape"
+            app.router.add_get(path, guarded(self._follow(path), needs))
+            app.router.add_route("*", path, guarded(_wrong_method))
         app.router.add_post("/lint", guarded(self._follow("/lint", "POST")))
-        app.router.add_route("*", "/lint", lint_wrong_method)
+        app.router.add_route("*", "/lint", guarded(lint_wrong_method))
         # Not a mere dot, which leaves out paths with a line break (%0A).
-        app.router.add_route("*", r"/{path:[\s\S]*}", _not_found)
+        app.router.add_route("*", r"/{path:[\s\S]*}", guarded(_not_found))
         return app
 
     def _follow(self, path: str, method: str = "GET") -> Handler:

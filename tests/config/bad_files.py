@@ -2,6 +2,7 @@
 
 EXPORTER = "[exporter]\n"
 RECEIVER = "[receiver]\n"
+ACCESS = "[[access]]\n"
 POLL = "[poll_external]\n"
 ENDPOINT = "poll_external.other_scrape_endpoints[0]"
 ADDRESS = 'must be an address and a port, such as "127.0.0.1:6555" or "[::1]:6555"'
@@ -28,7 +29,7 @@ def endpoint(text: str) -> str:
 BAD = [
     # names
     ("fromat = 1", ("fromat: unknown key: keys stand in the sections [exporter], [receiver], "
-     "[poll_external], [[app]]")),
+     "[poll_external], [push], [[access]], [[app]]")),
     ("[recevier]", 'recevier: unknown section (did you mean "receiver"?)'),
     ("[xyz]", "xyz: unknown section"),
     (RECEIVER + 'fromat = "json"', 'receiver.fromat: unknown key (did you mean "format"?)'),
@@ -50,6 +51,43 @@ BAD = [
     (RECEIVER + f"{'k' * 65} = 1", f'receiver."{"k" * 60}…": unknown key'),
     ("receiver = 3", "receiver: an integer: must be a section, written [receiver]"),
     ("[[exporter]]", "exporter: a list: must be a section, written [exporter]"),
+    # access
+    ('[push]\nallow_from = "10.0.0.0/8"',
+     'push.allow_from: "10.0.0.0/8": must be a list of networks, such as ["10.0.0.0/8"]'),
+    ('[push]\nallow_from = ["10.0.0.1/8"]',
+     ('push.allow_from[0]: "10.0.0.1/8": has bits set behind its prefix: did you mean '
+      '"10.0.0.0/8"?')),
+    ('[push]\nallow_from = ["localhost"]',
+     ('push.allow_from[0]: "localhost": must be an IP address or a network, such as "10.0.0.0/8" '
+      'or "2001:db8::/32"')),
+    (ACCESS + "user = 'a'",
+     'access[0].rights: missing: must be a list of rights, such as ["scrape", "push"]'),
+    (ACCESS + "user = 'a'\nrights = []",
+     'access[0].rights: empty: must be a list of rights, such as ["scrape"]'),
+    (ACCESS + "user = 'a'\nrights = ['read']",
+     'access[0].rights[0]: "read": must be "scrape", "push" or "admin"'),
+    (ACCESS + "rights = ['scrape']",
+     ("access[0]: says of nobody: must have one of bearer_token, bearer_token_file, user, "
+      "peer_uid")),
+    (ACCESS + "user = 'a'\npeer_uid = 0\nrights = ['scrape']",
+     "access[0]: only one of user and peer_uid can be used"),
+    (ACCESS + "user = 'a:b'\nrights = ['scrape']",
+     'access[0].user: "a:b": must be a user\'s name, without a colon'),
+    (ACCESS + "peer_uid = -1\nrights = ['scrape']",
+     "access[0].peer_uid: -1: must be a user's id or name"),
+    (ACCESS + "bearer_token = 'two words'\nrights = ['scrape']",
+     ("access[0].bearer_token: a string: must be a token: letters, digits and signs, without "
+      "blanks")),
+    (ACCESS + "bearer_token = 's3cret'\nrights = ['scrape']\napps = 'x'",
+     'access[0].apps: without effect: rights does not have "push"'),
+    (ACCESS + "user = 'a'\nrights = ['push']\napps = '('",
+     'access[0].apps: "(": must be a regular expression (RE2): "missing ): ("'),
+    (RECEIVER + "tls_cert_file = 'c'",
+     "receiver.tls_cert_file: can't be used without tls_key_file"),
+    (RECEIVER + "tls_min_version = 'TLS12'",
+     "receiver.tls_min_version: can't be used without tls_cert_file and tls_key_file"),
+    (RECEIVER + "tls_cert_file = 'c'\ntls_key_file = 'k'\ntls_min_version = 'TLS11'",
+     'receiver.tls_min_version: "TLS11": must be "TLS12" or "TLS13"'),
     # booleans and integers
     (EXPORTER + "self_metrics = 1", "exporter.self_metrics: 1: must be true or false"),
     (EXPORTER + "worker_threads = true",

@@ -37,6 +37,7 @@ SECTION_KEYS = [
         ("exporter", config.ExporterConfig),
         ("receiver", config.ReceiverConfig),
         ("poll_external", config.PollConfig),
+        ("push", config.PushConfig),
     )
     for key in kinds_of(section)
 ]
@@ -79,6 +80,12 @@ def test_endpoint_key_loads_or_is_named(key, value):
 def test_app_key_loads_or_is_named(key, value):
     """The section's index and the key are in the message."""
     check({"app": [{"match": "x", key: value}]}, f"app[0].{key}")
+
+
+@given(st.sampled_from([key for key in kinds_of(config.AccessConfig) if key != "user"]), VALUES)
+def test_access_key_loads_or_is_named(key, value):
+    """The section's index is in the message, and the key where it is the key's fault."""
+    check({"access": [{"user": "x", "rights": ["push"], key: value}]}, "access[0]")
 
 
 @given(VALUES)

@@ -22,6 +22,8 @@ SECTIONS = {
     "## An endpoint: `[[poll_external.other_scrape_endpoints]]`": config.EndpointConfig,
     "### `basic_auth`": config.BasicAuth,
     "## Apps: `[[app]]`": config.AppConfig,
+    "## Pushes over the scrape port: `[push]`": config.PushConfig,
+    "## Access: `[[access]]`": config.AccessConfig,
 }
 # defaulted by what stands beside them, not by their field
 COMPUTED = {("EndpointConfig", "name"): "unset"}

@@ -5,6 +5,7 @@ import select
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
+from exporter_proxy.access import Peer, peer_of
 from exporter_proxy.errors import PayloadError
 from exporter_proxy.payload.detect import Wire, detect, wrong_wire
 from exporter_proxy.payload.message import READING, WORKING, MessageReader, Progress, truncated
@@ -131,6 +132,11 @@ class Connection(asyncio.Protocol):
         name = self._transport.get_extra_info("peername")
         return f"{name[0]}:{name[1]}" if isinstance(name, tuple) else "unix"
 
+    @property
+    def identity(self) -> Peer:
+        """The other end, as far as it shows who it is."""
+        return peer_of(self._transport)
+
     def has_input(self) -> bool:
         """Whether bytes of the peer, or its end, wait to be read."""
         if self._transport.is_closing():
@@ -198,7 +204,7 @@ class Connection(asyncio.Protocol):
             self._head = head
             self.receiver.settle(self, len(head), began=False)
             return None
-        reader = self.receiver.reader(wire)
+        reader = self.receiver.reader(wire, self)
         if reader is None:
             self.refuse(wrong_wire(wire, self.receiver.takes, head))
             return None

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Literal
 
+from exporter_proxy.access import Access, TlsListener
 from exporter_proxy.changes import Change
 from exporter_proxy.config import Address, Config
 from exporter_proxy.inherited import InheritedSockets, listens_on
@@ -35,10 +36,18 @@ class Receivers:
         config: The configuration.
         admission: Where updates go.
         inherited: Sockets that are listened on already.
+        access: Knows which Unix peers may write what; None: all may.
+        tls: Comes before each connection to the TCP port; None: nothing does.
     """
 
     def __init__(
-        self, config: Config, admission: Admission, inherited: InheritedSockets | None = None
+        self,
+        config: Config,
+        admission: Admission,
+        inherited: InheritedSockets | None = None,
+        *,
+        access: Access | None = None,
+        tls: TlsListener | None = None,
     ) -> None:
         self._admission = admission
         self._inherited = inherited or InheritedSockets()
@@ -46,6 +55,8 @@ class Receivers:
         self._shared = Shared(
             unfinished=Unfinished(config.receiver.max_buffered),
             descriptors=Descriptors(raise_limit()),
+            access=access,
+            tls=tls,
         )
         settings = _settings(config)
         self._open: dict[Kind, tuple[Place, Receiver]] = {

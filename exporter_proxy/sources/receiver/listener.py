@@ -24,7 +24,7 @@ class PausableListener:
     def __init__(
         self,
         listener: socket.socket,
-        protocol_factory: Callable[[], asyncio.Protocol],
+        protocol_factory: Callable[[], asyncio.BaseProtocol],
         on_waiting: Callable[[], None],
     ) -> None:
         self._listener = listener

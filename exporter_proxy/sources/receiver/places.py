@@ -3,9 +3,10 @@
 import asyncio
 import itertools
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from exporter_proxy.access import ProtocolFactory
 from exporter_proxy.sources.base import SourceStats
 from exporter_proxy.sources.receiver.connection import Connection
 from exporter_proxy.sources.receiver.descriptors import Descriptors
@@ -55,7 +56,7 @@ class Places:
     def __init__(
         self,
         listener: socket.socket,
-        protocol_factory: Callable[[], Connection],
+        protocol_factory: ProtocolFactory,
         *,
         stats: SourceStats,
         limits: PlaceLimits,

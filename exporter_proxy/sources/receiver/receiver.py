@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
+from exporter_proxy.access import Access, ProtocolFactory, TlsListener
 from exporter_proxy.config import ReceiverConfig
 from exporter_proxy.errors import PayloadError
 from exporter_proxy.payload.detect import Wire
@@ -18,6 +19,7 @@ from exporter_proxy.sources.base import SourceStats
 from exporter_proxy.sources.receiver.checked import CheckedReader
 from exporter_proxy.sources.receiver.connection import Connection
 from exporter_proxy.sources.receiver.descriptors import Descriptors
+from exporter_proxy.sources.receiver.permitted import PermittedReader
 from exporter_proxy.sources.receiver.places import PlaceLimits, Places
 from exporter_proxy.sources.receiver.refusals import RefusalLog
 from exporter_proxy.sources.receiver.sockets import remove_own_socket, socket_identity
@@ -43,12 +45,16 @@ class Shared:
         descriptors: How many file descriptors are left.
         places: Those of all receivers.
         turns: Of connections that have much to do; None: those of all long work on the loop.
+        access: Knows which Unix peers may write what; None: all may.
+        tls: Comes before each connection to a TCP port; None: nothing does.
     """
 
     unfinished: Unfinished
     descriptors: Descriptors
     places: list[Places] = field(default_factory=list)
     turns: Turns | None = None
+    access: Access | None = None
+    tls: TlsListener | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +108,7 @@ class Receiver:
         self.turns: Turns
         self.places: Places
         self._refusals: RefusalLog
+        self._is_unix = False
         self._socket_path: tuple[str, int] | None = None
         self._stopping = False
         self._all_gone = asyncio.Event()
@@ -157,14 +164,16 @@ class Receiver:
         self.turns = self._shared_turns or turns_of_loop()
         listener = self._make_listener()
         if listener.family == socket.AF_UNIX:
+            self._is_unix = True
             self._socket_path = socket_identity(listener) if self.owns_path else None
         elif self.name.endswith(":0"):
             # Any free port was asked for: which one it is can be told only now.
             self.name = f"{self.name[:-1]}{listener.getsockname()[1]}"
         self._refusals = RefusalLog(self.name)
-        self.places = Places(
-            listener, lambda: Connection(self), stats=self.stats, limits=self._limits
-        )
+        factory: ProtocolFactory = lambda: Connection(self)  # noqa: E731 - wrapped next
+        if self._shared.tls is not None and not self._is_unix:
+            factory = self._shared.tls.wrap(factory)
+        self.places = Places(listener, factory, stats=self.stats, limits=self._limits)
         await self.places.open()
         self._sweeper = self._loop.call_later(self._sweep_seconds, self._sweep)
 
@@ -216,10 +225,20 @@ class Receiver:
 
     # What connections tell and ask.
 
-    def reader(self, wire: Wire) -> MessageReader | None:
-        """Return a reader for ``wire``, or None if it isn't taken here."""
+    def reader(self, wire: Wire, connection: Connection) -> MessageReader | None:
+        """Return a reader for what a connection speaks, or None if it isn't taken here."""
         reader = self._plain_reader(wire)
-        if reader is None or not self._admission.looks:
+        if reader is None:
+            return None
+        access = self._shared.access
+        # Who reaches a TCP port may push; a Unix peer shows who it is.
+        if access is not None and access.active and self._is_unix:
+            # Before what costs more.
+            peer = connection.identity
+            reader = PermittedReader(
+                reader, lambda app: access.refusal(peer, "push", app, raw=True)
+            )
+        if not self._admission.looks:
             return reader
         return CheckedReader(reader, partial(self._admission.look_into, source=self.name))
 
