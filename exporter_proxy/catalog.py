@@ -31,6 +31,8 @@ _APPS_COMPARED_A_STEP = 200
 # How long a page waits for one payload: a sound one of 64 MiB takes about that long.
 _PATIENCE_SECONDS = 1.0
 _LARGE_BYTES = 1 << 20
+# Pieces of a payload, of about a mebibyte, of which each takes some 50 µs to be freed.
+_PIECES_FREED_A_STEP = 8
 # Payloads from which on the small ones go first: one takes about a millisecond.
 _SMALL_BYTES = 1 << 16
 
@@ -266,8 +268,10 @@ class Catalog:
         """Take in that an app changed."""
         # Taken out before it is read: a change from now on is the next refresh's.
         self._changed.pop(app, None)
-        self._set_aside.pop(app, None)
+        overtaken = self._set_aside.pop(app, None)
         row = self._table.get(app)
+        if overtaken is not None and overtaken[0] is not row:
+            yield from _let_go(overtaken[0])
         known = self._readings.get(app)
         if row is None:
             self.samples -= 0 if known is None else known.samples
@@ -338,8 +342,6 @@ class Catalog:
     def _take(self, app: str, row: Row, reading: AppReading) -> Generator[None, None, None]:
         """Take in what was read of an app."""
         self.bytes_read += row.size
-        if not self._is_closed:
-            row.release_payload()
         known = self._readings.get(app)
         self.samples += reading.samples - (0 if known is None else known.samples)
         self._readings[app] = reading
@@ -349,6 +351,8 @@ class Catalog:
             self._quoted.discard(app)
         self._look_up(reading)
         yield from self._place(app, row, reading)
+        if not self._is_closed:
+            yield from _let_go(row)
 
     def _tell_of(self, numbers: Iterable[int]) -> Generator[None, None, None]:
         """Tell of apps, by number, what has come to be known of them since they were read."""
@@ -500,3 +504,12 @@ class Catalog:
 
 def _cells(index: MergedIndex, number: int) -> list[Family]:
     return [index.families[name].cells[number] for name in index.apps.get(number, ())]
+
+
+def _let_go(row: Row) -> Generator[None, None, None]:
+    """Let go of a row's payload, in steps: the system takes its time to take memory back."""
+    pieces = list(row.payload)
+    row.release_payload()
+    while len(pieces) > _PIECES_FREED_A_STEP:
+        del pieces[-_PIECES_FREED_A_STEP:]
+        yield
