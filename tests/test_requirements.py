@@ -22,10 +22,11 @@ def locked(file: Path) -> dict[str, Requirement]:
 
 
 def wanted(*groups: str) -> list[Requirement]:
-    """Return what pyproject.toml asks for: of the package, and of development groups."""
+    """Return what pyproject.toml asks for: of the package, its extras and development groups."""
     lines = list(PROJECT["project"]["dependencies"]) if "" in groups else []
     for group in groups:
         lines += PROJECT["dependency-groups"].get(group, [])
+        lines += PROJECT["project"]["optional-dependencies"].get(group, [])
     return [Requirement(line) for line in lines if isinstance(line, str)]
 
 
@@ -33,6 +34,7 @@ def wanted(*groups: str) -> list[Requirement]:
     ("file", "groups"),
     [
         pytest.param("run.txt", [""], id="run"),
+        pytest.param("web.txt", ["", "web"], id="web"),
         pytest.param("build.txt", ["build"], id="build"),
         pytest.param("dev.txt", ["", "build", "dev"], id="dev"),
     ],

@@ -79,7 +79,8 @@ def run(options: argparse.Namespace) -> int:
     try:
         url = _address(options, path)
         with _deadline(options.timeout):
-            line = _ask(url, insecure=options.insecure)
+            # Our own certificate has the name that others know us by, hardly that of the loopback.
+            line = _ask(url, insecure=options.insecure or options.url is None)
     except UnhealthyError as error:
         sys.stderr.write(logs.one_line(f"exporter-proxy health: {error}") + "\n")
         return UNHEALTHY
@@ -91,8 +92,12 @@ def _address(options: argparse.Namespace, path: str) -> EndpointUrl:
     """Return the URL to ask."""
     text = options.url
     if text is None:
-        address = load(find_file(options.config)).exporter.scrape_expose_endpoint
-        text = f"http://{address._replace(host=_HERE.get(address.host, address.host))}"
+        exporter = load(find_file(options.config)).exporter
+        address = exporter.scrape_expose_endpoint
+        scheme = (
+            "https" if _has_tls(options.web_config_file or exporter.web_config_file) else "http"
+        )
+        text = f"{scheme}://{address._replace(host=_HERE.get(address.host, address.host))}"
         if not address.port:
             raise UnhealthyError("exporter.scrape_expose_endpoint has port 0: name the URL")
     url = split_url(text)
@@ -101,6 +106,15 @@ def _address(options: argparse.Namespace, path: str) -> EndpointUrl:
             f"{quote(hide_user_info(text))}: not a URL such as http://127.0.0.1:6555"
         )
     return url if url.target != "/" else url._replace(target=path)
+
+
+def _has_tls(web_config_file: str) -> bool:
+    """Tell whether the scrape port speaks TLS."""
+    if not web_config_file:
+        return False
+    from exporter_proxy.access.web_file import read  # noqa: PLC0415 - YAML, for who has such a file
+
+    return bool(read(web_config_file).tls_server_config.cert_file)
 
 
 def _ask(url: EndpointUrl, *, insecure: bool) -> str:

@@ -7,12 +7,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from exporter_proxy import cli
+from tests.access.certificates import Authority
 from tests.conftest import StartProxy
-from tests.proxy_process import ROOT, free_port
+from tests.proxy_process import ROOT, free_port, until
 
 Serve = Callable[[bytes], int]
 
@@ -69,6 +71,23 @@ def test_running_proxy_is_healthy(proxy: StartProxy):
         done = health(*arguments)
         assert (done.returncode, done.stderr) == (0, ""), arguments
         assert len(done.stdout.splitlines()) == 1
+
+
+def test_proxy_that_speaks_tls(proxy: StartProxy, tool, tmp_path: Path):
+    """By its configuration, whatever name its certificate has; by its URL, only if told to."""
+    cert, key = Authority(tmp_path, tool("openssl")).issue("proxy", sans="DNS:proxy.example.org")
+    web = tmp_path / "web.yml"
+    web.write_text(f"tls_server_config: {{cert_file: {cert}, key_file: {key}}}\n")
+    running = proxy(wait=False, exporter={"web_config_file": str(web)})
+    by_file = ["-c", str(running.config_file), "health"]
+    until(lambda: health(*by_file, "--ready").returncode == 0, "the proxy")
+    url = f"https://127.0.0.1:{running.http_port}"
+
+    assert health(*by_file).returncode == 0
+    assert health("health", url, "--insecure").returncode == 0
+    done = health("health", url)
+    assert done.returncode == 1
+    assert "certificate" in done.stderr
 
 
 def test_proxy_that_is_gone_is_not(proxy: StartProxy):

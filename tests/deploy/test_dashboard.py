@@ -14,7 +14,15 @@ EXPRESSIONS = [target["expr"] for panel in PANELS for target in panel["targets"]
 # What Grafana puts in for variables.
 VARIABLES = {"$job": "exporter-proxy", "$instance": ".+", "$__rate_interval": "1m"}
 # What is there only after something went wrong, or where something is polled.
-MAY_BE_EMPTY = ("_poll", "_rejected_", "_closed_", "_failures_", "_over_")
+MAY_BE_EMPTY = (
+    "_poll",
+    "_rejected_",
+    "_closed_",
+    "_failures_",
+    "_access_",
+    "_requests_refused_",
+    "_tls_",
+)
 
 
 def filled_in(expression: str) -> str:
