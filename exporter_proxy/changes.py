@@ -4,7 +4,8 @@ A part of the proxy that can take a new configuration prepares a :class:`Change`
 parts have prepared theirs is any put into force; else all are cancelled, and nothing has changed.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
 
 
 async def _nothing() -> None:
@@ -25,7 +26,7 @@ class Change:
         self,
         commit: Callable[[], None],
         cancel: Callable[[], Awaitable[None]] = _nothing,
-        finish: Callable[[float], Awaitable[None]] | None = None,
+        finish: Callable[[float], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
         self.commit = commit
         self.cancel = cancel

@@ -135,12 +135,18 @@ def serve(options: argparse.Namespace) -> int:
     import uvloop  # noqa: PLC0415
 
     from exporter_proxy.proxy import run  # noqa: PLC0415
+    from exporter_proxy.reload import ReadFile  # noqa: PLC0415
 
     logger = logging.getLogger(__name__)
     logger.info("configuration: %s", path or "defaults")
     for warning in doubts:
         logger.warning("configuration: %s", warning)
-    uvloop.run(run(config))
+
+    def read() -> ReadFile:
+        path, config = _load(options)
+        return ReadFile(path, config, _doubts(path, config))
+
+    uvloop.run(run(config, path, read))
     return 0
 
 

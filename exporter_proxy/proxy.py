@@ -1,11 +1,11 @@
-"""The one place that wires sources, table and views: start, serve, stop."""
+"""The one place that wires sources, table and views: start, reload, stop."""
 
 import asyncio
-import gc
 import logging
-import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client.registry import Collector
 
@@ -14,43 +14,60 @@ from exporter_proxy.access import Access, TlsListener, answer_http, answer_push
 from exporter_proxy.access.metrics import AccessCollector
 from exporter_proxy.app_rules import rules_for
 from exporter_proxy.app_terms import terms_for
+from exporter_proxy.changes import Change, prepare_all
 from exporter_proxy.config import POLL_SOURCE, Config
 from exporter_proxy.expiry import Expiry
 from exporter_proxy.inherited import InheritedSockets
+from exporter_proxy.interpreter import tame_interpreter
 from exporter_proxy.notify import Heartbeat, Notifier
+from exporter_proxy.reload import ReadFile, ReloadCollector, Reloader
 from exporter_proxy.self_metrics import SelfMetrics
 from exporter_proxy.serving import ScrapePort
-from exporter_proxy.signals import StopSignals
-from exporter_proxy.sources.admission import Admission
+from exporter_proxy.signals import StopSignals, on_hangup, stop_in_order
+from exporter_proxy.sources.admission import Admission, FindTerms
 from exporter_proxy.sources.base import Source
 from exporter_proxy.sources.checking import PayloadCheck, unreadable_line
 from exporter_proxy.sources.polling import Polling
 from exporter_proxy.sources.receiver import Receivers
 from exporter_proxy.table import Table
+from exporter_proxy.views.lifecycle import Lifecycle
 from exporter_proxy.views.server import Backing, PageSettings, Views
 from exporter_proxy.workers import Workers
 
 if TYPE_CHECKING:
+    from prometheus_client.registry import Collector
+
     from exporter_proxy.state.keeper import Keeper
 
 logger = logging.getLogger(__name__)
 
 _GRACE_SECONDS = 5.0
-# How long the loop may have to wait for a worker thread to let go of the interpreter.
-_SWITCH_SECONDS = 0.0005
 
 
-async def run(config: Config) -> None:
-    """Run the proxy until SIGTERM or SIGINT.
+async def run(config: Config, path: Path | None, read: Callable[[], ReadFile]) -> None:
+    """Run the proxy until it is asked to end.
+
+    Args:
+        config: What it begins with.
+        path: The file that this was read from; None: the defaults.
+        read: Reads the file at a reload.
 
     Raises:
         StartError: An address or a file can't be had; nothing is left open.
     """
-    _tame_interpreter()
+    tame_interpreter()
     notifier = Notifier.from_environment()
     asked = StopSignals()
     asked.listen()
-    proxy = Proxy(config, InheritedSockets.from_environment())
+    proxy = Proxy(
+        config,
+        InheritedSockets.from_environment(),
+        path=path,
+        read=read,
+        end=asked.end,
+        notifier=notifier,
+    )
+    on_hangup(proxy.hang_up)
     heartbeat = Heartbeat(notifier, lambda: proxy.status, lambda: proxy.well)
     try:
         await proxy.start()
@@ -61,52 +78,38 @@ async def run(config: Config) -> None:
         notifier.stopping()
     finally:
         heartbeat.stop()
-        await _stop(proxy, asked.again)
+        await stop_in_order(proxy.stop, asked.again)
     notifier.close()
     logger.info("stopped")
-
-
-async def _stop(proxy: "Proxy", hurry: asyncio.Event) -> None:
-    """Stop in order, or at once as soon as ``hurry`` is set."""
-    stopping = asyncio.ensure_future(proxy.stop())
-    hurried = asyncio.ensure_future(hurry.wait())
-    await asyncio.wait({stopping, hurried}, return_when=asyncio.FIRST_COMPLETED)
-    hurried.cancel()
-    if not stopping.done():
-        logger.warning("a second signal: ending at once, what is under way is cut off")
-        stopping.cancel()
-        await asyncio.wait({stopping})
-        stopping = asyncio.ensure_future(proxy.stop(0))
-    await stopping
-
-
-def _tame_interpreter() -> None:
-    """Keep the garbage collector, and threads, from holding the event loop.
-
-    A full collection looks at every object of a table of 100,000 apps, which takes longer than the
-    loop may be held. Nothing in the table is cyclic, so full collections find next to nothing.
-    """
-    gc.freeze()
-    gc.set_threshold(3_000, 5, 100_000)
-    # And what worker threads do in Python, from making the loop wait: by default up to 5 ms.
-    sys.setswitchinterval(_SWITCH_SECONDS)
 
 
 class Proxy:
     """Sources, table and views of one configuration.
 
     Args:
-        config: The configuration.
+        config: What it begins with.
         inherited: Sockets that are listened on already.
+        path: The file that this was read from; None: the defaults.
+        read: Reads the file at a reload.
+        end: Ends the process, in order.
+        notifier: Is told of reloads.
     """
 
-    def __init__(self, config: Config, inherited: InheritedSockets | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        inherited: InheritedSockets | None = None,
+        *,
+        path: Path | None,
+        read: Callable[[], ReadFile],
+        end: Callable[[], None],
+        notifier: Notifier,
+    ) -> None:
         self._config = config
         self._inherited = inherited or InheritedSockets()
-        self.table = Table(
-            max_apps=config.exporter.max_apps, forget_after=config.exporter.forget_after
-        )
-        self._workers = Workers(config.exporter.worker_threads)
+        exporter = config.exporter
+        self.table = Table(max_apps=exporter.max_apps, forget_after=exporter.forget_after)
+        self._workers = Workers(exporter.worker_threads)
         self._admission = Admission(self.table, terms=terms_for(config), check=_check(config))
         self.access = Access(config)
         self._scrape_tls = TlsListener("scrape", self.access.scrape_tls, answer_http)
@@ -115,14 +118,26 @@ class Proxy:
             config, self._admission, self._inherited, access=self.access, tls=self._receiver_tls
         )
         self._polling = Polling(config, self.table, self._admission)
+        # The same list always: others follow it.
         self._sources = self._make_sources()
         self._keeper = self._make_keeper()
-        self._views = self._make_views()
-        self._port = ScrapePort(
-            self._views.application(self.access), _GRACE_SECONDS, self._scrape_tls
+        self._reloader = Reloader(
+            config,
+            path,
+            read,
+            self._apply,
+            begins=notifier.reloading,
+            ended=lambda: notifier.ready(self.status),
         )
+        self._self_metrics = self._make_self_metrics()
+        self._views = self._make_views(end)
+        self._port = self._make_port()
         self._expiry = Expiry(self.table)
         self._ready = False
+        # A reload was asked for before the start was over.
+        self._hung_up = False
+        # What a reload has left to do, such as closing addresses.
+        self._finishing: set[asyncio.Task[None]] = set()
 
     def _make_sources(self) -> list[Source]:
         """Make every source that the configuration turns on; a new one is one more entry here."""
@@ -171,10 +186,12 @@ class Proxy:
         logger.info(
             "exporter-proxy %s serves %s://%s/metrics, takes metrics from: %s",
             __version__,
-            "http" if self.access.scrape_tls() is None else "https",
+            self._scheme,
             address,
             ", ".join(self._source_names()) or "nobody",
         )
+        if self._hung_up:
+            self.hang_up()
 
     def _source_names(self) -> Iterator[str]:
         """Yield where metrics are taken from."""
@@ -184,6 +201,10 @@ class Proxy:
             else:
                 targets = len(self._polling.targets)
                 yield f"{source.name} ({targets} target{'' if targets == 1 else 's'})"
+
+    @property
+    def _scheme(self) -> str:
+        return "http" if self.access.scrape_tls() is None else "https"
 
     @property
     def status(self) -> str:
@@ -199,31 +220,101 @@ class Proxy:
         """Yield what tells of parts that have metrics of their own."""
         listeners = {"scrape": self._scrape_tls, "receiver": self._receiver_tls}
         yield AccessCollector(self.access.stats, listeners)
+        yield ReloadCollector(lambda: self._reloader.status)
         if self._keeper is not None:
             yield self._keeper.collector
 
-    def _make_views(self) -> Views:
-        exporter, own = self._config.exporter, None
-        if exporter.self_metrics:
-            own = SelfMetrics(
-                self.table,
-                self._sources,
-                lambda: self._polling.targets,
-                exporter.self_metrics_interval,
-                others=self._other_collectors(),
-            )
+    def _make_self_metrics(self) -> SelfMetrics:
+        return SelfMetrics(
+            self.table,
+            self._sources,
+            lambda: self._polling.targets,
+            self._config.exporter.self_metrics_interval,
+            others=self._other_collectors(),
+        )
+
+    def _make_port(self) -> ScrapePort:
+        return ScrapePort(self._views.application(self.access), _GRACE_SECONDS, self._scrape_tls)
+
+    def _make_views(self, end: Callable[[], None]) -> Views:
         backing = Backing(
             table=self.table,
-            self_metrics=own,
+            self_metrics=self._self_metrics,
             ready=lambda: self._ready,
             workers=self._workers,
+            lifecycle=Lifecycle(
+                is_enabled=lambda: self._config.exporter.enable_lifecycle,
+                reload=self._reloader.reload,
+                end=end,
+            ),
         )
-        settings = PageSettings(
-            rules=rules_for(self._config) if exporter.exposition == "merged" else None,
-            expose=exporter.invalid_metrics == "expose",
-            scrape_timeout=exporter.scrape_timeout,
+        return Views(backing, _page_settings(self._config))
+
+    def hang_up(self) -> None:
+        """Reload the configuration, as soon as the proxy has started."""
+        if self._ready:
+            self._in_background(self._reload())
+        else:
+            self._hung_up = True
+
+    async def _reload(self) -> None:
+        await self._reloader.reload()
+
+    async def _apply(self, new: Config) -> None:
+        """Put a configuration into force, all of it or nothing.
+
+        Raises:
+            StartError: An address or a file can't be had; nothing has changed.
+        """
+        # In a thread, as there may be thousands of patterns to compile.
+        terms, page = await asyncio.to_thread(lambda: (terms_for(new), _page_settings(new)))
+        changes = await prepare_all(
+            [
+                partial(self.access.prepare, new),
+                partial(self._receivers.prepare, new),
+                partial(self._polling.prepare, new),
+                partial(self._prepare_port, new),
+            ]
         )
-        return Views(backing, settings)
+        for change in changes:
+            change.commit()
+        self._configure(new, terms, page)
+        for change in changes:
+            if change.finish is not None:
+                self._in_background(change.finish(_GRACE_SECONDS))
+
+    def _configure(self, new: Config, terms: FindTerms | None, page: PageSettings) -> None:
+        """Take over what is looked at anew each time; none of it can fail."""
+        self._config, exporter = new, new.exporter
+        self._sources[:] = self._make_sources()
+        self._admission.configure(terms=terms, check=_check(new))
+        self.table.configure(max_apps=exporter.max_apps, forget_after=exporter.forget_after)
+        self._self_metrics.set_interval(exporter.self_metrics_interval)
+        self._views.configure(page)
+
+    async def _prepare_port(self, new: Config) -> Change:
+        """Open the scrape port that a configuration has, if it is another."""
+        before, old = self._port, self._config.exporter.scrape_expose_endpoint
+        wanted = new.exporter.scrape_expose_endpoint
+        if wanted == old:
+            return Change(lambda: None)
+        port = self._make_port()
+        address = await port.open(
+            wanted,
+            self._inherited.tcp("scrape", wanted),
+            beside=before if wanted.port == old.port else None,
+        )
+
+        def commit() -> None:
+            self._port = port
+            logger.info("now serves %s://%s/metrics", self._scheme, address)
+
+        return Change(commit, partial(port.close, 0), before.close)
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._finishing.add(task)
+        task.add_done_callback(self._finishing.discard)
 
     async def stop(self, grace_seconds: float = _GRACE_SECONDS) -> None:
         """Take nothing new, finish what is under way, close. Idempotent.
@@ -234,9 +325,16 @@ class Proxy:
             grace_seconds: For how long what is under way may go on; 0: it is cut off.
         """
         self._ready = False
+        await self._reloader.close()
         for source in self._sources:
             source.pause()
         await asyncio.gather(*(source.stop(grace_seconds) for source in self._sources))
+        if self._finishing:
+            # They have been under way for longer.
+            _, late = await asyncio.wait(self._finishing, timeout=grace_seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
         self._expiry.stop()
         for listener in (self._scrape_tls, self._receiver_tls):
             listener.close()
@@ -254,3 +352,13 @@ def _check(config: Config) -> PayloadCheck | None:
     exporter = config.exporter
     rejects = exporter.exposition == "merged" and exporter.invalid_metrics == "reject"
     return unreadable_line if rejects else None
+
+
+def _page_settings(config: Config) -> PageSettings:
+    exporter = config.exporter
+    return PageSettings(
+        rules=rules_for(config) if exporter.exposition == "merged" else None,
+        expose=exporter.invalid_metrics == "expose",
+        scrape_timeout=exporter.scrape_timeout,
+        self_metrics=exporter.self_metrics,
+    )

@@ -1,9 +1,11 @@
 """The HTTP server of one address."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
+from collections.abc import Iterator
 
 from aiohttp import web
 
@@ -17,6 +19,19 @@ _AT_ONCE_SECONDS = 0.001
 # usual scrape interval, so that a scrape finds its connection open.
 _KEEPALIVE_SECONDS = 130
 _BACKLOG = 1024
+
+
+@contextlib.contextmanager
+def sharing(port: "ScrapePort | None") -> Iterator[None]:
+    """Let others of this process have the same port for as long as it takes to bind it."""
+    if port is None:
+        yield
+        return
+    port.share(on=True)
+    try:
+        yield
+    finally:
+        port.share(on=False)
 
 
 class ScrapePort:
@@ -43,12 +58,20 @@ class ScrapePort:
             shutdown_timeout=grace_seconds,
         )
 
-    async def open(self, wanted: Address, passed: socket.socket | None = None) -> str:
+    async def open(
+        self,
+        wanted: Address,
+        passed: socket.socket | None = None,
+        *,
+        beside: "ScrapePort | None" = None,
+    ) -> str:
         """Listen, and return the address; it has the port that was given where any was asked for.
 
         Args:
             wanted: Where to listen.
             passed: A socket that listens already, in place of that; ours from now on.
+            beside: A port of ours that may have the same number on an address that overlaps: it
+                goes on listening.
 
         Raises:
             StartError: The address can't be had; nothing is left open.
@@ -56,8 +79,10 @@ class ScrapePort:
         runner = self._runner
         assert runner is not None
         await runner.setup()
+        site = _Site(runner, passed or wanted, self._tls, shared=beside is not None)
         try:
-            await _Site(runner, passed or wanted, self._tls).start()
+            with sharing(beside):
+                await site.start()
         except OSError as error:
             await self.close(0)
             # The loop's own words name the address once more.
@@ -66,8 +91,21 @@ class ScrapePort:
             raise StartError(
                 f"exporter.scrape_expose_endpoint: can't listen on {wanted}: {why}"
             ) from error
+        self.share(on=False)
         host, port = runner.addresses[0][:2]
         return str(Address(host, port))
+
+    def share(self, *, on: bool) -> None:
+        """Let others of this process have the same port, on an address that overlaps, or not.
+
+        See SO_REUSEPORT in socket(7).
+        """
+        sites = set() if self._runner is None else self._runner.sites
+        for site in sites:
+            # aiohttp has no other way to the sockets.
+            for each in getattr(site._server, "sockets", ()):  # noqa: SLF001
+                with socket.socket(fileno=os.dup(each.fileno())) as ours:
+                    ours.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, on)
 
     async def close(self, grace_seconds: float) -> None:
         """Listen no more, and end the connections. Idempotent.
@@ -94,11 +132,17 @@ class _Site(web.BaseSite):
     """A listening address or socket, as the library's sites are, with TLS where it is wanted."""
 
     def __init__(
-        self, runner: web.BaseRunner, place: Address | socket.socket, tls: TlsListener | None
+        self,
+        runner: web.BaseRunner,
+        place: Address | socket.socket,
+        tls: TlsListener | None,
+        *,
+        shared: bool,
     ) -> None:
         super().__init__(runner, backlog=_BACKLOG)
         self._place = place
         self._tls = tls
+        self._shared = shared
 
     @property
     def name(self) -> str:
@@ -114,6 +158,8 @@ class _Site(web.BaseSite):
             factory = self._tls.wrap(factory)
         place, listen = self._place, asyncio.get_running_loop().create_server
         if isinstance(place, Address):
-            self._server = await listen(factory, place.host, place.port, backlog=_BACKLOG)
+            self._server = await listen(
+                factory, place.host, place.port, backlog=_BACKLOG, reuse_port=self._shared
+            )
         else:
             self._server = await listen(factory, sock=place, backlog=_BACKLOG)

@@ -1,10 +1,20 @@
 """What the operator asks of the process by signals."""
 
 import asyncio
+import logging
 import signal
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+logger = logging.getLogger(__name__)
 
 # Who signals a process group may reach us twice: directly, and through a parent that passes it on.
 _SAME_SIGNAL_SECONDS = 0.05
+
+
+def on_hangup(call: Callable[[], None]) -> None:
+    """Have a function called at each SIGHUP."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, call)
 
 
 class StopSignals:
@@ -26,6 +36,12 @@ class StopSignals:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, lambda: self.note(loop.time()))
 
+    def end(self) -> None:
+        """Stop, without hurry, however often this is called."""
+        if not self.once.is_set():
+            self._first = asyncio.get_running_loop().time()
+            self.once.set()
+
     def note(self, now: float) -> None:
         """Take note of a signal at that moment."""
         if not self.once.is_set():
@@ -33,3 +49,24 @@ class StopSignals:
             self.once.set()
         elif now - self._first > _SAME_SIGNAL_SECONDS:
             self.again.set()
+
+
+async def stop_in_order(
+    stop: Callable[..., Coroutine[Any, Any, None]], hurry: asyncio.Event
+) -> None:
+    """Stop in order, or at once as soon as ``hurry`` is set.
+
+    Args:
+        stop: Stops; may be cancelled and called again, with 0: without patience.
+        hurry: Nothing is waited for any more.
+    """
+    stopping = asyncio.ensure_future(stop())
+    hurried = asyncio.ensure_future(hurry.wait())
+    await asyncio.wait({stopping, hurried}, return_when=asyncio.FIRST_COMPLETED)
+    hurried.cancel()
+    if not stopping.done():
+        logger.warning("a second signal: ending at once, what is under way is cut off")
+        stopping.cancel()
+        await asyncio.wait({stopping})
+        stopping = asyncio.ensure_future(stop(0))
+    await stopping

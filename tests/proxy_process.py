@@ -126,6 +126,10 @@ class ProxyProcess:
         self._log_file = directory / "log"
         self._command = command or (sys.executable, "-m", "exporter_proxy")
         self._process: subprocess.Popen[bytes] | None = None
+        self.write_config(**sections)
+
+    def write_config(self, **sections: Mapping[str, object]) -> None:
+        """Write the configuration, with the addresses as they are now."""
         own: dict[str, Any] = {
             "exporter": {"scrape_expose_endpoint": f"127.0.0.1:{self.http_port}"},
             "receiver": {

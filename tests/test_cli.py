@@ -7,6 +7,7 @@ import sys
 import types
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -178,7 +179,7 @@ class TestServe:
         """On uvloop, until it returns."""
         ran: list[tuple[Config, str]] = []
 
-        async def run(config: Config) -> None:
+        async def run(config: Config, *_: Any) -> None:
             import asyncio  # noqa: PLC0415 - the test's own look at the loop
 
             ran.append((config, type(asyncio.get_running_loop()).__module__))
@@ -195,7 +196,7 @@ class TestServe:
     def test_logs_which_configuration_it_is(self, install, write, capsys):
         """And what is hardly meant by it, as the options say."""
 
-        async def run(_config: Config) -> None:
+        async def run(_config: Config, *_: Any) -> None:
             logging.getLogger("exporter_proxy.proxy").debug("running")
 
         install(run)
@@ -217,7 +218,7 @@ class TestServe:
     def test_logs_json(self, install, capsys):
         """One object a line."""
 
-        async def run(_config: Config) -> None:
+        async def run(_config: Config, *_: Any) -> None:
             pass
 
         install(run)
@@ -243,7 +244,7 @@ class TestServe:
     def test_error_is_its_lines_and_its_exit_code(self, error, code, said, install, capsys):
         """Without a traceback."""
 
-        async def run(_config: Config) -> None:
+        async def run(_config: Config, *_: Any) -> None:
             raise error
 
         install(run)
@@ -262,7 +263,7 @@ class TestServe:
     def test_error_in_json(self, error, lines, install, capsys):
         """Where the log is JSON, a failed start is, too."""
 
-        async def run(_config: Config) -> None:
+        async def run(_config: Config, *_: Any) -> None:
             raise error
 
         install(run)
@@ -289,7 +290,7 @@ class TestServe:
         """Before anything runs."""
         ran: list[Config] = []
 
-        async def run(config: Config) -> None:
+        async def run(config: Config, *_: Any) -> None:
             ran.append(config)
 
         install(run)

@@ -73,6 +73,7 @@ class ExporterConfig:
         self_metrics_interval: Seconds for which a rendering of them is served.
         web_config_file: Certificates, users and headers of the scrape port, in the format of the
             exporter-toolkit; empty: it speaks plain HTTP with anyone.
+        enable_lifecycle: Whether POST on ``/-/reload`` and ``/-/quit`` is obeyed.
     """
 
     worker_threads: Annotated[int, Integer(0, 1024)] = 0
@@ -97,6 +98,7 @@ class ExporterConfig:
     self_metrics: Annotated[bool, Boolean()] = True
     self_metrics_interval: Annotated[float, Duration(0, '5 or "1m"')] = 5.0
     web_config_file: Annotated[str, OptionalPath()] = ""
+    enable_lifecycle: Annotated[bool, Boolean()] = False
 
 
 @dataclass(frozen=True, slots=True)

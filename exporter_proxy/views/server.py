@@ -17,11 +17,13 @@ from exporter_proxy.memory import Trimmer, find_trim
 from exporter_proxy.repeats import Streak
 from exporter_proxy.self_metrics import ScrapeStats, SelfMetrics
 from exporter_proxy.table import Table
+from exporter_proxy.views import lifecycle
 from exporter_proxy.views.app import PATH as APP_PATH
 from exporter_proxy.views.app import AppView
 from exporter_proxy.views.apps import AppsView
 from exporter_proxy.views.guard import Guard
 from exporter_proxy.views.home import HealthView, HomeView
+from exporter_proxy.views.lifecycle import Lifecycle, LifecycleView
 from exporter_proxy.views.lint import LintView
 from exporter_proxy.views.lint import wrong_method as lint_wrong_method
 from exporter_proxy.views.metrics import MetricsView, turned_off
@@ -58,6 +60,7 @@ class Backing:
         ready: Whether the proxy takes metrics.
         workers: Threads for what would hold the event loop.
         wall_ns: The clock for the current time on ``/apps``, in nanoseconds since the epoch.
+        lifecycle: What can be asked of the process; None: nothing.
     """
 
     table: Table
@@ -65,6 +68,7 @@ class Backing:
     ready: Callable[[], bool]
     workers: Workers
     wall_ns: Callable[[], int] = time.time_ns
+    lifecycle: Lifecycle | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +221,11 @@ class Views:
             needs: Needs = "nothing" if path in PROBES else "scrape"
             app.router.add_get(path, guarded(self._follow(path), needs))
             app.router.add_route("*", path, guarded(_wrong_method))
+        if self._backing.lifecycle is not None:
+            for path, handler in LifecycleView(self._backing.lifecycle).handlers.items():
+                for method in lifecycle.METHODS:
+                    app.router.add_route(method, path, guarded(handler, "admin"))
+                app.router.add_route("*", path, guarded(lifecycle.wrong_method))
         app.router.add_post("/lint", guarded(self._follow("/lint", "POST")))
         app.router.add_route("*", "/lint", guarded(lint_wrong_method))
         # Not a mere dot, which leaves out paths with a line break (%0A).
