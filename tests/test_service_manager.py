@@ -5,6 +5,7 @@ import signal
 import socket
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -67,6 +68,27 @@ def test_process_that_hangs_tells_nothing(manager: Manager, proxy: StartProxy):
     manager.socket.settimeout(20)
     running.process.send_signal(signal.SIGCONT)
     until(lambda: manager.told()[0] == "WATCHDOG=1", "the next beat")
+
+
+def test_tells_of_a_reload(manager: Manager, proxy: StartProxy):
+    """When it begins, on the clock that Type=notify-reload wants, and when it has ended."""
+    running = proxy(command=under(manager))
+    before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+    running.process.send_signal(signal.SIGHUP)
+    told = until(lambda: reloading(manager), "the reload")
+    assert before <= int(told) <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+    until(lambda: manager.told()[0] == "READY=1", "its end")
+    # One that fails has an end, too.
+    running.config_file.write_text("[exporter]\nmax_apps = 0\n")
+    running.process.send_signal(signal.SIGHUP)
+    until(lambda: reloading(manager), "the reload")
+    until(lambda: manager.told()[0] == "READY=1", "its end")
+
+
+def reloading(manager: Manager) -> str:
+    """Return the moment at which a reload began; nothing if something else is told next."""
+    first, *others = manager.told()
+    return others[0].removeprefix("MONOTONIC_USEC=") if first == "RELOADING=1" else ""
 
 
 def stopped(running: ProxyProcess) -> bool:

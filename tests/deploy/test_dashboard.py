@@ -1,9 +1,10 @@
 """The Grafana dashboard: its expressions, by a Prometheus that scrapes a proxy."""
 
 import json
+import re
 from typing import Any
 
-from tests.deploy.files import DEPLOY, documented_metrics, metric_names
+from tests.deploy.files import DEPLOY, alert_rules, documented_metrics, metric_names
 from tests.proxy_process import until
 
 DASHBOARD: dict[str, Any] = json.loads(
@@ -52,6 +53,15 @@ def test_every_expression_has_an_answer(proxy, prometheus, tmp_path):
         assert query(f"vector(1) or ({expression})"), expression
         if not any(part in expression for part in MAY_BE_EMPTY):
             assert query(expression), expression
+
+
+def test_held_back_counts_what_the_alert_counts():
+    """The same reasons."""
+    (rule,) = [rule for rule in alert_rules() if rule["alert"] == "ExporterProxyAppQuarantined"]
+    (reasons,) = re.findall(r'reason=~"[^"]+"', rule["expr"])
+    (panel,) = [panel for panel in PANELS if panel["title"] == "Held back"]
+
+    assert reasons in panel["targets"][0]["expr"]
 
 
 def test_variables():

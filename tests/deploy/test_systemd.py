@@ -115,7 +115,7 @@ def test_system_calls_are_allowed(tool, proxy, http_server, tmp_path: Path):
     strace = [tool("strace"), "-f", "-qq", "-o", str(trace), "-e", "signal=none"]
     running = proxy(
         command=[*strace, sys.executable, "-m", "exporter_proxy"],
-        exporter={"state_file": str(tmp_path / "state.db")},
+        exporter={"state_file": str(tmp_path / "state.db"), "enable_lifecycle": True},
         poll_external={
             "poll_other_scrape_endpoints": True,
             "other_scrape_endpoints": [f"http://localhost:{port}/metrics"],
@@ -127,6 +127,7 @@ def test_system_calls_are_allowed(tool, proxy, http_server, tmp_path: Path):
     until(lambda: "polled 1\n" in running.metrics(), "the poll")
     running.get("/metrics", {"Accept-Encoding": "zstd"})
     running.get("/apps")
+    assert running.get("/-/reload", method="POST").status == 200
     # The tracer passes no signal on.
     (child,) = re.findall(
         r"\d+",
