@@ -219,7 +219,7 @@ class Proxy:
     def _other_collectors(self) -> Iterator[Collector]:
         """Yield what tells of parts that have metrics of their own."""
         listeners = {"scrape": self._scrape_tls, "receiver": self._receiver_tls}
-        yield AccessCollector(self.access.stats, listeners)
+        yield AccessCollector(self.access.stats, listeners, self.access.refresh)
         yield ReloadCollector(lambda: self._reloader.status)
         if self._keeper is not None:
             yield self._keeper.collector

@@ -256,6 +256,14 @@ class Access:
             raise RefusedError(wrong)
         return user
 
+    def refresh(self) -> None:
+        """Read what has changed of all files, which otherwise waits until it is needed."""
+        self._refresh()
+        self._state.tokens.refresh()
+        for contexts in (self.scrape_tls(), self.receiver_tls()):
+            if contexts is not None:
+                contexts.current()
+
     def _refresh(self) -> None:
         web = self._state.web
         if web is not None:

@@ -1,6 +1,6 @@
 """What the self-metrics say of access."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
@@ -16,9 +16,16 @@ class AccessCollector(Collector):
     Args:
         stats: Of HTTP requests and files.
         listeners: Those that may speak TLS, by name.
+        refresh: Looks whether files have changed, so that what is said of them is true.
     """
 
-    def __init__(self, stats: AccessStats, listeners: Mapping[str, TlsListener]) -> None:
+    def __init__(
+        self,
+        stats: AccessStats,
+        listeners: Mapping[str, TlsListener],
+        refresh: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._refresh = refresh
         self._stats = stats
         self._listeners = listeners
 
@@ -28,6 +35,7 @@ class AccessCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Return the metric families as they are now."""
+        self._refresh()
         refused = CounterMetricFamily(
             "exporter_proxy_http_requests_refused",
             "HTTP requests whose sender may not do what they ask for, by reason.",

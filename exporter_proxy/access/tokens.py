@@ -58,11 +58,13 @@ class Tokens:
 
     def find(self, token: str) -> frozenset[int]:
         """Return the places of the entries that ``token`` belongs to."""
-        if self._watch.changed():
-            self._read_again()
+        self.refresh()
         return self._entries.get(self._digest(token), frozenset())
 
-    def _read_again(self) -> None:
+    def refresh(self) -> None:
+        """Read files again if they have changed; they are looked at once a second at most."""
+        if not self._watch.changed():
+            return
         problems = self._read_files()
         for problem in problems:
             logger.error("%s: the token read before stays", problem)
