@@ -132,6 +132,8 @@ def guarded(handler: Handler, needs: Needs = "scrape") -> Handler:
             _abort_if_begun(request)
             return text("error: internal error, see the log of exporter-proxy", status=500)
 
+    # For the test that no route is left out.
+    handle.needs = needs  # type: ignore[attr-defined]  # a function may have attributes
     return handle
 
 
