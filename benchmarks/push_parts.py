@@ -25,6 +25,7 @@ from exporter_proxy.payload.message import Message, MessageReader
 from exporter_proxy.sources.admission import Admission
 from exporter_proxy.sources.receiver import Descriptors, Receiver, Shared, Unfinished
 from exporter_proxy.sources.receiver.connection import Connection
+from exporter_proxy.sources.receiver.receiver import ReceiverSettings
 from exporter_proxy.table import Table
 
 _SECONDS = 0.02
@@ -74,10 +75,9 @@ async def _connection_items(document: bytes) -> dict[str, float]:
         receiver = Receiver(
             path,
             lambda: _listen(path),
-            config=ReceiverConfig(format="auto"),
+            settings=ReceiverSettings(ReceiverConfig(format="auto")),
             admission=Admission(Table()),
             shared=Shared(Unfinished(_LIMIT), Descriptors(20_000)),
-            concurrent_requests=2048,
         )
         await receiver.start()
         transport = cast("asyncio.Transport", _Transport())
