@@ -17,6 +17,7 @@ from exporter_proxy.app_terms import terms_for
 from exporter_proxy.changes import Change, prepare_all
 from exporter_proxy.config import POLL_SOURCE, Config
 from exporter_proxy.expiry import Expiry
+from exporter_proxy.health import Health
 from exporter_proxy.inherited import InheritedSockets
 from exporter_proxy.interpreter import tame_interpreter
 from exporter_proxy.notify import Heartbeat, Notifier
@@ -202,6 +203,11 @@ class Proxy:
                 targets = len(self._polling.targets)
                 yield f"{source.name} ({targets} target{'' if targets == 1 else 's'})"
 
+    def _takes_metrics(self) -> bool:
+        """Whether every receiver listens and none is about to stop."""
+        receivers = self._receivers.sources
+        return self._ready and all(receiver.stats.listening for receiver in receivers)
+
     @property
     def _scheme(self) -> str:
         return "http" if self.access.scrape_tls() is None else "https"
@@ -240,12 +246,20 @@ class Proxy:
         backing = Backing(
             table=self.table,
             self_metrics=self._self_metrics,
-            ready=lambda: self._ready,
+            ready=self._takes_metrics,
             workers=self._workers,
             lifecycle=Lifecycle(
                 is_enabled=lambda: self._config.exporter.enable_lifecycle,
                 reload=self._reloader.reload,
                 end=end,
+            ),
+            health=Health(
+                table=self.table,
+                sources=self._sources,
+                targets=lambda: self._polling.targets,
+                scrapes=self._self_metrics.scrapes,
+                reloads=lambda: self._reloader.status,
+                ready=self._takes_metrics,
             ),
         )
         return Views(backing, _page_settings(self._config))

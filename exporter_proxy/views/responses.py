@@ -45,7 +45,12 @@ def html_headers() -> dict[str, str]:
 
 
 async def send(
-    request: web.Request, headers: Mapping[str, str], chunks: Iterable[bytes], size: int
+    request: web.Request,
+    headers: Mapping[str, str],
+    chunks: Iterable[bytes],
+    size: int,
+    *,
+    status: int = 200,
 ) -> web.StreamResponse:
     """Send chunks as they are made, none before the reader took the one before.
 
@@ -54,8 +59,9 @@ async def send(
         headers: All headers but ``Content-Length``.
         chunks: The body; made one at a time.
         size: Its bytes, all chunks together.
+        status: Of the response.
     """
-    response = web.StreamResponse(headers=headers)
+    response = web.StreamResponse(status=status, headers=headers)
     response.content_length = size
     try:
         await response.prepare(request)

@@ -13,6 +13,7 @@ from exporter_proxy.access import Access
 from exporter_proxy.catalog import Catalog
 from exporter_proxy.errors import quote
 from exporter_proxy.exposition.rules import Rules
+from exporter_proxy.health import Health
 from exporter_proxy.memory import Trimmer, find_trim
 from exporter_proxy.repeats import Streak
 from exporter_proxy.self_metrics import ScrapeStats, SelfMetrics
@@ -22,6 +23,7 @@ from exporter_proxy.views.app import PATH as APP_PATH
 from exporter_proxy.views.app import AppView
 from exporter_proxy.views.apps import AppsView
 from exporter_proxy.views.guard import Guard
+from exporter_proxy.views.health import HealthDocument
 from exporter_proxy.views.home import HealthView, HomeView
 from exporter_proxy.views.lifecycle import Lifecycle, LifecycleView
 from exporter_proxy.views.lint import LintView
@@ -41,6 +43,7 @@ PAGES = {
     "/metrics": "the metrics of all apps, as Prometheus scrapes them",
     "/metrics/self": "the proxy's own metrics alone",
     "/apps": "which app was updated when, and by whom",
+    "/health": "how the proxy and each of its sources is",
     "/-/healthy": "whether the page can be made",
     "/-/ready": "whether metrics are taken",
 }
@@ -61,6 +64,7 @@ class Backing:
         workers: Threads for what would hold the event loop.
         wall_ns: The clock for the current time on ``/apps``, in nanoseconds since the epoch.
         lifecycle: What can be asked of the process; None: nothing.
+        health: How the proxy is; None: nobody tells.
     """
 
     table: Table
@@ -69,6 +73,7 @@ class Backing:
     workers: Workers
     wall_ns: Callable[[], int] = time.time_ns
     lifecycle: Lifecycle | None = None
+    health: Health | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,10 +152,12 @@ class Shown:
         """How much is shown, in one line."""
         apps = len(self._table)
         text = f"{apps} app{'' if apps == 1 else 's'}"
-        if self.rules is None:
-            return text
-        samples = sum(reading.samples for reading in self._catalog.readings.values())
-        return f"{text}, {samples} samples"
+        return text if self.samples is None else f"{text}, {self.samples} samples"
+
+    @property
+    def samples(self) -> int | None:
+        """How many all apps had when they were last read; None: payloads are not read."""
+        return None if self.rules is None else self._catalog.samples
 
     def configure(self, settings: PageSettings) -> None:
         """Show it another way, in the same mode."""
@@ -184,6 +191,9 @@ class Views:
             "/-/healthy": health.healthy,
             "/-/ready": health.ready,
         }
+        if backing.health is not None:
+            document = HealthDocument(backing.health, lambda: self._shown.samples)
+            self._handlers["/health"] = document.handle
         self._house: asyncio.Task[None] | None = None
 
     def configure(self, settings: PageSettings) -> None:

@@ -1,6 +1,7 @@
 """Reloads of a proxy that works: by signal and over HTTP."""
 
 import http.client
+import json
 import signal
 import socket
 import threading
@@ -354,3 +355,37 @@ def test_signal_while_it_stops(proxy: StartProxy):
         running.process.send_signal(signal.SIGHUP)
         busy.sendall(b'"}')
     assert running.wait() == 0
+
+
+def test_health(proxy: StartProxy):
+    """What /health tells of a proxy that works, and of one whose reload failed."""
+    port = free_port()
+    running = proxy(
+        exporter=ON,
+        poll_external={
+            "poll_other_scrape_endpoints": True,
+            "other_scrape_endpoints": [f"http://127.0.0.1:{port}/"],
+        },
+    )
+    assert running.push_tcp(b'{"a":"x 1"}') == ""
+    assert running.push_tcp(b"nonsense").startswith("error: ")
+
+    def health() -> Any:
+        answer = running.get("/health")
+        assert answer.status == 200
+        return json.loads(answer.body)
+
+    shown = until(lambda: (h := health())["targets"][0]["polls"] and h, "a poll")
+    tcp, unix, poll = shown["sources"]
+    assert (tcp["kind"], tcp["up"], tcp["updates"]) == ("receiver", True, 1)
+    assert tcp["last_success"] <= tcp["last_error"]["time"] <= shown["current_time"]
+    assert tcp["rejected_messages"] == {"malformed_json": 1}
+    assert (unix["name"], unix["last_success"]) == (str(running.unix_socket), None)
+    assert (poll["kind"], poll["updates"]) == ("poll", 0)
+    assert poll["last_error"] == shown["targets"][0]["last_error"] is not None
+    assert shown["configuration"]["path"] == str(running.config_file)
+    assert shown["complaints"] == ["1 of 1 polled targets can't be polled"]
+    running.config_file.write_text("[nonsense]\n")
+    assert reload(running).status == 500
+    assert health()["complaints"][-1] == "the configuration could not be reloaded"
+    assert health()["configuration"]["problems"][0].startswith(f"{running.config_file}: nonsense")

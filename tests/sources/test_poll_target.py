@@ -35,7 +35,12 @@ def test_success_enters_the_table(clock: ManualClock):
     assert row is not None
     assert (row.payload, row.source) == ((b"a 1\n",), SOURCE)
     assert row.expires_at == clock.now + 30.0
-    assert target.status == TargetStatus(SOURCE, "app", up=True, duration_seconds=0.25, polls=1)
+    when = target.status.last_success_ns
+    assert when is not None
+    assert abs(when - row.updated_ns) < 60e9
+    assert target.status == TargetStatus(
+        SOURCE, "app", up=True, duration_seconds=0.25, polls=1, last_success_ns=when
+    )
 
 
 def test_failure_keeps_the_last_good_metrics(clock: ManualClock):

@@ -1,6 +1,7 @@
 """A scrape port on a free port of the loopback address, with clocks that the test moves."""
 
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,8 +10,10 @@ from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import BaseRunner
 
 from exporter_proxy.exposition.rules import Rules
-from exporter_proxy.self_metrics import SelfMetrics
-from exporter_proxy.sources.base import SourceStats
+from exporter_proxy.health import Health
+from exporter_proxy.reload import ReloadStatus
+from exporter_proxy.self_metrics import ScrapeStats, SelfMetrics
+from exporter_proxy.sources.base import SourceStats, TargetStatus
 from exporter_proxy.table import Table
 from exporter_proxy.views.server import Backing, PageSettings, Views
 from exporter_proxy.workers import Workers
@@ -73,6 +76,9 @@ class Port:
             if self_metrics
             else None
         )
+        self.scrapes = ScrapeStats() if self.self_metrics is None else self.self_metrics.scrapes
+        self.targets: list[TargetStatus] = []
+        self.reloads = ReloadStatus(Path("/etc/x.toml"), 1.5, 1.5)
         self.workers = Workers()
         self.is_ready = True
         self.views: Views
@@ -87,6 +93,17 @@ class Port:
                 ready=lambda: self.is_ready,
                 workers=self.workers,
                 wall_ns=self.wall_ns,
+                health=Health(
+                    table=self.table,
+                    sources=[self.source],
+                    targets=lambda: self.targets,
+                    scrapes=self.scrapes,
+                    reloads=lambda: self.reloads,
+                    ready=lambda: self.is_ready,
+                    wall_ns=self.wall_ns,
+                    monotonic=self.monotonic,
+                    started=90.0,
+                ),
             ),
             PageSettings(rules=self.rules, scrape_timeout=self.scrape_timeout),
         )

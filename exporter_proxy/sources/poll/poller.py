@@ -45,7 +45,7 @@ class Poller:
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self.stats = SourceStats(listens=False)
+        self.stats = SourceStats(listens=False, kind="poll")
         self._table = table
         self._admission = admission
         self._monotonic = monotonic
@@ -70,6 +70,7 @@ class Poller:
     async def start(self) -> None:
         """Begin to poll; the first polls are under way soon after, none is waited for."""
         self._client = PollClient()
+        self.stats.listening = True
         _prepare(self._client, [target.endpoint for target in self._targets])
         self._begin(self._targets)
 
@@ -120,6 +121,7 @@ class Poller:
     def pause(self) -> None:
         """Begin no more polls; those under way go on."""
         self._pausing = True
+        self.stats.listening = False
         for task in self._waiting:
             task.cancel()
 
@@ -158,11 +160,14 @@ class Poller:
             target.succeed(payload, started)
         except PollError as exc:
             target.fail(exc, started)
+            self.stats.last_error = target.status.last_failure
         except Exception as exc:  # noqa: BLE001, a bug costs this poll, not the polling
             error = PollError(f"internal error: {type(exc).__name__}", reason="other")
             target.fail(error, started, bug=exc)
+            self.stats.last_error = target.status.last_failure
         else:
             self.stats.updates += 1
+            self.stats.last_success_ns = target.status.last_success_ns
 
 
 def _prepare(client: PollClient, endpoints: Iterable[EndpointConfig]) -> None:

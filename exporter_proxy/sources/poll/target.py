@@ -9,7 +9,7 @@ from exporter_proxy.errors import PayloadError, PollError, PollReason, RejectRea
 from exporter_proxy.payload.message import Push
 from exporter_proxy.repeats import Streak
 from exporter_proxy.sources.admission import FOR_EVER, Admission, Life
-from exporter_proxy.sources.base import TargetStatus
+from exporter_proxy.sources.base import Failure, TargetStatus
 from exporter_proxy.sources.poll.request import ScrapeRequest
 from exporter_proxy.table import Payload, Table
 
@@ -105,6 +105,7 @@ class Target:
         self._ended(started, up=True)
         self._streak.worked()
         self.status.last_error = None
+        self.status.last_success_ns = time.time_ns()
         # It may also be one of a target before this one, or of an earlier run.
         self._table.set_problem(endpoint.name, None, source=endpoint.source)
 
@@ -120,6 +121,7 @@ class Target:
         self._ended(started, up=False)
         self.status.failures[error.reason] += 1
         self.status.last_error = str(error)
+        self.status.last_failure = Failure(str(error), time.time_ns())
         self._streak.failed(
             f"reason={error.reason}: {error}",
             level=logging.WARNING if bug is None else logging.ERROR,

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -149,11 +150,6 @@ class Receiver:
         """The socket that is listened on, once it is started."""
         return self.places.listener
 
-    @property
-    def listening(self) -> bool:
-        """Whether peers can connect."""
-        return self._sweeper is not None and not self._stopping
-
     async def start(self) -> None:
         """Listen.
 
@@ -176,10 +172,12 @@ class Receiver:
         self.places = Places(listener, factory, stats=self.stats, limits=self._limits)
         await self.places.open()
         self._sweeper = self._loop.call_later(self._sweep_seconds, self._sweep)
+        self.stats.listening = True
 
     def pause(self) -> None:
         """Begin to stop; peers that wait in the backlog are still taken, see :meth:`stop`."""
         self._stopping = True
+        self.stats.listening = False
         if self._sweeper is not None:
             self.places.pause()
 
@@ -269,16 +267,19 @@ class Receiver:
         if steps is not None:
             return self._counted(steps)
         self.stats.updates += len(message)
+        self.stats.last_success_ns = time.time_ns()
         return None
 
     def _counted(self, steps: Iterator[int]) -> Iterator[None]:
         for applied in steps:
             self.stats.updates += applied
+            self.stats.last_success_ns = time.time_ns()
             yield
 
     def count(self, error: PayloadError, connection: Connection) -> None:
         """Count a refused message."""
         self.stats.rejected[error.reason] += 1
+        self.stats.fail(str(error))
         self._refusals.note(error, connection.peer)
 
     def opened(self, connection: Connection) -> None:

@@ -329,7 +329,7 @@ def test_shared_table() -> None:
     section = ReceiverConfig(receiver_unix_socket="/some/where.sock")
     group = Receivers(Config(receiver=section), Admission(Table()))
     assert [each.name for each in group.sources] == ["127.0.0.1:6554", "/some/where.sock"]
-    assert not any(each.listening for each in group.sources)
+    assert not any(each.stats.listening for each in group.sources)
 
 
 async def test_inherited_sockets_are_found_again(bench: Bench):
