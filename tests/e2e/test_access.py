@@ -6,7 +6,10 @@ import re
 import socket
 import ssl
 import subprocess
+import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -288,6 +291,76 @@ def test_tls_hello_on_a_plain_port(quiet, tool):
         check=False,
     )
     assert "a TLS hello came, but this port does not speak TLS" in running.log_text()
+
+
+def test_access_by_a_reload(quiet, curl, tmp_path):
+    """What was open is closed, for connections that were open before too; and opened again."""
+    running = quiet(exporter={"enable_lifecycle": True})
+    url = f"http://127.0.0.1:{running.http_port}"
+    bearer = ("-H", f"Authorization: Bearer {TOKEN}")
+
+    def reload(*arguments: object) -> tuple[int, str]:
+        return curl("-X", "POST", *arguments, f"{url}/-/reload")
+
+    with socket.socket(socket.AF_UNIX) as held:
+        held.settimeout(DEADLINE_SECONDS)
+        held.connect(str(running.unix_socket))
+        held.sendall(b'{"before":"x 1"}')
+        until(lambda: "x 1\n" in running.metrics(), "the push")
+        running.write_config(
+            exporter={"enable_lifecycle": True},
+            access=[
+                {"bearer_token": TOKEN, "rights": ["scrape", "admin"]},
+                {"bearer_token": PUSH_TOKEN, "rights": ["push"]},
+                {"peer_uid": os.geteuid() + 1, "rights": ["push"]},
+            ],
+        )
+        assert reload()[0] == 200
+        assert curl(f"{url}/metrics")[0] == 401
+        held.sendall(b'{"after":"x 2"}')
+        assert held.recv(1000).startswith(b"error: uid ")
+    assert curl(*bearer, f"{url}/metrics")[0] == 200
+
+    # Steering needs the right; a bad file changes nothing.
+    assert reload()[0] == 401
+    assert reload("-H", f"Authorization: Bearer {PUSH_TOKEN}")[0] == 403
+    broken = web_file(tmp_path, MISTAKE.format(secret=PASSWORD, type="Any"))
+    running.write_config(exporter={"enable_lifecycle": True, "web_config_file": broken})
+    status, said = reload(*bearer)
+    assert status == 500
+    assert "basic_auth_users.alice" in said
+    assert PASSWORD not in said
+    assert curl(f"{url}/metrics")[0] == 401
+
+    running.write_config(exporter={"enable_lifecycle": True})
+    assert reload(*bearer)[0] == 200
+    assert curl(f"{url}/metrics")[0] == 200
+
+
+def test_a_flood_of_wrong_passwords(quiet, authority, tmp_path):
+    """Whoever was let in before is answered at once, whatever the others try."""
+    dear = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(12)).decode()
+    file = web_file(tmp_path, f"basic_auth_users:\n  alice: {dear}\n")
+    running = quiet(exporter={"web_config_file": file})
+    good = {"Authorization": "Basic " + b64encode(f"alice:{PASSWORD}".encode()).decode()}
+    assert running.get("/metrics", good).status == 200
+    statuses: list[int] = []
+
+    def guess(number: int) -> None:
+        wrong = b64encode(f"alice:{WRONG}{number}".encode()).decode()
+        statuses.append(running.get("/metrics", {"Authorization": f"Basic {wrong}"}).status)
+
+    with ThreadPoolExecutor(20) as pool:
+        guesses = [pool.submit(guess, number) for number in range(60)]
+        slowest = 0.0
+        while not all(each.done() for each in guesses):
+            began = time.monotonic()
+            assert running.get("/metrics", good).status == 200
+            slowest = max(slowest, time.monotonic() - began)
+
+    # Of one peer, four wait for their turn; a check takes a quarter of a second.
+    assert set(statuses) == {401, 503}
+    assert slowest < 3.0
 
 
 MISTAKE = "basic_auth_users:\n  alice: {secret}\ntls_server_config:\n  client_auth_type: {type}\n"
