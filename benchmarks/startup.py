@@ -17,7 +17,7 @@ from servers import HERE, ROOT, Bench, Server
 AIM_SECONDS = 0.4
 AIM_BYTES = 60e6
 _SETTLE_SECONDS = 1.0
-_IMPORTS = "import exporter_proxy.cli, uvloop, exporter_proxy.proxy"
+_IMPORTS = "import exporter_proxy.cli, uvloop, exporter_proxy.running"
 # In the order in which the proxy's modules ask for them.
 _PACKAGES = (
     "asyncio",
@@ -28,7 +28,7 @@ _PACKAGES = (
     "re2",
     "isal.isal_zlib",
     "exporter_proxy.cli",
-    "exporter_proxy.proxy",
+    "exporter_proxy.running",
 )
 _IMPORT_LINE = re.compile(r"import time: +(?P<own>\d+) \| +\d+ \| (?P<indent> *)(?P<name>[\w.]+)")
 _SIZES_SCRIPT = """

@@ -134,8 +134,8 @@ def serve(options: argparse.Namespace) -> int:
     # Only now, so that --version and --check-config answer without an HTTP server in memory.
     import uvloop  # noqa: PLC0415
 
-    from exporter_proxy.proxy import run  # noqa: PLC0415
     from exporter_proxy.reload import ReadFile  # noqa: PLC0415
+    from exporter_proxy.running import run  # noqa: PLC0415
 
     logger = logging.getLogger(__name__)
     logger.info("configuration: %s", path or "defaults")

@@ -19,12 +19,10 @@ from exporter_proxy.config import POLL_SOURCE, Config
 from exporter_proxy.expiry import Expiry
 from exporter_proxy.health import Health
 from exporter_proxy.inherited import InheritedSockets
-from exporter_proxy.interpreter import tame_interpreter
-from exporter_proxy.notify import Heartbeat, Notifier
+from exporter_proxy.notify import Notifier
 from exporter_proxy.reload import ReadFile, ReloadCollector, Reloader
 from exporter_proxy.self_metrics import SelfMetrics
 from exporter_proxy.serving import ScrapePort
-from exporter_proxy.signals import StopSignals, on_hangup, stop_in_order
 from exporter_proxy.sources.admission import Admission, FindTerms
 from exporter_proxy.sources.base import Source
 from exporter_proxy.sources.checking import PayloadCheck, unreadable_line
@@ -43,45 +41,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _GRACE_SECONDS = 5.0
-
-
-async def run(config: Config, path: Path | None, read: Callable[[], ReadFile]) -> None:
-    """Run the proxy until it is asked to end.
-
-    Args:
-        config: What it begins with.
-        path: The file that this was read from; None: the defaults.
-        read: Reads the file at a reload.
-
-    Raises:
-        StartError: An address or a file can't be had; nothing is left open.
-    """
-    tame_interpreter()
-    notifier = Notifier.from_environment()
-    asked = StopSignals()
-    asked.listen()
-    proxy = Proxy(
-        config,
-        InheritedSockets.from_environment(),
-        path=path,
-        read=read,
-        end=asked.end,
-        notifier=notifier,
-    )
-    on_hangup(proxy.hang_up)
-    heartbeat = Heartbeat(notifier, lambda: proxy.status, lambda: proxy.well)
-    try:
-        await proxy.start()
-        notifier.ready(proxy.status)
-        heartbeat.start()
-        await asked.once.wait()
-        logger.info("stopping")
-        notifier.stopping()
-    finally:
-        heartbeat.stop()
-        await stop_in_order(proxy.stop, asked.again)
-    notifier.close()
-    logger.info("stopped")
 
 
 class Proxy:
@@ -138,7 +97,8 @@ class Proxy:
         # A reload was asked for before the start was over.
         self._hung_up = False
         # What a reload has left to do, such as closing addresses.
-        self._finishing: set[asyncio.Task[None]] = set()
+        self._closing: set[asyncio.Task[None]] = set()
+        self._reloading: set[asyncio.Task[None]] = set()
 
     def _make_sources(self) -> list[Source]:
         """Make every source that the configuration turns on; a new one is one more entry here."""
@@ -267,7 +227,7 @@ class Proxy:
     def hang_up(self) -> None:
         """Reload the configuration, as soon as the proxy has started."""
         if self._ready:
-            self._in_background(self._reload())
+            _in_background(self._reload(), self._reloading)
         else:
             self._hung_up = True
 
@@ -280,6 +240,9 @@ class Proxy:
         Raises:
             StartError: An address or a file can't be had; nothing has changed.
         """
+        if self._closing:
+            # What the reload before has left may be wanted again.
+            await asyncio.wait(self._closing)
         # In a thread, as there may be thousands of patterns to compile.
         terms, page = await asyncio.to_thread(lambda: (terms_for(new), _page_settings(new)))
         changes = await prepare_all(
@@ -295,7 +258,7 @@ class Proxy:
         self._configure(new, terms, page)
         for change in changes:
             if change.finish is not None:
-                self._in_background(change.finish(_GRACE_SECONDS))
+                _in_background(change.finish(_GRACE_SECONDS), self._closing)
 
     def _configure(self, new: Config, terms: FindTerms | None, page: PageSettings) -> None:
         """Take over what is looked at anew each time; none of it can fail."""
@@ -325,11 +288,6 @@ class Proxy:
 
         return Change(commit, partial(port.close, 0), before.close)
 
-    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._finishing.add(task)
-        task.add_done_callback(self._finishing.discard)
-
     async def stop(self, grace_seconds: float = _GRACE_SECONDS) -> None:
         """Take nothing new, finish what is under way, close. Idempotent.
 
@@ -343,9 +301,9 @@ class Proxy:
         for source in self._sources:
             source.pause()
         await asyncio.gather(*(source.stop(grace_seconds) for source in self._sources))
-        if self._finishing:
+        if self._closing:
             # They have been under way for longer.
-            _, late = await asyncio.wait(self._finishing, timeout=grace_seconds)
+            _, late = await asyncio.wait(self._closing, timeout=grace_seconds)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
@@ -376,3 +334,10 @@ def _page_settings(config: Config) -> PageSettings:
         scrape_timeout=exporter.scrape_timeout,
         self_metrics=exporter.self_metrics,
     )
+
+
+def _in_background(work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
+    """Run something nobody waits for; it is one of the tasks as long as it runs."""
+    task = asyncio.create_task(work)
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)

@@ -47,9 +47,9 @@ def install(monkeypatch):
     """Put a proxy of the test's own in the place of the real one."""
 
     def installer(run: Callable[[Config], Awaitable[None]]) -> None:
-        module = types.ModuleType("exporter_proxy.proxy")
+        module = types.ModuleType("exporter_proxy.running")
         module.run = run  # type: ignore[attr-defined]  # a module made by hand
-        monkeypatch.setitem(sys.modules, "exporter_proxy.proxy", module)
+        monkeypatch.setitem(sys.modules, "exporter_proxy.running", module)
 
     return installer
 

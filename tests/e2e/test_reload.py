@@ -139,6 +139,28 @@ def test_other_addresses(proxy: StartProxy):
     until(lambda: refused(old[0]) and refused(old[1]) and not old[2].exists(), "the old ones to go")
 
 
+def test_there_and_back(proxy: StartProxy):
+    """An address that was just left can be had again, though somebody was within a message."""
+    running = proxy(exporter=ON, receiver={"receive_on_unix_socket": False})
+    home, away = running.tcp_port, free_port()
+    with socket.create_connection(("127.0.0.1", home), 20) as busy:
+        busy.sendall(b'{"a":"x 1"}{"b":"')
+        running.wait_metrics("x 1\n")
+        for port in (away, home):
+            address = {"receiver_tcp_socket": f"127.0.0.1:{port}"}
+            running.write_config(exporter=ON, receiver={"receive_on_unix_socket": False} | address)
+            if port == home:
+                # The reload back waits for what the one before has left.
+                threading.Timer(0.3, busy.sendall, (b'y 1"}',)).start()
+            answer = reload(running)
+            assert answer.status == 200, answer
+        running.tcp_port = home
+        assert running.push_tcp(b'{"c":"z 1"}') == ""
+        page = running.metrics()
+        assert "y 1\n" in page
+        assert "z 1\n" in page
+
+
 def test_wider_address(proxy: StartProxy):
     """From loopback to all addresses, and back, on the same ports."""
     running = proxy(exporter=ON)
