@@ -13,13 +13,14 @@ from exporter_proxy.app_series import app_series
 from exporter_proxy.conflict_watch import ConflictWatch
 from exporter_proxy.errors import quote
 from exporter_proxy.exposition.escaping import DEFAULT_SCHEME, Scheme, escape_in_steps
+from exporter_proxy.exposition.given import Given
 from exporter_proxy.exposition.merged import PROXY, MergedIndex, told_of
 from exporter_proxy.exposition.merged.held_findings import HeldFindings
 from exporter_proxy.exposition.merged.name_claims import Lost, NameClaims, Settled
 from exporter_proxy.exposition.model import Exposition, Family, Quarantined
 from exporter_proxy.exposition.origin import Origin, pack, payload_of
 from exporter_proxy.exposition.reader import read_in_steps
-from exporter_proxy.exposition.rules import Rules, apply_in_steps
+from exporter_proxy.exposition.rules import Applied, Rules, apply_in_steps
 from exporter_proxy.repeats import News
 from exporter_proxy.table import Payload, Row, Table
 
@@ -45,6 +46,8 @@ class Catalog:
         rules: What is done to an app's families, by the app's name; None: payloads are not read at
             all, because the page is a verbatim one.
         wall_ns: The clock that says which timestamps are old.
+        given: What the source of a row knows of it besides its payload; None: nothing is known of
+            any.
         monotonic: The clock that says which payloads take long.
 
     Attributes:
@@ -62,6 +65,7 @@ class Catalog:
         *,
         rules: Callable[[str], Rules] | None,
         wall_ns: Callable[[], int],
+        given: Callable[[Row], Given | None] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.index = MergedIndex()
@@ -82,6 +86,7 @@ class Catalog:
         # Whether they are others than at the last refresh.
         self._other_rules = False
         self._is_closed = False
+        self._given = given
         self._wall_ns = wall_ns
         self._monotonic = monotonic
         # Until when a refresh reads large payloads.
@@ -293,7 +298,7 @@ class Catalog:
         """Read a row; nothing is changed by that."""
         payload = row.payload
         exposition = yield from self._read(payload)
-        applied = yield from apply_in_steps(exposition.families, rules)
+        applied = yield from self._apply(row, exposition, rules)
         origin: Origin = exposition
         if applied.families is not exposition.families:
             origin = yield from pack(payload)
@@ -308,11 +313,21 @@ class Catalog:
             exposition = origin
         else:
             exposition = yield from self._read((yield from origin.unpack()))
-        applied = yield from apply_in_steps(exposition.families, rules)
+        applied = yield from self._apply(row, exposition, rules)
         if applied.families is exposition.families:
             origin = exposition
         escaped = yield from escape_in_steps(applied.families, DEFAULT_SCHEME)
         return AppReading(row, exposition, applied, escaped, rules, origin)
+
+    def _apply(
+        self, row: Row, exposition: Exposition, rules: Rules
+    ) -> Generator[None, None, Applied]:
+        """Do what the configuration, and the row's source, want done to its families."""
+        given = None if self._given is None else self._given(row)
+        if given is None:
+            return (yield from apply_in_steps(exposition.families, rules))
+        applied = yield from apply_in_steps(exposition.families, given.on(rules))
+        return applied._replace(findings=(*applied.findings, *given.findings))
 
     def _read(self, payload: Payload) -> Generator[None, None, Exposition]:
         return (yield from read_in_steps(payload, now_ms=self._wall_ns() // 1_000_000))

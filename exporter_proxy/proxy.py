@@ -27,6 +27,7 @@ from exporter_proxy.sources.admission import Admission, FindTerms
 from exporter_proxy.sources.base import Source
 from exporter_proxy.sources.checking import PayloadCheck, unreadable_line
 from exporter_proxy.sources.polling import Polling
+from exporter_proxy.sources.pushing import Pushing
 from exporter_proxy.sources.receiver import Receivers
 from exporter_proxy.table import Table
 from exporter_proxy.views.lifecycle import Lifecycle
@@ -78,6 +79,7 @@ class Proxy:
             config, self._admission, self._inherited, access=self.access, tls=self._receiver_tls
         )
         self._polling = Polling(config, self.table, self._admission)
+        self._pushing = Pushing(config, self.table, self._admission, self.access)
         # The same list always: others follow it.
         self._sources = self._make_sources()
         self._keeper = self._make_keeper()
@@ -102,7 +104,7 @@ class Proxy:
 
     def _make_sources(self) -> list[Source]:
         """Make every source that the configuration turns on; a new one is one more entry here."""
-        return [*self._receivers.sources, *self._polling.sources]
+        return [*self._receivers.sources, *self._polling.sources, *self._pushing.sources]
 
     def _make_keeper(self) -> "Keeper | None":
         """Make what keeps the table on disk, if that is wanted."""
@@ -221,6 +223,8 @@ class Proxy:
                 reloads=lambda: self._reloader.status,
                 ready=self._takes_metrics,
             ),
+            given=self._pushing.given,
+            routes=(self._pushing.add_to,),
         )
         return Views(backing, _page_settings(self._config))
 
@@ -250,6 +254,7 @@ class Proxy:
                 partial(self.access.prepare, new),
                 partial(self._receivers.prepare, new),
                 partial(self._polling.prepare, new),
+                partial(self._pushing.prepare, new),
                 partial(self._prepare_port, new),
             ]
         )

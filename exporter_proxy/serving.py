@@ -54,6 +54,8 @@ class ScrapePort:
             app,
             access_log=None,
             handle_signals=False,
+            # It takes what was cut off for the whole, and a coding that it lacks for an error.
+            auto_decompress=False,
             keepalive_timeout=_KEEPALIVE_SECONDS,
             shutdown_timeout=grace_seconds,
         )

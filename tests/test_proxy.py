@@ -54,7 +54,8 @@ def test_start_line_names_every_address(proxy: StartProxy):
     line = log_messages(running)[-1]
     assert re.fullmatch(
         rf"exporter-proxy \S+ serves http://127\.0\.0\.1:{running.http_port}/metrics, "
-        rf"takes metrics from: 127\.0\.0\.1:{running.tcp_port}, {running.unix_socket}",
+        rf"takes metrics from: 127\.0\.0\.1:{running.tcp_port}, {running.unix_socket}, "
+        "pushgateway",
         line,
     )
 
@@ -64,6 +65,7 @@ def test_nothing_is_turned_on(proxy: StartProxy):
     running = proxy(
         exporter=BARE,
         receiver={"receive_on_tcp_socket": False, "receive_on_unix_socket": False},
+        push={"pushgateway_api": False},
     )
     assert running.metrics() == ""
     assert "no source is turned on: the page stays empty" in log_messages(running)

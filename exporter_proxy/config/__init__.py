@@ -1,6 +1,6 @@
 """The configuration: ``config.toml`` as typed, frozen values."""
 
-from exporter_proxy.config.access import AccessConfig, PushConfig, Right
+from exporter_proxy.config.access import AccessConfig, Right
 from exporter_proxy.config.apps import AppConfig
 from exporter_proxy.config.doubts import warnings
 from exporter_proxy.config.endpoints import (
@@ -11,6 +11,7 @@ from exporter_proxy.config.endpoints import (
 )
 from exporter_proxy.config.loading import find_file, load, read
 from exporter_proxy.config.machine import missing_accounts
+from exporter_proxy.config.push import PushConfig
 from exporter_proxy.config.sections import Config, ExporterConfig, PollConfig, ReceiverConfig
 from exporter_proxy.config.values import Address, Secret
 

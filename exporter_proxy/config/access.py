@@ -134,20 +134,6 @@ ACCESS = ListOf(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class PushConfig:
-    """``[push]``: what is written over the scrape port.
-
-    Attributes:
-        allow_from: Networks from which it may be written, besides this machine.
-    """
-
-    allow_from: Annotated[
-        "tuple[IPv4Network | IPv6Network, ...]",
-        ListOf(Network(), 'a list of networks, such as ["10.0.0.0/8"]'),
-    ] = ()
-
-
 def is_loopback(host: str) -> bool:
     """Tell whether the address or name ``host`` is this machine alone."""
     if host.lower() == "localhost":

@@ -17,10 +17,12 @@ def warnings(config: Config) -> list[str]:
         found.append(
             f"{_ENDPOINTS}: empty: nothing is polled though poll_other_scrape_endpoints is true"
         )
-    if not (receiver.receive_on_tcp_socket or receiver.receive_on_unix_socket or polls):
+    receives = receiver.receive_on_tcp_socket or receiver.receive_on_unix_socket
+    if not (receives or polls or config.push.pushgateway_api):
         found.append(
             "nothing is received and nothing is polled: turn on receiver.receive_on_tcp_socket, "
-            "receiver.receive_on_unix_socket or poll_external.poll_other_scrape_endpoints"
+            "receiver.receive_on_unix_socket, push.pushgateway_api or "
+            "poll_external.poll_other_scrape_endpoints"
         )
     found += [
         f"{_ENDPOINTS}: {quote(endpoint.name)}: ca_file has no effect while allow_invalid_certs "

@@ -6,7 +6,7 @@ Durations are seconds and sizes bytes, however the file wrote them.
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from exporter_proxy.config.access import ACCESS, AccessConfig, PushConfig
+from exporter_proxy.config.access import ACCESS, AccessConfig
 from exporter_proxy.config.apps import APPS, AppConfig
 from exporter_proxy.config.endpoints import EndpointConfig, EndpointList, ScrapeSettings
 from exporter_proxy.config.kinds import (
@@ -20,6 +20,7 @@ from exporter_proxy.config.kinds import (
 )
 from exporter_proxy.config.labels import APP_LABEL, LABELS
 from exporter_proxy.config.limits import ON_EXPIRE, RATE, SAMPLES, SIZE
+from exporter_proxy.config.push import PushConfig
 from exporter_proxy.config.tables import Section, Written, kinds_of
 from exporter_proxy.config.texts import (
     Choice,

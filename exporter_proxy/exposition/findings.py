@@ -207,6 +207,10 @@ LATER_FINDINGS: dict[str, Kind] = {
         "this app or one before it, or two labels of a sample become one, or one becomes reserved; "
         "held back from those readers"
     ),
+    "native_histogram": _warning(
+        "a native histogram was pushed as protobuf; its classic buckets are kept, as text has no "
+        "others"
+    ),
     "repeated_series": _warning(
         "without its timestamp a sample can't be told from another of the app; the last is shown"
     ),

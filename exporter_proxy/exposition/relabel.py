@@ -6,9 +6,10 @@ lines and nothing in a label's value; only what can't be known so is looked at l
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
 
+from exporter_proxy.exposition.grammar import LABEL_ALONE
 from exporter_proxy.exposition.lines import HEAD, ITEM
 from exporter_proxy.exposition.series import escape_label
 
@@ -24,28 +25,56 @@ class Labels:
     """Labels that are given to samples.
 
     Args:
-        labels: ``{name: value}``. An empty value is no label, as everywhere in Prometheus: nothing
-            is added, though overriding takes away what the sample has under that name.
-        override: Whether they replace labels that samples have under the same names; otherwise
-            those win, empty ones too.
+        labels: ``{name: value}``; UTF-8 names as they are. An empty value is no label, as
+            everywhere in Prometheus: nothing is added, though overriding takes away what the sample
+            has under that name.
+        override: Whether they replace labels that samples have under the same names, or the names
+            of those that do; otherwise the sample's win, empty ones too.
+        empty: Names of labels that are written though their value is empty.
+
+    Attributes:
+        quoted: Whether a name among them is UTF-8 that stands in quotes.
     """
 
-    __slots__ = ("_bare", "_braced", "_growth", "_has", "_names", "_override", "_own", "_texts")
+    __slots__ = (
+        "_bare",
+        "_braced",
+        "_growth",
+        "_has",
+        "_names",
+        "_override",
+        "_own",
+        "_texts",
+        "quoted",
+    )
 
-    def __init__(self, labels: Mapping[str, str], *, override: bool) -> None:
-        self._override = override
+    def __init__(
+        self,
+        labels: Mapping[str, str],
+        *,
+        override: bool | Collection[str],
+        empty: Collection[str] = (),
+    ) -> None:
+        written = {name: _written(name) for name in labels}
+        self.quoted = any(name.startswith(b'"') for name in written.values())
+        if isinstance(override, bool):
+            override = labels if override else ()
+        self._override = frozenset(written[name] for name in override)
         self._texts = {
-            name.encode(): f'{name}="{escape_label(value)}"'.encode()
+            written[name]: written[name] + f'="{escape_label(value)}"'.encode()
             for name, value in labels.items()
-            if value
+            if value or name in empty
         }
-        self._names = {name.encode() for name in labels} if override else {*self._texts}
+        self._names = {*self._texts, *self._override}
         self._own = [
-            (re.compile(name + b'="').search, (b"{" + name + b'="', b"," + name + b'="'))
+            (
+                re.compile(re.escape(name) + b'="').search,
+                (b"{" + name + b'="', b"," + name + b'="'),
+            )
             for name in self._names
         ]
         self._has = [
-            (text, re.compile(b"(?:%s,)*?%s=" % (ITEM.pattern, name)).match)
+            (text, re.compile(b"(?:%s,)*?%s=" % (ITEM.pattern, re.escape(name))).match)
             for name, text in self._texts.items()
         ]
         joined = b",".join(self._texts.values())
@@ -67,7 +96,7 @@ class Labels:
     def may_clash(self, block: bytes) -> bool:
         """Tell whether two series of ``block`` may become one."""
         # Where theirs win, one must have what another is given.
-        return self._override or any(text in block for text in self._texts.values())
+        return bool(self._override) or any(text in block for text in self._texts.values())
 
     def add(self, block: bytes, name: bytes, lines: int, *, quoted: bool) -> bytes:
         """Return ``block``, none of whose samples has one of the labels, with them.
@@ -166,14 +195,11 @@ class Labels:
                     metric.append(label)
                 else:
                     before[label] = label + value
-            if self._override:
-                kept = {own: text for own, text in before.items() if own not in self._names}
-                after = self._texts | kept
-            else:
-                # A label of the sample's stays where it is.
-                ours = {own: text for own, text in self._texts.items() if own not in before}
-                after = ours | before
-                seen.own += len(ours) < len(self._texts)
+            # A label of the sample's that stays, stays where it is.
+            kept = {own: text for own, text in before.items() if own not in self._override}
+            ours = {own: text for own, text in self._texts.items() if own not in kept}
+            after = ours | kept
+            seen.own += len(ours) < len(self._texts)
             if seen.follows:
                 seen.add(name or b"".join(metric), before, after)
             items = b",".join([*metric, *after.values()])
@@ -218,6 +244,12 @@ class Seen:
         self._after.add(b"\n".join([name, *sorted(after.values())]))
         if len(self._after) < len(self._before) and self.clash is None:
             self.clash = name
+
+
+def _written(name: str) -> bytes:
+    """Return a label's name as it stands in a line: in quotes, if it is no plain one."""
+    text = name.encode()
+    return text if LABEL_ALONE.fullmatch(text) else b'"%s"' % _escape(text)
 
 
 def _all_braced(block: bytes, name: bytes) -> bool:

@@ -21,14 +21,17 @@ class Rules:
 
     Attributes:
         labels: ``{name: value}``, given to every sample; an empty value is no label.
-        override_labels: Whether they replace those that a sample has; else the sample's own win.
+        override_labels: Whether they replace those that a sample has, or the names of those that
+            do; else the sample's own win.
+        empty_labels: Names of labels that are written though their value is empty.
         keep: Families to keep; None: all.
         drop: Families to leave out, of those kept; None: none.
         honor_timestamps: Whether timestamps of samples are kept.
     """
 
     labels: Mapping[str, str] = field(default_factory=dict)
-    override_labels: bool = False
+    override_labels: bool | frozenset[str] = False
+    empty_labels: frozenset[str] = frozenset()
     keep: NamePattern | None = None
     drop: NamePattern | None = None
     honor_timestamps: bool = True
@@ -36,7 +39,7 @@ class Rules:
 
     def __post_init__(self) -> None:
         if self.labels:
-            relabel = Labels(self.labels, override=self.override_labels)
+            relabel = Labels(self.labels, override=self.override_labels, empty=self.empty_labels)
             object.__setattr__(self, "relabel", relabel)
 
     def __bool__(self) -> bool:
@@ -114,7 +117,7 @@ class _Change:
                 done = 0
             samples = self._at_once(family)
             if samples is not None:
-                changed.append(_with_samples(family, samples, family.count, None))
+                changed.append(self._with_samples(family, samples, family.count, None))
                 continue
             made = yield from self._in_steps(family)
             if isinstance(made, Family):
@@ -157,7 +160,26 @@ class _Change:
             self._own += seen.own
             if openmetrics is not None:
                 openmetrics = yield from _relabel(openmetrics, family, relabel, Seen(follow=False))
-        return _with_samples(family, samples, count, openmetrics)
+        return self._with_samples(family, samples, count, openmetrics)
+
+    def _with_samples(
+        self, family: Family, samples: bytes, count: int, openmetrics: bytes | None
+    ) -> Family:
+        """Return ``family`` with other samples; itself, if they are the same objects."""
+        if samples is family.samples and openmetrics is family.openmetrics:
+            return family
+        relabel = self._rules.relabel
+        return Family(
+            family.name,
+            family.type,
+            samples,
+            count,
+            help=family.help,
+            typed=family.typed,
+            unit=family.unit,
+            openmetrics=openmetrics,
+            quoted=family.quoted or (relabel is not None and relabel.quoted),
+        )
 
 
 def _strip(block: bytes) -> Generator[None, None, tuple[bytes, int]]:
@@ -206,23 +228,6 @@ def _relabel(
         yield
     changed = b"".join(parts)
     return block if changed == block else changed
-
-
-def _with_samples(family: Family, samples: bytes, count: int, openmetrics: bytes | None) -> Family:
-    """Return ``family`` with other samples; itself, if they are the same objects."""
-    if samples is family.samples and openmetrics is family.openmetrics:
-        return family
-    return Family(
-        family.name,
-        family.type,
-        samples,
-        count,
-        help=family.help,
-        typed=family.typed,
-        unit=family.unit,
-        openmetrics=openmetrics,
-        quoted=family.quoted,
-    )
 
 
 def _clash(family: Family, metric: bytes, rules: Rules) -> Quarantined:

@@ -2,7 +2,7 @@
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from typing import cast
 
 from aiohttp import hdrs, web
@@ -13,8 +13,9 @@ from exporter_proxy.exposition.model import Format
 from exporter_proxy.exposition.report import Others, report_in_steps
 from exporter_proxy.exposition.report_json import encode_in_steps
 from exporter_proxy.exposition.rules import Rules
+from exporter_proxy.payload.compression import unpack_in_steps
 from exporter_proxy.payload.names import check_name
-from exporter_proxy.payload.text import TextBuilder
+from exporter_proxy.payload.text import PIECE_BYTES, TextBuilder
 from exporter_proxy.table import Payload, Table
 from exporter_proxy.views.responses import COMMON_HEADERS, send, text
 from exporter_proxy.views.slices import in_slices
@@ -120,7 +121,7 @@ class LintView:
     async def _receive(self, request: web.Request) -> Payload:
         if request.content_length is not None and request.content_length > self._max_bytes:
             raise self._too_large()
-        builder = TextBuilder()
+        parts: list[bytes] = []
         size = 0
         try:
             async with asyncio.timeout(_RECEIVE_SECONDS):
@@ -128,12 +129,26 @@ class LintView:
                     size += len(chunk)
                     if size > self._max_bytes:
                         raise self._too_large()
-                    builder.add(chunk)
+                    parts.append(chunk)
         except TimeoutError as error:
             message = f"the payload did not come within {_RECEIVE_SECONDS:g} s"
             raise _RefusedError(message, 408) from error
         except web.RequestPayloadError as error:
             raise _RefusedError("the payload is not what its headers say", 400) from error
+        encoding = request.headers.get(hdrs.CONTENT_ENCODING, "")
+        return await in_slices(self._unpacked(b"".join(parts), encoding))
+
+    def _unpacked(self, body: bytes, encoding: str) -> Generator[None, None, Payload]:
+        try:
+            text = yield from unpack_in_steps(body, encoding, self._max_bytes)
+        except PayloadError as error:
+            if error.reason == "message_too_large":
+                raise self._too_large() from error
+            raise _RefusedError("the payload is not what its headers say", 400) from error
+        builder = TextBuilder()
+        for start in range(0, len(text), PIECE_BYTES):
+            builder.add(text[start : start + PIECE_BYTES])
+            yield
         return builder.finish()
 
     def _too_large(self) -> _RefusedError:

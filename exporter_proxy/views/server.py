@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -12,12 +12,13 @@ from aiohttp import web
 from exporter_proxy.access import Access
 from exporter_proxy.catalog import Catalog
 from exporter_proxy.errors import quote
+from exporter_proxy.exposition.given import Given
 from exporter_proxy.exposition.rules import Rules
 from exporter_proxy.health import Health
 from exporter_proxy.memory import Trimmer, find_trim
 from exporter_proxy.repeats import Streak
 from exporter_proxy.self_metrics import ScrapeStats, SelfMetrics
-from exporter_proxy.table import Table
+from exporter_proxy.table import Row, Table
 from exporter_proxy.views import lifecycle
 from exporter_proxy.views.app import PATH as APP_PATH
 from exporter_proxy.views.app import AppView
@@ -65,6 +66,8 @@ class Backing:
         wall_ns: The clock for the current time on ``/apps``, in nanoseconds since the epoch.
         lifecycle: What can be asked of the process; None: nothing.
         health: How the proxy is; None: nobody tells.
+        given: What the source of a row knows of it besides its payload.
+        routes: Have a router lead to sources that are pushed to over the scrape port.
     """
 
     table: Table
@@ -74,6 +77,8 @@ class Backing:
     wall_ns: Callable[[], int] = time.time_ns
     lifecycle: Lifecycle | None = None
     health: Health | None = None
+    given: Callable[[Row], Given | None] | None = None
+    routes: Sequence[Callable[[web.UrlDispatcher], None]] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +127,7 @@ class Shown:
         self.rules = settings.rules
         self._table = table
         self._self_metrics = backing.self_metrics
-        self._catalog = Catalog(table, rules=settings.rules, wall_ns=wall_ns)
+        self._catalog = Catalog(table, rules=settings.rules, wall_ns=wall_ns, given=backing.given)
         pages = self.pages = Pages(
             table,
             self._catalog,
@@ -194,6 +199,7 @@ class Views:
         if backing.health is not None:
             document = HealthDocument(backing.health, lambda: self._shown.samples)
             self._handlers["/health"] = document.handle
+        self._routes = backing.routes
         self._house: asyncio.Task[None] | None = None
 
     def configure(self, settings: PageSettings) -> None:
@@ -238,6 +244,8 @@ class Views:
                 app.router.add_route("*", path, guarded(lifecycle.wrong_method))
         app.router.add_post("/lint", guarded(self._follow("/lint", "POST")))
         app.router.add_route("*", "/lint", guarded(lint_wrong_method))
+        for add_to in self._routes:
+            add_to(app.router)
         # Not a mere dot, which leaves out paths with a line break (%0A).
         app.router.add_route("*", r"/{path:[\s\S]*}", guarded(_not_found))
         return app

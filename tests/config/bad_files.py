@@ -43,8 +43,8 @@ BAD = [
     (endpoint('{ url = "http://h/", password_file = "f" }'),
      f"{ENDPOINT}.password_file: unknown key (it belongs in an endpoint's basic_auth)"),
     ("expire_after = 1", ("expire_after: unknown key (it belongs in "
-     "[[app]], [[poll_external.other_scrape_endpoints]], [exporter], [receiver] or "
-     "[poll_external])")),
+     "[[app]], [[poll_external.other_scrape_endpoints]], [exporter], [receiver], [poll_external] "
+     "or [push])")),
     ("[[other_scrape_endpoints]]",
      "other_scrape_endpoints: unknown section (it belongs in [poll_external])"),
     (RECEIVER + '"a\\nb" = 1', 'receiver."a\\nb": unknown key'),

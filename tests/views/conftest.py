@@ -51,7 +51,12 @@ class Server(TestServer):
 
     async def _make_runner(self, **kwargs: Any) -> BaseRunner:
         return await super()._make_runner(
-            **{**kwargs, "handler_cancellation": False, "access_log": None}
+            **{
+                **kwargs,
+                "handler_cancellation": False,
+                "access_log": None,
+                "auto_decompress": False,
+            }
         )
 
 

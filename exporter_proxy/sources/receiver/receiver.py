@@ -22,9 +22,9 @@ from exporter_proxy.sources.receiver.connection import Connection
 from exporter_proxy.sources.receiver.descriptors import Descriptors
 from exporter_proxy.sources.receiver.permitted import PermittedReader
 from exporter_proxy.sources.receiver.places import PlaceLimits, Places
-from exporter_proxy.sources.receiver.refusals import RefusalLog
 from exporter_proxy.sources.receiver.sockets import remove_own_socket, socket_identity
 from exporter_proxy.sources.receiver.unfinished import Unfinished
+from exporter_proxy.sources.refusals import RefusalLog
 from exporter_proxy.turns import Turns, turns_of_loop
 
 logger = logging.getLogger(__name__)

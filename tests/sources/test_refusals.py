@@ -3,7 +3,7 @@
 import pytest
 
 from exporter_proxy.errors import PayloadError, RejectReason
-from exporter_proxy.sources.receiver.refusals import RefusalLog
+from exporter_proxy.sources.refusals import RefusalLog
 from tests.timers import ManualTimers
 
 REST = "source=127.0.0.1:6554 peer=127.0.0.1 reason=not_text"

@@ -1,0 +1,162 @@
+"""Compressed bodies of requests, unpacked within bounds."""
+
+import zlib
+from collections.abc import Callable, Generator
+
+from exporter_proxy.errors import PayloadError, quote
+
+_STREAM_START = b"\xff\x06\x00\x00sNaPpY"
+# Kinds of chunks of the framing format: data as a block or as it is, and what may be skipped.
+_BLOCK, _PLAIN, _SKIPPED_FROM = 0x00, 0x01, 0x80
+_CHECKSUM_BYTES = 4
+_LARGEST_CHUNK = 65_536
+_VARINT_BYTES = 5
+_STEP = 1 << 20
+
+
+def unpack_in_steps(body: bytes, encoding: str, limit: int) -> Generator[None, None, bytes]:
+    """Return what a request's body is, whatever its ``Content-Encoding``.
+
+    Args:
+        body: As it came.
+        encoding: The header's value; empty: there is none.
+        limit: Bytes that it may be unpacked.
+
+    Yields:
+        Nothing, after some milliseconds of work at most; only snappy's form without frames is
+        unpacked in one go, some 50 ms for 64 MiB.
+
+    Raises:
+        PayloadError: ``unsupported_encoding``; ``bad_encoding``: it is not what the header says;
+            ``message_too_large``.
+    """
+    coding = encoding.strip().lower()
+    if coding in {"", "identity"}:
+        return body
+    decode = _DECODERS.get(coding)
+    if decode is None:
+        raise PayloadError(
+            f"can't read Content-Encoding {quote(encoding)}: takes gzip, deflate and snappy",
+            reason="unsupported_encoding",
+        )
+    return (yield from decode(body, limit))
+
+
+class _Inflater:
+    """Unpacks zlib's streams, a bounded number of bytes at a time.
+
+    Args:
+        name: What they are called.
+        window: As zlib wants it.
+    """
+
+    def __init__(self, name: str, window: int) -> None:
+        self._name = name
+        self._window = window
+
+    def unpack(self, body: bytes, limit: int) -> Generator[None, None, bytes]:
+        parts: list[bytes] = []
+        size = place = 0
+        stream = zlib.decompressobj(self._window)
+        rest = b""
+        while rest or place < len(body):
+            if not rest:
+                rest = body[place : place + _STEP]
+                place += len(rest)
+            if stream.eof:
+                # Members of a gzip file may follow one another.
+                stream = zlib.decompressobj(self._window)
+            try:
+                parts.append(stream.decompress(rest, _STEP))
+            except zlib.error as error:
+                raise _bad(self._name) from error
+            rest = stream.unused_data if stream.eof else stream.unconsumed_tail
+            size += len(parts[-1])
+            if size > limit:
+                raise body_too_large(limit)
+            yield
+        # What is left may be within.
+        while not stream.eof:
+            parts.append(stream.decompress(stream.unconsumed_tail, _STEP))
+            size += len(parts[-1])
+            if size > limit:
+                raise body_too_large(limit)
+            if not parts[-1]:
+                raise _bad(self._name, "cut off")
+            yield
+        return b"".join(parts)
+
+
+def _unpack_snappy(body: bytes, limit: int) -> Generator[None, None, bytes]:
+    """Unpack snappy, framed or as one block; both say their length before they are unpacked."""
+    try:
+        # Few clients use it: it comes with the extra "snappy".
+        import cramjam  # noqa: PLC0415
+    except ImportError:
+        raise PayloadError(
+            'can\'t read snappy: exporter-proxy is installed without its extra "snappy"',
+            reason="unsupported_encoding",
+        ) from None
+    framed = body.startswith(_STREAM_START)
+    size = _framed_length(body) if framed else _block_length(body)
+    if size > limit:
+        raise body_too_large(limit)
+    decode = cramjam.snappy.decompress if framed else cramjam.snappy.decompress_raw
+    yield
+    try:
+        return bytes(decode(body))
+    except cramjam.DecompressionError as error:
+        raise _bad("snappy") from error
+
+
+def _block_length(block: bytes) -> int:
+    """Return the length that a block says it has: a varint before it."""
+    value = 0
+    for place, byte in enumerate(block[:_VARINT_BYTES]):
+        value |= (byte & 0x7F) << (7 * place)
+        if byte < 0x80:
+            return value
+    raise _bad("snappy")
+
+
+def _framed_length(body: bytes) -> int:
+    size = place = 0
+    while place < len(body):
+        kind = body[place]
+        start = place + 4
+        place = start + int.from_bytes(body[place + 1 : start], "little")
+        if place > len(body):
+            raise _bad("snappy", "cut off")
+        if kind == _BLOCK:
+            data = start + _CHECKSUM_BYTES
+            length = _block_length(body[data : min(place, data + _VARINT_BYTES)])
+            if length > _LARGEST_CHUNK:
+                raise _bad("snappy")
+            size += length
+        elif kind == _PLAIN:
+            size += place - start - _CHECKSUM_BYTES
+        elif kind < _SKIPPED_FROM:
+            raise _bad("snappy")
+    return size
+
+
+_GZIP = _Inflater("gzip", zlib.MAX_WBITS | 16)
+_DECODERS: dict[str, Callable[[bytes, int], Generator[None, None, bytes]]] = {
+    "deflate": _Inflater("deflate", zlib.MAX_WBITS).unpack,
+    "gzip": _GZIP.unpack,
+    "snappy": _unpack_snappy,
+    "x-gzip": _GZIP.unpack,
+    "x-snappy-framed": _unpack_snappy,
+}
+
+
+def _bad(name: str, why: str = "") -> PayloadError:
+    line = f"the body is not {name}" + (f": {why}" if why else "")
+    return PayloadError(line, reason="bad_encoding")
+
+
+def body_too_large(limit: int) -> PayloadError:
+    """Return the error for a request's body of more than ``limit`` bytes."""
+    return PayloadError(
+        f"the body is larger than {limit} bytes (push.max_body_size)", reason="message_too_large"
+    )

@@ -1,0 +1,103 @@
+"""``GET /api/v1/metrics``: all groups and what they hold, in the form that Pushgateway has."""
+
+from collections.abc import Callable, Generator, Iterable, Sequence
+from typing import Any
+
+from exporter_proxy.exposition.grammar import unescape
+from exporter_proxy.exposition.lines import HEAD, ITEM
+from exporter_proxy.exposition.model import Family
+from exporter_proxy.exposition.reader import read_in_steps
+from exporter_proxy.exposition.rules import Rules, apply
+from exporter_proxy.sources.pushgateway.go_numbers import go_float, go_time
+from exporter_proxy.sources.pushgateway.group import Group
+from exporter_proxy.table import Payload
+
+_RULES = Rules()
+# The label that tells the samples of one metric apart, and under what name JSON has them.
+_PARTS = {
+    "histogram": ("le", "buckets"),
+    "gaugehistogram": ("le", "buckets"),
+    "summary": ("quantile", "quantiles"),
+}
+_FAMILIES_A_STEP = 20
+
+
+def groups_in_steps(
+    groups: Iterable[Group], is_there: Callable[[Group], bool]
+) -> Generator[None, None, list[dict[str, Any]]]:
+    """Return all groups as JSON has them, in steps of some milliseconds.
+
+    Args:
+        groups: As they are now; they may change between the steps.
+        is_there: Tells whether one still is.
+    """
+    listed: list[dict[str, Any]] = []
+    for group in groups:
+        if is_there(group):
+            listed.append((yield from _group(group)))
+        yield
+    return listed
+
+
+def _group(group: Group) -> Generator[None, None, dict[str, Any]]:
+    shown: dict[str, Any] = {}
+    changed_at = max(group.push_time, group.failure_time)
+    parts: list[tuple[Payload, float]] = [((group.times(),), changed_at)]
+    parts += [(segment.payload, segment.pushed_at) for segment in group.segments]
+    rules = group.given.on(_RULES)
+    for payload, pushed_at in parts:
+        exposition = yield from read_in_steps(payload)
+        for count, family in enumerate(apply(exposition.families, rules).families, 1):
+            shown[family.name.decode()] = _family(family, go_time(pushed_at))
+            if count % _FAMILIES_A_STEP == 0:
+                yield
+    shown["labels"] = dict(group.labels)
+    shown["last_push_successful"] = group.push_time > group.failure_time
+    return shown
+
+
+def _family(family: Family, pushed_at: str) -> dict[str, Any]:
+    shown: dict[str, Any] = {"time_stamp": pushed_at, "type": family.type.upper()}
+    if family.help:
+        shown["help"] = unescape(family.help).decode()
+    shown["metrics"] = _metrics(family)
+    return shown
+
+
+def _metrics(family: Family) -> Sequence[dict[str, Any]]:
+    part, plural = _PARTS.get(family.type, ("", ""))
+    metrics: dict[tuple[tuple[str, str], ...], dict[str, Any]] = {}
+    for line in family.samples.split(b"\n")[:-1]:
+        name, labels, value = _sample(line)
+        number = go_float(float(value))
+        special = labels.pop(part, None) if part else None
+        key = tuple(sorted(labels.items()))
+        metric = metrics.setdefault(key, {"labels": dict(key)})
+        if not part:
+            metric["value"] = number
+        elif special is not None:
+            metric.setdefault(plural, {})[go_float(float(special))] = number
+        elif name.endswith("sum"):
+            metric["sum"] = number
+        else:
+            metric["count"] = number
+    return list(metrics.values())
+
+
+def _sample(line: bytes) -> tuple[str, dict[str, str], bytes]:
+    """Return the name, the labels and the value of a sample."""
+    found = HEAD.match(line)
+    assert found is not None
+    name, braces = found.groups()
+    labels: dict[str, str] = {}
+    for item in ITEM.finditer(braces or b""):
+        label, rest = item.groups()
+        if rest is None:
+            name = label
+        else:
+            labels[_plain(label)] = unescape(rest[2:-1]).decode()
+    return _plain(name), labels, line[found.end() :].split()[0]
+
+
+def _plain(name: bytes) -> str:
+    return unescape(name[1:-1] if name.startswith(b'"') else name).decode()

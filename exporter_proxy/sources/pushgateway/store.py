@@ -1,0 +1,271 @@
+"""The groups as the table has them: what a push makes of them is planned, checked, and written."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Mapping, Sequence
+
+from exporter_proxy.errors import PayloadError
+from exporter_proxy.exposition.given import Given
+from exporter_proxy.exposition.model import FamilyType
+from exporter_proxy.exposition.reader import read
+from exporter_proxy.exposition.rules import Rules, apply
+from exporter_proxy.payload.grouping import labels_of_app
+from exporter_proxy.payload.message import Push
+from exporter_proxy.sources.admission import FOR_EVER, Admission, Life
+from exporter_proxy.sources.pushgateway.bodies import as_text, families_of, text_of, without
+from exporter_proxy.sources.pushgateway.group import Group, Planned, Segment
+from exporter_proxy.sources.pushgateway.index import InconsistentError, Index
+from exporter_proxy.sources.pushgateway.restoring import restore
+from exporter_proxy.table import Payload, Row, Table
+
+SOURCE = "pushgateway"
+"""Who writes the rows of groups: by it they are known again after a restart."""
+
+_RULES = Rules()
+
+
+class Store:
+    """Keeps groups, and writes each as a whole into the table.
+
+    The table may drop a group's row at any time, as it expires or someone deletes it; then the
+    group is gone, and is forgotten when it is looked for, or after a while.
+
+    Args:
+        table: Where groups are.
+        admission: Lets updates into it.
+        wall: The time, in seconds since the epoch.
+
+    Attributes:
+        updates: How often a group was changed by a push.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        admission: Admission,
+        *,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self.updates = 0
+        self.wall = wall
+        self._table = table
+        self._admission = admission
+        self._life = FOR_EVER
+        self._render = False
+        self._index = Index(families_of)
+        self._changes: dict[str, None] = {}
+
+    def configure(self, *, life: Life, render: bool) -> None:
+        """Go by this from now on; groups stay as they are.
+
+        Args:
+            life: How long groups live whose sender doesn't say.
+            render: Whether the groups' labels are written into the payloads, as nobody adds them
+                when the page is made: it is a verbatim one.
+        """
+        self._life = life
+        if render is not self._render:
+            self._render = render
+            for group in self.groups():
+                self._rewrite(group)
+
+    def restore(self) -> None:
+        """Take over the groups that the table has of an earlier run."""
+        self._changes = self._table.feed()
+        for row in self._table:
+            if row.source == SOURCE:
+                restore(self._index, row)
+        self._changes.clear()
+
+    @property
+    def looks(self) -> bool:
+        """Whether the operator has limits that a push must be looked into for."""
+        return self._admission.looks
+
+    def given(self, row: Row) -> Given | None:
+        """Return what the samples of a row get that its payload doesn't show."""
+        if row.source != SOURCE or self._render:
+            return None
+        group = self._index.groups.get(row.app)
+        if group is not None:
+            return group.given
+        labels = labels_of_app(row.app)
+        return None if labels is None else Group(labels).given
+
+    # Looking.
+
+    def group(self, labels: Mapping[str, str]) -> Group:
+        """Return the group with that key: the one that is there, or a new one."""
+        new = Group(labels)
+        known = self._index.groups.get(new.app)
+        if known is None:
+            return new
+        if self.is_there(known):
+            return known
+        self._index.drop(known)
+        return new
+
+    def is_there(self, group: Group) -> bool:
+        """Tell whether the table has what this very group holds."""
+        row = self._table.get(group.app)
+        return (
+            row is not None and row.source == SOURCE and self._index.groups.get(group.app) is group
+        )
+
+    def groups(self) -> list[Group]:
+        """Return all groups that are there, in the order in which they were first seen."""
+        self.sweep()
+        return list(self._index.groups.values())
+
+    def sweep(self) -> bool:
+        """Forget groups that the table has not any more; tell whether there were any."""
+        changes, found = self._changes, False
+        while changes:
+            app, _ = changes.popitem()
+            group = self._index.groups.get(app)
+            if group is not None and not self.is_there(group):
+                self._index.drop(group)
+                found = True
+        return found
+
+    # Changing.
+
+    def plan_in_steps(
+        self, group: Group, segment: Segment, *, replace: bool
+    ) -> Generator[None, None, Group]:
+        """Look for a reason of the operator's to refuse a push.
+
+        Returns:
+            The group with that key now that others had their turns.
+
+        Raises:
+            PayloadError: See :meth:`Admission.look_into`, and :meth:`plan`.
+        """
+        if self._admission.looks:
+            payload = self._payload(group, self.plan(group, segment, replace=replace))
+            message = [Push(group.app, payload, None)]
+            yield from self._admission.look_into(message, source=SOURCE)
+        return self.group(group.labels)
+
+    def plan(self, group: Group, segment: Segment, *, replace: bool) -> list[Segment]:
+        """Return what a group would hold after a push; nothing is changed.
+
+        Raises:
+            InconsistentError: It doesn't go together with another group.
+        """
+        segments: list[Segment] = []
+        if not replace:
+            for known in group.segments:
+                left = without(known, segment.shape.families)
+                if left is not None:
+                    segments.append(left)
+        if segment.shape.families:
+            segments.append(segment)
+        if len(segments) > 1:
+            segments = [as_text(each) for each in segments]
+        families = _families(segments)
+        try:
+            self._index.check(group, families, segment)
+        except InconsistentError:
+            # The group that is in the way may be gone.
+            if not self.sweep():
+                raise
+            self._index.check(group, families, segment)
+        return segments
+
+    def commit(self, pushes: Sequence[Planned]) -> None:
+        """Take over what was planned and write it into the table: all, or none.
+
+        Raises:
+            PayloadError: The table has no room for it, or a group is pushed to too often.
+        """
+        before = [_as_it_is(each.group) for each in pushes]
+        for each in pushes:
+            self.enter(each)
+        try:
+            self._write([each.group for each in pushes])
+        except PayloadError:
+            self.take_back(before)
+            raise
+
+    def enter(self, planned: Planned) -> Planned:
+        """Take note of what a group holds from now on; return what it held.
+
+        The table is told by :meth:`commit`, or what was is brought back by :meth:`take_back`.
+        """
+        group = planned.group
+        before = _as_it_is(group)
+        self._index.put(group, _families(planned.segments))
+        group.hold(planned.segments)
+        group.push_time = planned.now
+        group.ttl = planned.ttl
+        return before
+
+    def take_back(self, before: Sequence[Planned]) -> None:
+        """Bring back what groups held."""
+        for each in reversed(before):
+            self.enter(each)
+            if not self.is_there(each.group):
+                self._index.drop(each.group)
+
+    def replace(self, group: Group, place: int, segment: Segment) -> None:
+        """Put a segment in the place of another of the same shape, and write the group.
+
+        Raises:
+            PayloadError: As :meth:`commit`.
+        """
+        group.segments[place] = segment
+        group.push_time = segment.pushed_at
+        self._write([group])
+
+    def fail(self, labels: Mapping[str, str]) -> None:
+        """Take note that a push to a group was refused; what it holds stays, and its age."""
+        group = self.group(labels)
+        if group.app not in self._table and len(self._table) >= self._table.max_apps:
+            return
+        group.failure_time = self.wall()
+        self._index.put(group, group.families)
+        self._rewrite(group)
+
+    def _rewrite(self, group: Group) -> None:
+        """Write a group anew; it lives as long as it would have."""
+        row, life = self._table.get(group.app), self._life
+        if row is not None:
+            life = Life(max(0.0, self._table.seconds_left(row)), row.on_expire)
+        self._table.update(
+            group.app,
+            self._payload(group, group.segments),
+            source=SOURCE,
+            expire_after=life.expire_after,
+            on_expire=life.on_expire,
+        )
+
+    def delete(self, group: Group) -> None:
+        """Delete a group, whether it is there or not; nothing is remembered of it."""
+        if self.is_there(group):
+            self._index.drop(group)
+            self._table.drop(group.app)
+            self._table.forget(group.app)
+
+    def _write(self, groups: Sequence[Group]) -> None:
+        message = [Push(each.app, self._payload(each, each.segments), each.ttl) for each in groups]
+        steps = self._admission.apply(message, source=SOURCE, life=self._life)
+        if steps is not None:
+            deque(steps, maxlen=0)
+        self.updates += len(groups)
+
+    def _payload(self, group: Group, segments: Sequence[Segment]) -> Payload:
+        payload = group.payload(segments)
+        if not self._render:
+            return payload
+        return text_of(apply(read(payload).families, group.given.on(_RULES)).families)
+
+
+def _as_it_is(group: Group) -> Planned:
+    return Planned(group, group.segments, group.push_time, group.ttl)
+
+
+def _families(segments: Sequence[Segment]) -> dict[bytes, FamilyType]:
+    if len(segments) == 1:
+        return dict(segments[0].shape.families)
+    return {name: kind for each in segments for name, kind in each.shape.families.items()}
