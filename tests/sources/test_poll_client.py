@@ -222,6 +222,23 @@ async def test_tells_what_is_no_http(client: PollClient, sent: bytes):
     assert "\\n " not in message
 
 
+@pytest.mark.parametrize("garbled", [b"five\r\n", b"4\r\nb 2\nand more\r\n"])
+async def test_a_malformed_chunk_is_told_at_once(client: PollClient, garbled: bytes):
+    """Also where what came before was right: nobody waits for a connection that is closed."""
+    head = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+
+    async def connection(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for sent in (head, b"4\r\na 1\n\r\n", garbled):
+            writer.write(sent)
+            await asyncio.sleep(0.01)
+
+    async with raw_server(connection) as url:
+        reason, message = await refusal(client, endpoint(url, client_timeout=60.0))
+
+    assert reason == "malformed_http"
+    assert message.startswith("not valid HTTP: ")
+
+
 async def test_a_connection_reset_half_way_is_told(client: PollClient):
     async def reset(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(OK + b"Content-Length: 100\r\n\r\na 1\n")

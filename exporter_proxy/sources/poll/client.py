@@ -117,8 +117,31 @@ async def _read(response: aiohttp.ClientResponse, max_size: int) -> Payload:
         raise too_large(max_size)
     body = Body(max_size, encoding)
     content = response.content
+    _end_with_connection(response)
     turns = turns_of_loop()
     while data := await content.readany():
         for _ in body.feed(data):
             await turns.turn()
     return body.close()
+
+
+def _end_with_connection(response: aiohttp.ClientResponse) -> None:
+    """Have the body end when the connection does.
+
+    Where a chunk is malformed aiohttp (3.14) closes the connection, and leaves who reads the body
+    waiting for what can't come any more.
+    """
+    connection, content = response.connection, response.content
+    if connection is None or connection.protocol is None:
+        # All has come.
+        return
+    protocol = connection.protocol
+
+    def end(_: object = None) -> None:
+        if not content.is_eof() and content.exception() is None:
+            content.set_exception(protocol.exception() or aiohttp.ClientPayloadError())
+
+    if protocol.closed is None:
+        end()
+    else:
+        protocol.closed.add_done_callback(end)
