@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from exporter_proxy.access.passwords import BusyError, Passwords
 from exporter_proxy.access.peers import Peer
@@ -18,11 +18,13 @@ from exporter_proxy.access.tls_context import TlsContexts, TlsError
 from exporter_proxy.access.tls_settings import Pem, TlsSettings
 from exporter_proxy.access.tokens import Tokens
 from exporter_proxy.access.watched import ReloadStats
-from exporter_proxy.access.web_file import WebFile
 from exporter_proxy.changes import Change
 from exporter_proxy.config import AccessConfig, Config, ReceiverConfig, Right
 from exporter_proxy.errors import ConfigError, quote
 from exporter_proxy.repeats import Throttle
+
+if TYPE_CHECKING:
+    from exporter_proxy.access.web_file import WebFile
 
 logger = logging.getLogger(__name__)
 
@@ -57,10 +59,11 @@ class _State:
     """All that one configuration says."""
 
     config: Config
-    web: WebFile | None
+    web: "WebFile | None"
     tokens: Tokens
     receiver_tls: TlsContexts | None
     grants: tuple[Grant, ...]
+    reloads: ReloadStats
 
 
 class Access:
@@ -102,21 +105,22 @@ class Access:
             ConfigError: A file that it names can't be used; one line for each mistake.
         """
         problems: list[str] = []
+        reloads = ReloadStats()
         web = tokens = receiver_tls = None
         path = config.exporter.web_config_file
         try:
-            web = None if not path else WebFile(path, self.stats.reloads, self._monotonic)
+            web = self._read_web_file(path, reloads) if path else None
         except ConfigError as exc:
             problems += exc.problems
         try:
-            tokens = _tokens(config, self.stats.reloads, self._monotonic)
+            tokens = _tokens(config, reloads, self._monotonic)
         except ValueError as exc:
             problems += exc.args
         try:
             settings = _receiver_settings(config.receiver)
             if settings is not None:
                 receiver_tls = TlsContexts(
-                    settings, "receiver_certificates", self.stats.reloads, self._monotonic
+                    settings, "receiver_certificates", reloads, self._monotonic
                 )
         except TlsError as exc:
             problems += exc.args
@@ -129,7 +133,12 @@ class Access:
             raise ConfigError(problems)
         assert tokens is not None
         return _State(
-            config=config, web=web, tokens=tokens, receiver_tls=receiver_tls, grants=grants
+            config=config,
+            web=web,
+            tokens=tokens,
+            receiver_tls=receiver_tls,
+            grants=grants,
+            reloads=reloads,
         )
 
     async def prepare(self, new: Config) -> Change:
@@ -141,14 +150,20 @@ class Access:
         state = self.read(new)
         return Change(lambda: self.replace(state))
 
+    def _read_web_file(self, path: str, reloads: ReloadStats) -> "WebFile":
+        # Its format is needed by those who have one.
+        from exporter_proxy.access.web_file import WebFile  # noqa: PLC0415
+
+        return WebFile(path, reloads, self._monotonic)
+
     def replace(self, state: _State) -> None:
         """Go by another configuration from now on. Verdicts about passwords are kept."""
         self._state = state
-        reloads = self.stats.reloads
-        known = {"web_config_file", "web_certificates"} if state.web is not None else set()
-        known |= {"receiver_certificates"} if state.receiver_tls is not None else set()
-        known |= {"bearer_token_files"} if state.tokens.has_files else set()
-        reloads.keep(known)
+        # What failed before is counted still.
+        state.reloads.failures = self.stats.reloads.failures | {
+            what: self.stats.reloads.failures.get(what, 0) for what in state.reloads.successful
+        }
+        self.stats.reloads = state.reloads
         self._apply()
 
     def _apply(self) -> None:
@@ -358,4 +373,11 @@ def _matcher(pattern: str) -> Callable[[str], bool]:
     import re2  # noqa: PLC0415 - only a configuration with patterns needs it
 
     compiled = re2.compile(pattern)
-    return lambda app: compiled.fullmatch(app) is not None
+
+    def matches(app: str) -> bool:
+        try:
+            return compiled.fullmatch(app) is not None
+        except UnicodeEncodeError:  # half a surrogate pair, which no name has
+            return False
+
+    return matches

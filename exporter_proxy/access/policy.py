@@ -110,11 +110,6 @@ class Policy:
         return self._guards_reading
 
     @property
-    def names_uids(self) -> bool:
-        """Whether peers on Unix sockets need an entry that names them."""
-        return self._names_uids
-
-    @property
     def challenges(self) -> tuple[str, ...]:
         """The schemes by which HTTP requests can say who sends them (RFC 9110, section 11.6.1)."""
         return ("Basic",) * self._users + ("Bearer",) * self._has_tokens

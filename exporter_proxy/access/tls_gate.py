@@ -7,6 +7,7 @@ and versions count from the next handshake on. What doesn't gets an answer that 
 import asyncio
 import contextlib
 import logging
+import resource
 from collections import Counter
 from collections.abc import Callable
 from typing import Any, Literal, cast, get_args
@@ -26,7 +27,8 @@ _PLAIN_HTTP = (
 )
 # Until the handshake is done, and for the first byte to come.
 _HANDSHAKE_SECONDS = 10.0
-# Connections whose handshake is not done; beyond it the oldest is closed.
+# Connections whose handshake is not done; beyond it, or beyond an eighth of the file descriptors
+# that the process may have, the oldest is closed.
 _MAX_UNDER_WAY = 256
 
 
@@ -76,6 +78,8 @@ class TlsListener:
         self._name = name
         self._contexts = contexts
         self._under_way: dict[_Gate, None] = {}
+        descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self._most = max(1, min(_MAX_UNDER_WAY, descriptors // 8))
         self._throttle: Throttle[tuple[str, HandshakeFailure]] = Throttle(self._tell)
 
     @property
@@ -98,7 +102,7 @@ class TlsListener:
     def began(self, gate: "_Gate") -> None:
         """Take note of a connection."""
         self._under_way[gate] = None
-        if len(self._under_way) > _MAX_UNDER_WAY:
+        if len(self._under_way) > self._most:
             oldest = next(iter(self._under_way))
             self.failed(oldest, "evicted", "others wait")
             oldest.abort()

@@ -51,11 +51,6 @@ class Tokens:
         if files:
             reloads.add(_WHAT)
 
-    @property
-    def has_files(self) -> bool:
-        """Whether tokens are read from files."""
-        return bool(self._files)
-
     def find(self, token: str) -> frozenset[int]:
         """Return the places of the entries that ``token`` belongs to."""
         self.refresh()

@@ -105,11 +105,6 @@ class ReloadStats:
         self.successful[what] = True
         self.failures.setdefault(what, 0)
 
-    def keep(self, known: set[str]) -> None:
-        """Forget what there is no more."""
-        for what in self.successful.keys() - known:
-            del self.successful[what]
-
     def note(self, what: str, *, successful: bool) -> None:
         """Take note of a reading."""
         self.successful[what] = successful

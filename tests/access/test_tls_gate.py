@@ -249,9 +249,9 @@ async def test_silent_peers(bench, shared, monkeypatch, caplog):
     assert caplog.messages == []
 
 
-async def test_many_silent_peers(bench, shared, monkeypatch):
+async def test_many_silent_peers(bench, shared):
     """The oldest makes place; nobody is kept from speaking."""
-    monkeypatch.setattr("exporter_proxy.access.tls_gate._MAX_UNDER_WAY", 5)
+    bench.listener._most = 5
     await bench.start(settings_of(shared))
     silent = [await asyncio.open_connection("127.0.0.1", bench.port) for _ in range(8)]
     await until(lambda: bench.listener.stats.failures["evicted"] >= 3)
