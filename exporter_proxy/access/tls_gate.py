@@ -27,6 +27,8 @@ _PLAIN_HTTP = (
 )
 # Until the handshake is done, and for the first byte to come.
 _HANDSHAKE_SECONDS = 10.0
+# How long a refused peer has to read its answer.
+_LINGER_SECONDS = 2.0
 # Connections whose handshake is not done; beyond it, or beyond an eighth of the file descriptors
 # that the process may have, the oldest is closed.
 _MAX_UNDER_WAY = 256
@@ -113,7 +115,6 @@ class TlsListener:
 
     def failed(self, gate: "_Gate", reason: HandshakeFailure, why: str) -> None:
         """Count and log a connection that came to nothing."""
-        self.ended(gate)
         self.stats.failures[reason] += 1
         # A silent connection is no mistake: a port scan, or one that is kept for later.
         told = reason != "timeout" and self._throttle.is_first((gate.address, reason))
@@ -164,6 +165,7 @@ class _Gate(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         # Kept, as a task that nobody holds may be collected.
         self._task: asyncio.Task[None] | None = None
+        self._refused = False
         self.address = ""
         self.peer = "unix"
 
@@ -183,18 +185,28 @@ class _Gate(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Begin the handshake, or refuse what is none."""
-        if self._task is not None or self._transport.is_closing():
+        if self._task is not None or self._refused or self._transport.is_closing():
             return
         if data[0] != _HELLO:
-            self._listener.failed(self, "plain", "the peer does not speak TLS")
-            self._settle()
-            self._transport.write(self._listener.answer_plain(data))
-            self._transport.close()
+            self._refuse(data)
             return
         self._settle(done=False)
         # What comes now is for the one who reads next.
         self._transport.pause_reading()
         self._task = asyncio.get_running_loop().create_task(self._shake_hands(data))
+
+    def _refuse(self, first: bytes) -> None:
+        """Answer a peer that does not speak TLS, and give the answer time to arrive.
+
+        Closing with bytes unread would reset the connection, and the peer might never see it.
+        """
+        self._refused = True
+        self._listener.failed(self, "plain", "the peer does not speak TLS")
+        self._settle(done=False)
+        self._transport.write(self._listener.answer_plain(first))
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        self._timer = asyncio.get_running_loop().call_later(_LINGER_SECONDS, self.abort)
 
     def abort(self) -> None:
         """Close the connection now."""
@@ -229,16 +241,19 @@ class _Gate(asyncio.Protocol):
         # Let it set its protocol, which then is given what we have read already. That comes after
         # the protocol's connection_made, and before anything else is read.
         await asyncio.sleep(0)
-        loop.call_soon(_give, transport.get_protocol(), first)
+        reader = transport.get_protocol()
+        if reader is not self:
+            loop.call_soon(_give, reader, first)
         try:
             encrypted = await start
-        except (OSError, TimeoutError) as exc:
+        except (OSError, TimeoutError, RuntimeError) as exc:  # the last: it is closed already
             # Else it was closed to make place, or at the end.
             if self._listener.is_waiting(self):
                 # That it took too long is said by an error that Linux has no other use for.
                 late = isinstance(exc, TimeoutError | ConnectionAbortedError)
                 why = "the handshake took too long" if late else _why(exc)
                 self._listener.failed(self, "timeout" if late else "handshake", why)
+                self._listener.ended(self)
             return
         if encrypted is None:  # the peer went away
             self._listener.ended(self)

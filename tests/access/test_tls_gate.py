@@ -213,6 +213,50 @@ async def test_plain_peers_are_told(bench, shared, caplog, said, answered):
     assert second == "2 more connections without TLS: listener=test peer=127.0.0.1 reason=plain"
 
 
+async def test_plain_peers_are_told_however_much_they_send(bench, shared):
+    """The answer is not lost in a reset."""
+    await bench.start(settings_of(shared))
+    reader, writer = await asyncio.open_connection("127.0.0.1", bench.port)
+    writer.write(b'{"a":"' + b"x" * 10_000_000)
+    line = await asyncio.wait_for(reader.readline(), DEADLINE_SECONDS)
+    await asyncio.wait_for(writer.drain(), DEADLINE_SECONDS)
+    writer.close()
+
+    assert line == b"error: this port speaks TLS\n"
+    await until(lambda: not bench.listener._under_way)
+
+
+async def test_refused_peers_that_stay_are_closed(bench, shared, monkeypatch):
+    """After a moment."""
+    monkeypatch.setattr("exporter_proxy.access.tls_gate._LINGER_SECONDS", 0.01)
+    await bench.start(settings_of(shared))
+    _, writer = await asyncio.open_connection("127.0.0.1", bench.port)
+    writer.write(b"{")
+    await until(lambda: bench.listener.stats.failures["plain"])
+    await until(lambda: not bench.listener._under_way)
+    writer.close()
+
+
+async def test_the_end_comes_in_the_middle_of_handshakes(bench, shared, caplog):
+    """Whoever has not finished is let go, without a word."""
+    await bench.start(settings_of(shared))
+    peers = []
+    for said in (b"", b"\x16", b"\x16\x03\x01\x02\x00\x01", b"{"):
+        reader, writer = await asyncio.open_connection("127.0.0.1", bench.port)
+        writer.write(said)
+        peers.append((reader, writer))
+    await until(lambda: len(bench.listener._under_way) == len(peers))
+    await until(lambda: bench.listener.stats.failures["plain"])
+    bench.listener.close()
+    for reader, writer in peers:
+        with suppress(ConnectionError):
+            await asyncio.wait_for(reader.read(), DEADLINE_SECONDS)
+        writer.close()
+
+    assert not bench.listener._under_way
+    assert len(caplog.messages) == 1
+
+
 def test_answer_to_http():
     """It is the one of Go's servers, which those who look for it know."""
     assert answer_http(b"GET").endswith(
