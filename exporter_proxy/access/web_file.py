@@ -11,7 +11,7 @@ from exporter_proxy.access.tls_context import TlsContexts, TlsError
 from exporter_proxy.access.watched import FileError, ReloadStats, Watch, read_file
 from exporter_proxy.access.web_format import WebConfig
 from exporter_proxy.config.kinds import type_name
-from exporter_proxy.config.tables import Section
+from exporter_proxy.config.tables import Section, kinds_of
 from exporter_proxy.errors import ConfigError, quote
 
 logger = logging.getLogger(__name__)
@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 _WHAT = "web_config_file"
 _TLS = "web_certificates"
 _FORMAT = Section(WebConfig, expected="a mapping of keys")
+_TLS_SECTION = kinds_of(WebConfig)["tls_server_config"]
 # What a key of the format comes from, where people found it elsewhere.
 _NEVER = {
     "basic_auth_excluded_paths": "is no key of the format; /-/healthy and /-/ready are open anyway"
@@ -79,23 +80,53 @@ class WebFile:
 
     def _read(self) -> tuple[WebConfig, TlsContexts | None]:
         try:
-            config = read(self.path)
-            settings = config.tls_server_config.settings(Path(self.path).parent)
-            if settings is None:
-                return config, None
-            try:
-                return config, TlsContexts(settings, _TLS, self._reloads, self._monotonic)
-            except TlsError as exc:
-                raise ConfigError(list(exc.args)) from exc
+            document = read_document(self.path)
         except ConfigError as exc:
-            raise ConfigError([f"{self.path}: {problem}" for problem in exc.problems]) from None
+            raise self._error(exc.problems) from None
+        config, problems = judge(document)
+        tls = None
+        try:
+            tls = self._make_tls(document)
+        except TlsError as exc:
+            problems += exc.args
+        if config is None or problems:
+            raise self._error(problems)
+        return config, tls
+
+    def _error(self, problems: list[str]) -> ConfigError:
+        return ConfigError([f"{self.path}: {problem}" for problem in problems])
+
+    def _make_tls(self, document: dict[str, Any]) -> TlsContexts | None:
+        """Return what makes contexts; None: no TLS, or the section says something wrong.
+
+        Raises:
+            TlsError: It can't be had.
+        """
+        try:
+            section = _TLS_SECTION.read(document.get("tls_server_config", {}), "tls_server_config")
+        except ConfigError:
+            return None
+        settings = section.settings(Path(self.path).parent)
+        return settings and TlsContexts(settings, _TLS, self._reloads, self._monotonic)
 
 
 def read(path: str) -> WebConfig:
-    """Return what the file ``path`` says.
+    """Return what the file ``path`` says, without a look at its certificates.
 
     Raises:
         ConfigError: With every mistake in it, each beginning with its key.
+    """
+    config, problems = judge(read_document(path))
+    if config is None or problems:
+        raise ConfigError(problems)
+    return config
+
+
+def read_document(path: str) -> dict[str, Any]:
+    """Return the document in the file ``path``: mappings with text for keys, without what is null.
+
+    Raises:
+        ConfigError: It can't be read, or is no such document.
     """
     missing = [name for name in ("yaml", "bcrypt") if importlib.util.find_spec(name) is None]
     if missing:
@@ -107,19 +138,20 @@ def read(path: str) -> WebConfig:
         content = read_file(path)
     except FileError as exc:
         raise ConfigError([f"can't be read: {exc}"]) from exc
-    document = _parse(content)
+    return _parse(content)
+
+
+def judge(document: dict[str, Any]) -> tuple[WebConfig | None, list[str]]:
+    """Return what ``document`` says, and what is wrong with it: each line begins with its key."""
     problems = [f"{name}: {why}" for name, why in _NEVER.items() if name in document]
     try:
-        config = _FORMAT.read({k: v for k, v in document.items() if k not in _NEVER}, "")
+        return _FORMAT.read({k: v for k, v in document.items() if k not in _NEVER}, ""), problems
     except ConfigError as exc:
-        problems += exc.problems
-    if problems:
-        raise ConfigError(problems)
-    return config
+        return None, problems + exc.problems
 
 
 def _parse(content: bytes) -> dict[str, Any]:
-    """Return the YAML document: mappings with text for keys, without what is null."""
+    """See :func:`read_document`."""
     import yaml  # noqa: PLC0415 - of the extra "web"
 
     from exporter_proxy.access.web_yaml import DuplicateKeyError, load  # noqa: PLC0415
