@@ -224,9 +224,13 @@ LATER_FINDINGS: dict[str, Kind] = {
         "can't stand under it, they are held back"
     ),
     "help_conflict": _note("an app before this one gives the family another HELP, which counts"),
-    "openmetrics_clash": _warning(
+    "openmetrics_clash": _note(
         "a family before it has taken a name that its own or a suffix of its type makes, and "
-        "OpenMetrics gives each name once; the OpenMetrics page has it as `unknown`, or not at all"
+        "OpenMetrics gives each name once; the OpenMetrics page has it as `unknown`"
+    ),
+    "openmetrics_held": _warning(
+        "a family before it has taken its name, as a counter `x_total` takes the name `x`, and "
+        "OpenMetrics gives each name once; the OpenMetrics page leaves it out"
     ),
     "openmetrics_created": _warning(
         "`_created` samples belong to no metric beside them; the OpenMetrics page leaves them out"

@@ -309,11 +309,11 @@ async def test_the_next_page_tells_what_openmetrics_has_in_another_way() -> None
     await pages.current(openmetrics)
     page = await pages.current(openmetrics)
 
-    assert b'{app="a",reason="openmetrics_clash"} 1\n' in text(page)
+    assert b'{app="a",reason="openmetrics_held"} 1\n' in text(page)
     assert b'{app="a",reason="openmetrics_invalid"} 1\n' in text(page)
     assert await pages.current(openmetrics) is page
     reading = (await pages.readings())["a"]
-    assert reading.state == "repaired: openmetrics_clash"
+    assert reading.state == "repaired: openmetrics_held"
     assert [each.what for each in reading.later] == ["y", "x_total"]
 
     clock.now += 2 * FORGET_SECONDS

@@ -233,7 +233,7 @@ class OpenMetricsWriter:
             if folded is None or folded.left:
                 yield "openmetrics_created"
         elif mode != self._naming.wanted(family):
-            yield "openmetrics_clash"
+            yield "openmetrics_clash" if mode.type else "openmetrics_held"
 
 
 def _lines(cell: Family, mode: Mode) -> bytes:
