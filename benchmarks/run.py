@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 import busy
 import changed_pages
 import connections
+import gateway_pushes
 import isolation
 import large_scrapes
 import latency
@@ -30,6 +31,7 @@ from servers import Bench, stopped_by_signals
 SCENARIOS: dict[str, Callable[[Bench, Scale], Iterator[Figure]]] = {
     "pushes": pushes.run,
     "connections": connections.run,
+    "gateway_pushes": gateway_pushes.run,
     "scrapes": scrapes.run,
     "polls": polls.run,
     "startup": startup.run,

@@ -25,6 +25,8 @@ class Scale:
         flood_bytes: Of a message that is as large as it may be.
         polled_bytes: Of a polled page that is larger than all others.
         steady_seconds: How long a table is pushed to and scraped before its memory is read.
+        groups: That pushes over HTTP go to.
+        clients: That push over HTTP at once.
     """
 
     rounds: int
@@ -44,6 +46,8 @@ class Scale:
     flood_bytes: int
     polled_bytes: int
     steady_seconds: float
+    groups: tuple[int, ...]
+    clients: tuple[int, ...]
 
 
 _TABLES = (10, 1000, 10_000)
@@ -67,6 +71,8 @@ SCALES = {
         flood_bytes=64 * 2**20,
         polled_bytes=940_000_000,
         steady_seconds=60.0,
+        groups=(10, 1000, 10_000),
+        clients=(1, 16, 256),
     ),
     "quick": Scale(
         rounds=3,
@@ -86,6 +92,8 @@ SCALES = {
         flood_bytes=64 * 2**20,
         polled_bytes=190_000_000,
         steady_seconds=30.0,
+        groups=(10, 10_000),
+        clients=(1, 16, 256),
     ),
     "smoke": Scale(
         rounds=1,
@@ -105,5 +113,7 @@ SCALES = {
         flood_bytes=2 * 2**20,
         polled_bytes=4_000_000,
         steady_seconds=1.0,
+        groups=(2, 10),
+        clients=(1, 4),
     ),
 }

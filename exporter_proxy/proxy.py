@@ -137,6 +137,7 @@ class Proxy:
         while self.table.is_due:  # noqa: ASYNC110 - it takes some turns of the loop
             # What expired while nothing ran is gone before anybody looks.
             await asyncio.sleep(0)
+        self._pushing.restore()
         for source in self._sources:
             await source.start()
         wanted = self._config.exporter.scrape_expose_endpoint

@@ -21,6 +21,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     [
         ("pushes", ["a connection a push, Unix, 1000 samples", "Cap'n Proto on one connection"]),
         ("connections", ["100 connections open, TCP: memory", "Unix: time of a scrape"]),
+        ("gateway_pushes", ["4 samples, 2 groups, 1 client", "10 groups, 4 clients", "check on"]),
         ("scrapes", ["/metrics, 1,000 samples unchanged, gzip", "aiohttp sending ready bytes"]),
         ("polls", ["every 0.5 s, plain", "every 0.5 s, gzip", "bare uvloop client"]),
         ("startup", ["exec to first answered scrape", "memory at rest"]),

@@ -97,6 +97,9 @@ def _unpack_snappy(body: bytes, limit: int) -> Generator[None, None, bytes]:
             'can\'t read snappy: exporter-proxy is installed without its extra "snappy"',
             reason="unsupported_encoding",
         ) from None
+    if not body:
+        # a stream of no frames
+        return body
     framed = body.startswith(_STREAM_START)
     size = _framed_length(body) if framed else _block_length(body)
     if size > limit:

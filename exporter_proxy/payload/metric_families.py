@@ -202,13 +202,13 @@ def _labels(metric: Any) -> list[str]:
 def _pair(name: str, value: str) -> str:
     shown = value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
     # A colon is part of a metric's name, but not of a label's.
-    label = f'"{name}"' if ":" in name and _name(name) is name else _name(name)
+    label = f'"{name}"' if ":" in name and _name(name) == name else _name(name)
     return f'{label}="{shown}"'
 
 
 def _sample(name: str, labels: list[str], value: float, metric: Any) -> str:
     shown = _name(name)
-    if shown is not name:
+    if shown != name:
         head = f"{{{','.join([shown, *labels])}}}"
     else:
         head = f"{name}{{{','.join(labels)}}}" if labels else name

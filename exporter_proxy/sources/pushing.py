@@ -39,6 +39,14 @@ class Pushing:
         """Have a router lead to the gateway."""
         self._routes.add_to(router)
 
+    def restore(self) -> None:
+        """Take over the groups that the table has of an earlier run.
+
+        Before anybody reads rows, which let go of their payloads then; also where the gateway is
+        turned off, as it may be turned on later.
+        """
+        self._store.restore()
+
     def given(self, row: Row) -> Given | None:
         """Return what the samples of a row get that its payload doesn't show."""
         return self._store.given(row)

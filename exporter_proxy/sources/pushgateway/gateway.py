@@ -71,9 +71,8 @@ class Gateway:
     # What a source is.
 
     async def start(self) -> None:
-        """Take over the groups that the table has of an earlier run."""
+        """Begin to take pushes."""
         self._refusals = RefusalLog(self.name)
-        self.store.restore()
         self._sweep()
         self.stats.listening = True
 

@@ -1,0 +1,200 @@
+"""What is below ``/api/v1``: many groups at once, deletion by matchers, wiping."""
+
+import json
+
+import pytest
+
+from exporter_proxy.config import PushConfig
+from exporter_proxy.errors import PayloadError
+from exporter_proxy.sources.pushgateway.answers import ForbiddenError
+from exporter_proxy.sources.pushgateway.go_numbers import go_float, go_time
+from exporter_proxy.sources.pushgateway.selectors import parse_selector
+from tests.sources.pushgateway.pushing import NOW, Pushing
+
+
+@pytest.fixture
+def pushing() -> Pushing:
+    return Pushing(PushConfig(enable_admin_api=True))
+
+
+def document(*groups: object) -> bytes:
+    return json.dumps({"groups": groups}).encode()
+
+
+def group(job: str, metrics: object, **more: object) -> dict[str, object]:
+    return {"labels": {"job": job}, "metrics": metrics, **more}
+
+
+def test_many_groups(pushing: Pushing) -> None:
+    pushing.put("/x", b"a 1\nb 1\n")
+    answer = pushing.ask_api(
+        "POST",
+        "/push",
+        document(
+            group("x", "a 2", replace=False),
+            group("y", ["c 3", "d 4"], ttl="30s"),
+            {"labels": {"job": "z", "a.b": "ü"}, "metrics": "e 5\n"},
+        ),
+    )
+
+    assert json.loads(answer.body) == {"status": "success", "data": {"groups": 3}}
+    assert pushing.lines() == [
+        'a{instance="",job="x"} 2', 'b{instance="",job="x"} 1', 'c{instance="",job="y"} 3',
+        'd{instance="",job="y"} 4', 'e{instance="",job="z",a_b="ü"} 5',
+    ]  # fmt: skip
+    pushing.clock.now += 31
+    assert pushing.table.expire() == ['{instance="",job="y"}']
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        (
+            [group("x", "a 2"), group("y", "a x")],
+            'the group "{instance=\\"\\",job=\\"y\\"}": text format parsing error in line 1',
+        ),
+        ([group("x", "a 2"), group("z", "# TYPE a gauge\na 1")], "but untyped in the group"),
+        ([group("y", "b 2"), group("z", "# TYPE b gauge\nb 1")], "but untyped in the group"),
+        ([group("y", "b 2"), group("y", "b 1")], "it is there twice"),
+        ([group("y", "b 2", ttl="soon")], "the ttl of"),
+        ([group("", "b 2")], "job name is required"),
+        ([{"job": "x"}], "can't read the JSON"),
+        ([group("x", 5)], "can't read the JSON"),
+        ([], "the document has no groups"),
+    ],
+)  # fmt: skip
+def test_all_or_nothing(pushing: Pushing, groups: list[object], message: str) -> None:
+    pushing.put("/x", b"a 1\n")
+    answer = pushing.ask_api("POST", "/push", document(*groups))
+
+    assert answer.status == 400
+    told = json.loads(answer.body)
+    assert (told["status"], told["errorType"]) == ("error", "bad_data")
+    assert message in told["error"]
+    assert pushing.lines() == ['a{instance="",job="x"} 1']
+    # Nothing of it is in anybody's way.
+    assert pushing.put("/v", b"# TYPE b summary\nb_sum 1\n") == 200
+
+
+def test_a_full_table_takes_none() -> None:
+    pushing = Pushing(max_apps=2)
+    pushing.put("/x", b"a 1\n")
+    answer = pushing.ask_api("POST", "/push", document(*(group(job, "a 2") for job in "xyz")))
+
+    assert answer.status == 503
+    assert pushing.lines() == ['a{instance="",job="x"} 1']
+    assert pushing.times({"job": "x"}) == (NOW, 0)
+    assert pushing.put("/y", b"a 3\n") == 200
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[" * 100_000, b'{"groups": 5}', b"\xff", b"{}"])
+def test_no_document(pushing: Pushing, body: bytes) -> None:
+    assert pushing.ask_api("POST", "/push", body).status == 400
+
+
+def test_forbidden_as_a_whole(pushing: Pushing) -> None:
+    pushing.forbidden.add('{instance="",job="y"}')
+    with pytest.raises(ForbiddenError):
+        pushing.ask_api("POST", "/push", document(group("x", "a 1"), group("y", "a 1")))
+    assert pushing.lines() == []
+
+
+def test_delete_by_matchers(pushing: Pushing) -> None:
+    for path in ("/x1", "/x2/instance/i", "/y"):
+        pushing.put(path, b"a 1\n")
+    query = "/groups?match[]={job=~%22x.*%22,instance=%22%22}&match[]={job=%22y%22}"
+    dry = json.loads(pushing.ask_api("DELETE", query + "&dry_run=1").body)["data"]
+    assert dry == {"dry_run": True, "groups": [{"job": "x1"}, {"job": "y"}]}
+    assert len(pushing.lines()) == 3
+    done = json.loads(pushing.ask_api("DELETE", query).body)["data"]
+
+    assert done == {"dry_run": False, "groups": dry["groups"]}
+    assert pushing.lines() == ['a{job="x2",instance="i"} 1']
+    # Deleted on purpose, it isn't down.
+    assert not pushing.table.ghosts
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("", "no match[] parameter"),
+        ("?match[]={}", "must have a matcher that does not match the empty value"),
+        ("?match[]={job=~%22.*%22}", "must have a matcher that does not match the empty value"),
+        ("?match[]=x", "expected label matchers in braces"),
+        ("?match[]={job}", "can't read"),
+        ("?match[]={job=~%22(%22}", "no regular expression"),
+        ("?match[]={job=%22x%22}&dryrun=1", "unknown parameter 'dryrun'"),
+        ("?match[]={job=%22x%22}&dry_run=maybe", "dry_run is 1 or 0"),
+    ],
+)
+def test_bad_matchers(pushing: Pushing, query: str, message: str) -> None:
+    pushing.put("/x", b"a 1\n")
+    answer = pushing.ask_api("DELETE", "/groups" + query)
+
+    assert answer.status == 400
+    assert message in json.loads(answer.body)["error"]
+    assert len(pushing.lines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("selector", "selected"),
+    [
+        ('{job="x"}', True), ("{job='x'}", True), ("{job=`x`}", True), ('{ job = "x" , }', True),
+        ('{job!="x",l="v"}', False), ('{job!="y",l!=""}', True), ('{job=~"[xy]"}', True),
+        ('{job=~"x|"}', None), ('{job!~"y"}', None), ('{job!~"y",l=~".+"}', True),
+        ('{"l.m"="a\\"b"}', True), ('{job="x",missing=""}', True), ('{job="X"}', False),
+        ('{job=~"xx"}', False), ('{l=~"."}', True), ('{job="x"} ', True), ('{job="x"', None),
+    ],
+)  # fmt: skip
+def test_selector(selector: str, selected: bool | None) -> None:  # noqa: FBT001
+    labels = {"job": "x", "l": "v", "l.m": 'a"b'}
+    if selected is None:
+        with pytest.raises(PayloadError):
+            parse_selector(selector)
+    else:
+        assert parse_selector(selector)(labels) is selected
+
+
+def test_selector_takes_linear_time() -> None:
+    assert not parse_selector('{job=~"(a+)+b"}')({"job": "a" * 100_000})
+
+
+def test_wipe(pushing: Pushing) -> None:
+    pushing.put("/x", b"a 1\n")
+    pushing.table.update("other", (b"b 1\n",), source="tcp")
+
+    assert pushing.ask_api("PUT", "/admin/wipe").status == 202
+    assert pushing.lines() == ["b 1"]
+
+
+def test_wipe_is_turned_off() -> None:
+    pushing = Pushing()
+    pushing.put("/x", b"a 1\n")
+
+    assert pushing.ask_api("PUT", "/admin/wipe").status == 404
+    assert len(pushing.lines()) == 1
+
+
+def test_rights(pushing: Pushing) -> None:
+    right = pushing.api.right
+    assert right("GET", "/api/v1/metrics") == "scrape"
+    assert right("DELETE", "/api/v1/groups?x") == "push"
+    assert right("POST", "/api/v1/push") == "push"
+    assert right("PUT", "/api/v1/admin/wipe") == "admin"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.0, "0"), (-0.0, "-0"), (1.0, "1"), (-1.5, "-1.5"), (123456.0, "123456"),
+        (1234567.0, "1.234567e+06"), (1e10, "1e+10"), (0.0001, "0.0001"), (0.00001, "1e-05"),
+        (1e300, "1e+300"), (1.795339256398991e9, "1.795339256398991e+09"),
+        (float("nan"), "NaN"), (float("inf"), "+Inf"), (float("-inf"), "-Inf"),
+    ],
+)  # fmt: skip
+def test_numbers_as_go_prints_them(value: float, shown: str) -> None:
+    assert go_float(value) == shown
+
+
+def test_times_as_go_prints_them() -> None:
+    assert go_time(1_700_000_000.25) == "2023-11-14T22:13:20.250000Z"
