@@ -1,56 +1,170 @@
 """What counts the lines of one ``[[log]]`` section: the seam to whoever reads the files."""
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from exporter_proxy.log_metrics.families import Family, Labels
+
+_VERSION = 1
 
 
 class StateError(Exception):
     """A state was made by another version or for another configuration, or is damaged."""
 
 
-class LineCounter(Protocol):
+class Reader(Protocol):
+    """Knows a kind of lines, and counts them in families of its own.
+
+    Attributes:
+        unread_values: Numbers in matched lines that couldn't be read.
+    """
+
+    unread_values: int
+
+    @property
+    def families(self) -> Sequence[Family[Any]]:
+        """Return what is counted, in the order in which it is shown."""
+
+    def read(self, text: str, stream: str) -> int:
+        r"""Count the lines of ``text``, each ending in ``\n``; return how many were known."""
+
+    def memory(self) -> dict[str, dict[str, str]]:
+        """Return what is remembered between lines: {stream: {key: value}}."""
+
+    def remember(self, memory: dict[str, dict[str, str]]) -> None:
+        """Take the place of what is remembered; what can't be used is passed over."""
+
+
+class _State(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    version: int
+    fingerprint: str
+    lines: int
+    matched: int
+    unread_values: int
+    overflowed: list[int]
+    series: list[list[tuple[Labels, int | float | str | list[int | float | str]]]]
+    memory: dict[str, dict[str, str]]
+
+
+class LineCounter:
     """Counts what lines say, for one ``[[log]]`` section; all of its files together.
 
     Not safe for threads: calls of one counter come one after another, from whichever thread.
 
+    Args:
+        reader: Knows the lines.
+        fingerprint: Of all that the counts depend on, so that those of another configuration are
+            not taken for these.
+
     Attributes:
         lines: How many lines were fed.
         matched: Those that the format, the preset or a metric knows.
-        unmatched: The others.
-        unread_values: Numbers in matched lines that couldn't be read; they count for nothing.
-        overflowed: Events that went to a metric's overflow series.
+        fingerprint: As given.
     """
 
-    lines: int
-    matched: int
-    unmatched: int
-    unread_values: int
-    overflowed: int
+    def __init__(self, reader: Reader, fingerprint: str) -> None:
+        self.fingerprint = fingerprint
+        self.lines = 0
+        self.matched = 0
+        self._reader = reader
+
+    @property
+    def unmatched(self) -> int:
+        """How many lines nothing was known about."""
+        return self.lines - self.matched
+
+    @property
+    def unread_values(self) -> int:
+        """How many numbers in matched lines couldn't be read; they count for nothing."""
+        return self._reader.unread_values
+
+    @property
+    def overflowed(self) -> int:
+        """How many events went to a metric's overflow series."""
+        return sum(family.overflowed for family in self._reader.families)
 
     def feed(self, block: bytes, stream: str = "") -> None:
         r"""Count whole lines.
 
-        How lines are cut into blocks changes nothing. The call holds the interpreter lock for about
-        a microsecond a line (more where RE2 must be asked): 64 KiB take about a millisecond.
+        How lines are cut into blocks changes nothing but which of several new label sets of a block
+        get the last places before the overflow series. The call holds the interpreter lock for
+        about a microsecond a line (more where RE2 must be asked): 64 KiB take about a millisecond.
 
         Args:
-            block: Lines, each ending in ``\n``; any bytes. UTF-8 that isn't is replaced.
+            block: Lines, each ending in ``\n``; any bytes. UTF-8 that isn't is replaced. ``\r``
+                before ``\n`` is left out.
             stream: Which file the lines are from: where several lines belong together, such as
                 those of one transfer, they are looked for within one stream. Files that follow one
                 another by rotation are one.
         """
+        text = block.decode(errors="replace")
+        if not text.endswith("\n"):
+            if not text:
+                return
+            text += "\n"
+        if "\r\n" in text:
+            text = text.replace("\r\n", "\n")
+        self.lines += text.count("\n")
+        self.matched += self._reader.read(text, stream)
 
     def exposition(self) -> bytes:
         """Return the metrics as text format 0.0.4, families in a fixed order, with HELP and TYPE.
 
         Families without series have HELP and TYPE alone.
         """
+        return b"".join(family.exposition() for family in self._reader.families)
 
     def state(self) -> bytes:
         """Return everything that :meth:`restore` needs to go on counting from here."""
+        families = self._reader.families
+        return msgspec.msgpack.encode(
+            _State(
+                _VERSION,
+                self.fingerprint,
+                self.lines,
+                self.matched,
+                self._reader.unread_values,
+                [family.overflowed for family in families],
+                [_encodable(family.state()) for family in families],
+                self._reader.memory(),
+            )
+        )
 
     def restore(self, state: bytes) -> None:
         """Continue from what another counter of the same section returned by :meth:`state`.
 
         Raises:
-            StateError: It can't be used; says why; the counter is as it was before.
+            StateError: It can't be used; says why. The counter is then fit for nothing but to be
+                thrown away, unless nothing of the state could be read.
         """
+        try:
+            found = msgspec.msgpack.decode(state, type=_State)
+        except msgspec.DecodeError as exc:
+            raise StateError(f"the state is damaged: {exc}") from exc
+        if (found.version, found.fingerprint) != (_VERSION, self.fingerprint):
+            raise StateError("the state is that of another configuration or version")
+        try:
+            for family, series, overflowed in zip(
+                self._reader.families, found.series, found.overflowed, strict=True
+            ):
+                family.restore(series)
+                family.overflowed = overflowed
+        except ValueError as exc:
+            raise StateError(f"the state is damaged: {exc}") from exc
+        self.lines, self.matched = found.lines, found.matched
+        self._reader.unread_values = found.unread_values
+        self._reader.remember(found.memory)
+
+
+def _encodable(series: list[tuple[Labels, Any]]) -> list[tuple[Labels, Any]]:
+    """Return ``series`` with whole numbers of more than 64 bits as text, which msgpack can hold."""
+    return [
+        (labels, [_fit(item) for item in value] if isinstance(value, list) else _fit(value))
+        for labels, value in series
+    ]
+
+
+def _fit(value: float) -> int | float | str:
+    return str(value) if isinstance(value, int) and value.bit_length() > 63 else value

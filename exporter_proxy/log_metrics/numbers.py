@@ -1,0 +1,32 @@
+"""Numbers as people's programs write them."""
+
+import re
+
+_GROUPED = re.compile(r"[0-9]{1,3}+(?:([.,'])[0-9]{3})(?:\1[0-9]{3})*+")
+_SCALED = re.compile(r"([0-9]{1,18}+)(?:[.,]([0-9]{1,18}+))?+([KMGTPE]?+)")
+_UNITS: dict[str, int] = {
+    letter: 1000**power for power, letter in enumerate(("", "K", "M", "G", "T", "P", "E"))
+}
+
+
+def read_count(text: str) -> int:
+    """Return a number of bytes as rsync prints it (``do_big_num`` in its lib/compat.c).
+
+    ``1234567``; in groups of three by the locale: ``1,234,567`` or ``1.234.567``; with ``-h`` in
+    units of 1000, rounded: ``1.23M`` or ``1,23M``. Units of 1024 (``-hh``) look the same and are
+    read as units of 1000. Without a letter, three digits after a separator are a group.
+
+    Raises:
+        ValueError: It is none of these.
+    """
+    if len(text) <= 18 and text.isascii() and text.isdigit():
+        return int(text)
+    grouped = _GROUPED.fullmatch(text)
+    if grouped and len(text) < 30:
+        return int(text.replace(grouped[1], ""))
+    scaled = _SCALED.fullmatch(text)
+    if scaled is None:
+        raise ValueError(text[:40])
+    whole, fraction, letter = scaled[1], scaled[2] or "", scaled[3]
+    # exactly: 1.23M is 1230000, which no float arithmetic is needed for
+    return int(whole + fraction) * _UNITS[letter] // int("1" + "0" * len(fraction))

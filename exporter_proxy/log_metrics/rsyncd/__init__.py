@@ -1,0 +1,1 @@
+"""The preset for the log of an rsync daemon."""
