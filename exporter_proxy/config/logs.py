@@ -134,11 +134,7 @@ class LogConfig:
     metrics: Annotated[
         tuple[LogMetricConfig, ...],
         ListOf(
-            Section(
-                LogMetricConfig,
-                expected="a section, written [[log.metrics]]",
-                place="[[log.metrics]]",
-            ),
+            Section(LogMetricConfig, expected="a section, written [[log.metrics]]"),
             "sections, each written [[log.metrics]]",
         ),
     ] = ()
@@ -146,6 +142,6 @@ class LogConfig:
 
 
 LOGS = ListOf(
-    Section(LogConfig, expected="a section, written [[log]]", place="[[log]]"),
+    Section(LogConfig, expected="a section, written [[log]]"),
     "sections, each written [[log]]",
 )
