@@ -31,6 +31,7 @@ from exporter_proxy.sources.pushing import Pushing
 from exporter_proxy.sources.receiver import Receivers
 from exporter_proxy.table import Table
 from exporter_proxy.views.lifecycle import Lifecycle
+from exporter_proxy.views.polled import Polled
 from exporter_proxy.views.server import Backing, PageSettings, Views
 from exporter_proxy.workers import Workers
 
@@ -211,6 +212,7 @@ class Proxy:
             self_metrics=self._self_metrics,
             ready=self._takes_metrics,
             workers=self._workers,
+            polled=Polled(lambda: self._polling.apps, self._polling.poll_now),
             lifecycle=Lifecycle(
                 is_enabled=lambda: self._config.exporter.enable_lifecycle,
                 reload=self._reloader.reload,
@@ -338,6 +340,7 @@ def _page_settings(config: Config) -> PageSettings:
         rules=rules_for(config) if exporter.exposition == "merged" else None,
         expose=exporter.invalid_metrics == "expose",
         scrape_timeout=exporter.scrape_timeout,
+        sd_target=exporter.sd_target,
         self_metrics=exporter.self_metrics,
     )
 

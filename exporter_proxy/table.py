@@ -374,6 +374,17 @@ class Table:
             self._generation += 1
             self._tell(app)
 
+    def delete(self, app: str) -> bool:
+        """Forget all about ``app`` at once; tell whether anything was known of it."""
+        problem = self._problems.get(app)
+        if app not in self._rows and app not in self._ghosts and problem is None:
+            return False
+        if problem is not None:
+            self.set_problem(app, None, source=problem.source)
+        self.drop(app)
+        self.forget(app)
+        return True
+
     @property
     def ghosts(self) -> Mapping[str, Ghost]:
         """Apps that were dropped not long ago, by name."""

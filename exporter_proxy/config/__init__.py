@@ -13,6 +13,7 @@ from exporter_proxy.config.loading import find_file, load, read
 from exporter_proxy.config.machine import missing_accounts
 from exporter_proxy.config.push import PushConfig
 from exporter_proxy.config.sections import Config, ExporterConfig, PollConfig, ReceiverConfig
+from exporter_proxy.config.texts import is_target
 from exporter_proxy.config.values import Address, Secret
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "ScrapeSettings",
     "Secret",
     "find_file",
+    "is_target",
     "load",
     "missing_accounts",
     "read",

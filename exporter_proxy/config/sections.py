@@ -30,6 +30,7 @@ from exporter_proxy.config.texts import (
     Path,
     SocketPath,
     String,
+    Target,
 )
 from exporter_proxy.config.values import Address
 
@@ -74,6 +75,7 @@ class ExporterConfig:
         self_metrics_interval: Seconds for which a rendering of them is served.
         web_config_file: Certificates, users and headers of the scrape port, in the format of the
             exporter-toolkit; empty: it speaks plain HTTP with anyone.
+        sd_target: Where Prometheus finds the scrape port, for ``/sd``; empty: where it asks for it.
         enable_lifecycle: Whether POST on ``/-/reload`` and ``/-/quit`` is obeyed.
     """
 
@@ -99,6 +101,7 @@ class ExporterConfig:
     self_metrics: Annotated[bool, Boolean()] = True
     self_metrics_interval: Annotated[float, Duration(0, '5 or "1m"')] = 5.0
     web_config_file: Annotated[str, OptionalPath()] = ""
+    sd_target: Annotated[str, Target()] = ""
     enable_lifecycle: Annotated[bool, Boolean()] = False
 
 

@@ -8,6 +8,8 @@ from exporter_proxy.config.kinds import Kind, UnfitError, type_name
 from exporter_proxy.config.values import Address, Secret, pack_ip
 
 _HOST = re.compile(r"[A-Za-z0-9_.-]{1,253}")
+# A host's name or address, in brackets if it has colons, and a port, as Prometheus takes it.
+_TARGET = re.compile(r"(?:[A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 
 
 class ListenAddress(Kind[Address]):
@@ -40,6 +42,23 @@ class ListenAddress(Kind[Address]):
         ):
             raise UnfitError
         return Address(host, int(port))
+
+
+def is_target(address: str) -> bool:
+    """Tell whether Prometheus takes ``address`` for a target."""
+    return _TARGET.fullmatch(address) is not None
+
+
+class Target(Kind[str]):
+    """Where a target is for Prometheus, or nothing: ``host:port``; the port may be left out."""
+
+    expected = 'an address as Prometheus takes it, such as "sidecar.example:6555", or ""'
+
+    def convert(self, value: object) -> str:
+        """See :meth:`Kind.convert`."""
+        if isinstance(value, str) and (not value or is_target(value)):
+            return value
+        raise UnfitError
 
 
 class Choice(Kind[str]):

@@ -1,12 +1,13 @@
 """The poller, made when there is something to poll, from one configuration to the next."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from exporter_proxy.changes import Change
 from exporter_proxy.config import Config, PollConfig
+from exporter_proxy.errors import PollError
 from exporter_proxy.sources.admission import Admission, Life
 from exporter_proxy.sources.base import TargetStatus
 from exporter_proxy.table import Table
@@ -44,6 +45,21 @@ class Polling:
     def targets(self) -> Sequence[TargetStatus]:
         """How each endpoint fares."""
         return () if self._poller is None else self._poller.targets
+
+    @property
+    def apps(self) -> Collection[str]:
+        """The apps that are polled."""
+        return () if self._poller is None else self._poller.apps
+
+    async def poll_now(self, app: str) -> None:
+        """Poll the endpoint of an app now; see :meth:`Poller.poll_now`.
+
+        Raises:
+            PollError: The poll failed, or nothing is polled.
+        """
+        if self._poller is None:
+            raise PollError("nothing is polled any more", reason="other")
+        await self._poller.poll_now(app)
 
     async def prepare(self, new: Config) -> Change:
         """Get ready to poll what ``new`` has; see :meth:`Poller.prepare`."""

@@ -1,7 +1,6 @@
 """``/apps/<app>``: all that is known of one app, as JSON or HTML."""
 
 from collections.abc import Callable
-from urllib.parse import unquote
 
 from aiohttp import hdrs, web
 
@@ -9,13 +8,12 @@ from exporter_proxy.catalog import Catalog
 from exporter_proxy.errors import quote
 from exporter_proxy.table import Table
 from exporter_proxy.views import app_html, app_json
-from exporter_proxy.views.app_details import PREFIX, read_details
+from exporter_proxy.views.app_details import read_details
+from exporter_proxy.views.app_path import app_of
 from exporter_proxy.views.negotiation import FORMATS, choose_format
 from exporter_proxy.views.pages import Pages
 from exporter_proxy.views.responses import COMMON_HEADERS, html_headers, send, text
 from exporter_proxy.views.slices import in_slices
-
-PATH = r"/apps/{app:[\s\S]+}"
 
 
 class AppView:
@@ -38,8 +36,7 @@ class AppView:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer in the format that ``?format=`` or ``Accept`` asks for; if none, in JSON."""
-        # Not what the router makes of it: a name may have slashes, and what looks like escapes.
-        app = unquote(request.rel_url.raw_path.removeprefix(PREFIX))
+        app = app_of(request)
         wanted = request.query.get("format")
         if wanted is None:
             wanted = choose_format(",".join(request.headers.getall(hdrs.ACCEPT, ())))

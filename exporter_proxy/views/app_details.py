@@ -2,7 +2,6 @@
 
 from collections.abc import Generator, Sequence
 from typing import NamedTuple
-from urllib.parse import quote as quote_url
 
 from exporter_proxy.catalog import Catalog
 from exporter_proxy.exposition.merged.conflicts import conflicts_in_steps
@@ -11,7 +10,6 @@ from exporter_proxy.exposition.report import ConflictReport, conflict_report
 from exporter_proxy.table import NEVER, Ghost, Problem, Row, Table
 from exporter_proxy.views.app_lines import count_once, state_of
 
-PREFIX = "/apps/"
 # Families after which the event loop may be served.
 _STEP = 1000
 _OWN = b"exporter_proxy_app_"
@@ -69,11 +67,6 @@ class Details(NamedTuple):
         """Who writes it."""
         known = self.problem if self.row is None else self.row
         return None if known is None else known.source
-
-
-def path_of(app: str) -> str:
-    """Return where an app is shown."""
-    return PREFIX + quote_url(app, safe="", errors="replace")
 
 
 def read_details(app: str, table: Table, catalog: Catalog) -> Generator[None, None, Details | None]:

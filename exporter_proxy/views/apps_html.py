@@ -5,8 +5,8 @@ from html import escape
 from itertools import islice
 
 from exporter_proxy.views import style
-from exporter_proxy.views.app_details import path_of
 from exporter_proxy.views.app_lines import COLUMNS, NUMBERS, OK, AppLine, show_time
+from exporter_proxy.views.app_path import path_of
 
 LINES_A_CHUNK = 200
 

@@ -11,11 +11,13 @@ from exporter_proxy.exposition.merged import OpenMetricsWriter, TextWriter
 from exporter_proxy.exposition.model import Format
 from exporter_proxy.exposition.page import Encoding
 from exporter_proxy.self_metrics import ScrapeStats
+from exporter_proxy.views.app_path import app_of_metrics
+from exporter_proxy.views.app_target import AppTarget
 from exporter_proxy.views.negotiation import choose_encoding, choose_exposition, has_tag
 from exporter_proxy.views.page import Kind, Page, Selection
 from exporter_proxy.views.pages import Pages
 from exporter_proxy.views.readers import Readers
-from exporter_proxy.views.responses import COMMON_HEADERS, text
+from exporter_proxy.views.responses import COMMON_HEADERS, is_on, text
 from exporter_proxy.workers import Workers
 
 _CONTENT_TYPES: dict[Format, str] = {
@@ -33,6 +35,7 @@ class MetricsView:
         workers: Compress long pages.
         readers: Send pages.
         only_self: Whether it is the page of the proxy's own metrics.
+        target: Says which app can't be scraped alone; None: any can.
         clock: Measures how long a page takes.
     """
 
@@ -44,9 +47,11 @@ class MetricsView:
         readers: Readers,
         *,
         only_self: bool = False,
+        target: AppTarget | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._only_self = only_self
+        self._target = target
         self._pages = pages
         self._stats = stats
         self._workers = workers
@@ -57,9 +62,21 @@ class MetricsView:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer with the page as it is now."""
-        selection = _selection(request)
+        return await self._answer(request, _selection(request))
+
+    async def handle_app(self, request: web.Request) -> web.StreamResponse:
+        """Answer for an app that the path names."""
+        apps = frozenset({app_of_metrics(request)})
+        return await self._answer(request, _selection(request)._replace(apps=apps))
+
+    async def _answer(self, request: web.Request, selection: Selection) -> web.StreamResponse:
         if selection.names is not None and not self._pages.merged and not self._only_self:
             return text('error: name[] needs exporter.exposition = "merged"', status=400)
+        if self._target is not None and selection.apps is not None and len(selection.apps) == 1:
+            (app,) = selection.apps
+            refused = await self._target.refuse(request, app)
+            if refused is not None:
+                return refused
         started = self._clock()
         whole = not selection and not self._only_self
         try:
@@ -86,7 +103,7 @@ class MetricsView:
         if not self._pages.merged:
             return Kind(only_self=self._only_self)
         wanted = choose_exposition(_joined(request, hdrs.ACCEPT))
-        strict = self._only_self or wanted.named or _is_on(request.query.get("strict"))
+        strict = self._only_self or wanted.named or is_on(request.query.get("strict"))
         form, escaping = wanted.format, wanted.escaping or DEFAULT_SCHEME
         if not self._pages.has_quoted_names:
             # All these pages are the same.
@@ -123,10 +140,6 @@ def _content_type(kind: Kind) -> str:
 
 def _joined(request: web.Request, name: str) -> str:
     return ",".join(request.headers.getall(name, ()))
-
-
-def _is_on(value: str | None) -> bool:
-    return value is not None and value.lower() not in {"0", "false", "no"}
 
 
 def _has(request: web.Request, tag: str) -> bool:

@@ -39,6 +39,11 @@ def text(line: str, *, status: int = 200, headers: Mapping[str, str] | None = No
     )
 
 
+def is_on(value: str | None) -> bool:
+    """Tell whether a parameter of a query says yes; None: it is not there."""
+    return value is not None and value.lower() not in {"0", "false", "no"}
+
+
 def html_headers() -> dict[str, str]:
     """Return the headers of a page for a browser."""
     return {**COMMON_HEADERS, **_HTML_HEADERS}

@@ -19,10 +19,13 @@ from exporter_proxy.memory import Trimmer, find_trim
 from exporter_proxy.repeats import Streak
 from exporter_proxy.self_metrics import ScrapeStats, SelfMetrics
 from exporter_proxy.table import Row, Table
-from exporter_proxy.views import lifecycle
-from exporter_proxy.views.app import PATH as APP_PATH
+from exporter_proxy.views import deleting, lifecycle
 from exporter_proxy.views.app import AppView
+from exporter_proxy.views.app_path import APP_PATH, METRICS_PATH
+from exporter_proxy.views.app_target import AppTarget
 from exporter_proxy.views.apps import AppsView
+from exporter_proxy.views.deleting import DeletingView
+from exporter_proxy.views.discovery import DiscoveryView
 from exporter_proxy.views.guard import Guard
 from exporter_proxy.views.health import HealthDocument
 from exporter_proxy.views.home import HealthView, HomeView
@@ -30,7 +33,9 @@ from exporter_proxy.views.lifecycle import Lifecycle, LifecycleView
 from exporter_proxy.views.lint import LintView
 from exporter_proxy.views.lint import wrong_method as lint_wrong_method
 from exporter_proxy.views.metrics import MetricsView, turned_off
+from exporter_proxy.views.openapi import OpenApiView
 from exporter_proxy.views.pages import Pages
+from exporter_proxy.views.polled import NOTHING, Polled
 from exporter_proxy.views.readers import Readers
 from exporter_proxy.views.responses import Handler, Needs, guarded, text
 from exporter_proxy.workers import Workers
@@ -44,9 +49,11 @@ PAGES = {
     "/metrics": "the metrics of all apps, as Prometheus scrapes them",
     "/metrics/self": "the proxy's own metrics alone",
     "/apps": "which app was updated when, and by whom",
+    "/sd": "every app as a target of its own, for Prometheus's HTTP service discovery",
     "/health": "how the proxy and each of its sources is",
     "/-/healthy": "whether the page can be made",
     "/-/ready": "whether metrics are taken",
+    "/openapi.json": "all that can be asked, as an OpenAPI document",
 }
 """What the first page links to."""
 
@@ -65,6 +72,7 @@ class Backing:
         workers: Threads for what would hold the event loop.
         wall_ns: The clock for the current time on ``/apps``, in nanoseconds since the epoch.
         lifecycle: What can be asked of the process; None: nothing.
+        polled: Which apps are polled.
         health: How the proxy is; None: nobody tells.
         given: What the source of a row knows of it besides its payload.
         routes: Have a router lead to sources that are pushed to over the scrape port.
@@ -76,6 +84,7 @@ class Backing:
     workers: Workers
     wall_ns: Callable[[], int] = time.time_ns
     lifecycle: Lifecycle | None = None
+    polled: Polled = NOTHING
     health: Health | None = None
     given: Callable[[Row], Given | None] | None = None
     routes: Sequence[Callable[[web.UrlDispatcher], None]] = ()
@@ -90,12 +99,14 @@ class PageSettings:
         expose: Whether scrapers get what they can't read, too.
         scrape_timeout: Seconds that a reader may take for a page.
         self_metrics: Whether the proxy's own metrics are shown.
+        sd_target: Where Prometheus finds the scrape port; empty: where it asked for its targets.
     """
 
     rules: Callable[[str], Rules] | None = None
     expose: bool = False
     scrape_timeout: float = 30.0
     self_metrics: bool = True
+    sd_target: str = ""
 
 
 class Shown:
@@ -138,10 +149,13 @@ class Shown:
             before=before,
         )
         self._only_self = MetricsView(pages, stats, workers, readers, only_self=True).handle
+        target = AppTarget(table, pages, backing.polled)
+        metrics = MetricsView(pages, stats, workers, readers, target=target)
         self.handlers: dict[str, Handler] = {
-            "/metrics": MetricsView(pages, stats, workers, readers).handle,
+            "/metrics": metrics.handle,
             "/metrics/self": turned_off if self._own(settings) is None else self._only_self,
             "/apps": AppsView(table, pages, workers, wall_ns).handle,
+            METRICS_PATH: metrics.handle_app,
             APP_PATH: AppView(table, self._catalog, pages, wall_ns).handle,
         }
         self.lint = LintView(
@@ -186,6 +200,7 @@ class Views:
 
     def __init__(self, backing: Backing, settings: PageSettings) -> None:
         self._backing = backing
+        self._settings = settings
         own = backing.self_metrics
         self._stats = ScrapeStats() if own is None else own.scrapes
         self._readers = Readers(self._stats, settings.scrape_timeout)
@@ -195,6 +210,8 @@ class Views:
             "/": HomeView(PAGES).handle,
             "/-/healthy": health.healthy,
             "/-/ready": health.ready,
+            "/sd": DiscoveryView(backing.table, backing.polled, lambda: self._settings).handle,
+            "/openapi.json": OpenApiView().handle,
         }
         if backing.health is not None:
             document = HealthDocument(backing.health, lambda: self._shown.samples)
@@ -204,6 +221,7 @@ class Views:
 
     def configure(self, settings: PageSettings) -> None:
         """Show what is there another way, from the next page on."""
+        self._settings = settings
         self._readers.set_timeout(settings.scrape_timeout)
         if (settings.rules is None) == (self._shown.rules is None):
             self._shown.configure(settings)
@@ -233,10 +251,15 @@ class Views:
         app = web.Application()
         if access is not None:
             Guard(access).install(app)
+        delete = DeletingView(self._backing.table, self._backing.polled).handle
         for path in (*self._handlers, *self._shown.handlers):
             needs: Needs = "nothing" if path in PROBES else "scrape"
             app.router.add_get(path, guarded(self._follow(path), needs))
-            app.router.add_route("*", path, guarded(_wrong_method))
+            if path == APP_PATH:
+                app.router.add_delete(path, guarded(delete, "push"))
+                app.router.add_route("*", path, guarded(deleting.wrong_method))
+            else:
+                app.router.add_route("*", path, guarded(_wrong_method))
         if self._backing.lifecycle is not None:
             for path, handler in LifecycleView(self._backing.lifecycle).handlers.items():
                 for method in lifecycle.METHODS:

@@ -26,20 +26,20 @@ scrape_configs:
 
 @pytest.fixture
 def prometheus(tool, tmp_path: Path) -> Iterator[Callable[..., Query]]:
-    """Start Prometheus on the ports of proxies; gives a function that asks it."""
+    """Start Prometheus on the ports of proxies, or a configuration; gives what asks it."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(*target_ports: int) -> Query:
+    def start(*target_ports: int, config: str = "") -> Query:
         port = free_port()
         targets = json.dumps([f"127.0.0.1:{target}" for target in target_ports])
-        config = tmp_path / "prometheus.yml"
-        config.write_text(CONFIG.format(targets=targets))
+        file = tmp_path / "prometheus.yml"
+        file.write_text(config or CONFIG.format(targets=targets))
         with (tmp_path / "prometheus.log").open("wb") as log:
             started.append(
                 subprocess.Popen(
                     [
                         tool("prometheus"),
-                        f"--config.file={config}",
+                        f"--config.file={file}",
                         f"--storage.tsdb.path={tmp_path / 'data'}",
                         f"--web.listen-address=127.0.0.1:{port}",
                     ],

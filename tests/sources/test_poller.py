@@ -8,6 +8,7 @@ import pytest
 from aiohttp import web
 
 from exporter_proxy.config import EndpointConfig, PollConfig
+from exporter_proxy.errors import PollError
 from exporter_proxy.sources.admission import FOR_EVER, Admission, Life
 from exporter_proxy.sources.checking import PayloadCheck
 from exporter_proxy.sources.poll.client import PollClient
@@ -294,3 +295,146 @@ async def test_what_a_check_refuses_is_a_failed_poll(clock: ManualClock):
         await clock.asleep(1)
         assert text_of(table) == b"asked_total 3\n"
         assert poller.targets[0].up
+
+
+# -- polled now ------------------------------------------------------------------------------
+
+
+async def test_polls_now_between_slots(clock: ManualClock):
+    table, pages = Table(), Pages()
+    async with (
+        http_server(pages.serve) as url,
+        polling(endpoint(url), table=table, clock=clock) as poller,
+    ):
+        await clock.asleep(1)
+        await poller.poll_now("app")
+
+        assert text_of(table) == b"asked_total 2\n"
+        assert poller.targets[0].polls == poller.stats.updates == 2
+        # The schedule is as it was.
+        assert await clock.asleep(1) == [START + 5]
+        assert [*poller.apps] == ["app"]
+
+
+class Held:
+    """A target that answers when it is told to; counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.has_come = asyncio.Event()
+        self.may_go = asyncio.Event()
+
+    async def serve(self, _: web.Request) -> web.Response:
+        """Answer a request."""
+        self.asked += 1
+        self.has_come.set()
+        await self.may_go.wait()
+        return web.Response(body=b"asked_total %d\n" % self.asked)
+
+
+async def test_all_who_ask_share_the_poll_under_way(clock: ManualClock):
+    """That of a slot, too."""
+    held = Held()
+    async with (
+        http_server(held.serve) as url,
+        polling(endpoint(url), table=Table(), clock=clock) as poller,
+    ):
+        await held.has_come.wait()
+        asking = [asyncio.create_task(poller.poll_now("app")) for _ in range(10)]
+        await asyncio.sleep(0)
+        held.may_go.set()
+        await asyncio.gather(*asking)
+        assert held.asked == 1
+
+        await clock.asleep(1)
+        await asyncio.gather(*(poller.poll_now("app") for _ in range(10)))
+        assert held.asked == poller.targets[0].polls == 2
+
+
+async def test_a_slot_shares_the_poll_that_was_asked_for(clock: ManualClock):
+    held = Held()
+    async with (
+        http_server(held.serve) as url,
+        polling(endpoint(url), table=Table(), clock=clock) as poller,
+    ):
+        held.may_go.set()
+        await clock.asleep(1)
+        held.may_go.clear()
+        held.has_come.clear()
+        asking = asyncio.create_task(poller.poll_now("app"))
+        await held.has_come.wait()
+        clock.move_to(START + 5)
+        await asyncio.sleep(0)
+        held.may_go.set()
+        await asking
+
+        assert await clock.asleep(1) == [START + 10]
+        assert held.asked == poller.targets[0].polls == 2
+
+
+async def test_who_asks_is_told_why_a_poll_failed(clock: ManualClock):
+    table, pages = Table(), Pages()
+    async with (
+        http_server(pages.serve) as url,
+        polling(endpoint(url), table=table, clock=clock) as poller,
+    ):
+        await clock.asleep(1)
+        pages.status = 500
+        asking = [asyncio.create_task(poller.poll_now("app")) for _ in range(3)]
+        errors = await asyncio.gather(*asking, return_exceptions=True)
+
+        assert {str(error) for error in errors} == {"HTTP status 500"}
+        assert len({id(error) for error in errors}) == 3
+        assert poller.targets[0].failures == {"http_status": 1}
+        assert table.problems["app"].text == "poll failing: HTTP status 500"
+        with pytest.raises(PollError, match="no endpoint"):
+            await poller.poll_now("other")
+
+
+async def test_who_stops_waiting_does_not_end_the_poll(clock: ManualClock):
+    held, table = Held(), Table()
+    held.may_go.set()
+    async with (
+        http_server(held.serve) as url,
+        polling(endpoint(url), table=table, clock=clock) as poller,
+    ):
+        await clock.asleep(1)
+        held.may_go.clear()
+        held.has_come.clear()
+        hasty = asyncio.create_task(poller.poll_now("app"))
+        await held.has_come.wait()
+        patient = asyncio.create_task(poller.poll_now("app"))
+        hasty.cancel()
+        await asyncio.wait([hasty])
+        held.may_go.set()
+        await patient
+
+        assert hasty.cancelled()
+        assert text_of(table) == b"asked_total 2\n"
+
+
+@pytest.mark.parametrize("in_slot", [True, False])
+async def test_who_waits_is_told_that_polling_ended(clock: ManualClock, *, in_slot: bool):
+    """Whether by a stop or by another configuration; nobody waits for ever."""
+    for ends in ("stop", "reload"):
+        held = Held()
+        async with (
+            http_server(held.serve) as url,
+            polling(endpoint(url), table=Table(), clock=clock) as poller,
+        ):
+            if not in_slot:
+                held.may_go.set()
+                await clock.asleep(1)
+                held.may_go.clear()
+                held.has_come.clear()
+            asking = asyncio.create_task(poller.poll_now("app"))
+            await held.has_come.wait()
+            if ends == "stop":
+                await poller.stop(0)
+            else:
+                (await poller.prepare(PollConfig(), FOR_EVER)).commit()
+            with pytest.raises(PollError, match="polled no more"):
+                await asking
+            with pytest.raises(PollError):
+                await poller.poll_now("app")
+            held.may_go.set()

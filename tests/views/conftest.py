@@ -1,6 +1,6 @@
 """A scrape port on a free port of the loopback address, with clocks that the test moves."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from exporter_proxy.reload import ReloadStatus
 from exporter_proxy.self_metrics import ScrapeStats, SelfMetrics
 from exporter_proxy.sources.base import SourceStats, TargetStatus
 from exporter_proxy.table import Table
+from exporter_proxy.views.polled import Polled
 from exporter_proxy.views.server import Backing, PageSettings, Views
 from exporter_proxy.workers import Workers
 
@@ -83,6 +84,9 @@ class Port:
         )
         self.scrapes = ScrapeStats() if self.self_metrics is None else self.self_metrics.scrapes
         self.targets: list[TargetStatus] = []
+        # What is done when an app is to be polled now; those that are not here are not polled.
+        self.polls: dict[str, Callable[[], Awaitable[None]]] = {}
+        self.sd_target = ""
         self.reloads = ReloadStatus(Path("/etc/x.toml"), 1.5, 1.5)
         self.workers = Workers()
         self.is_ready = True
@@ -109,8 +113,9 @@ class Port:
                     monotonic=self.monotonic,
                     started=90.0,
                 ),
+                polled=Polled(lambda: self.polls, lambda app: self.polls[app]()),
             ),
-            PageSettings(rules=self.rules, scrape_timeout=self.scrape_timeout),
+            self.settings(),
         )
         self.views.start()
         # What the client would add by itself, the tests want to say themselves.
@@ -120,6 +125,12 @@ class Port:
             skip_auto_headers=["Accept", "Accept-Encoding"],
         )
         await self.client.start_server()
+
+    def settings(self) -> PageSettings:
+        """Return what the views go by."""
+        return PageSettings(
+            rules=self.rules, scrape_timeout=self.scrape_timeout, sd_target=self.sd_target
+        )
 
     async def stop(self) -> None:
         """Close all connections and the port."""

@@ -43,7 +43,8 @@ async def test_another_path_is_told_what_there_is(port: Port, method: str) -> No
     assert status == 404
     assert body == (
         b'error: nothing at "/metric\\n<s>"; there is '
-        b"/, /metrics, /metrics/self, /apps, /health, /-/healthy, /-/ready\n"
+        b"/, /metrics, /metrics/self, /apps, /sd, /health, /-/healthy, /-/ready, "
+        b"/openapi.json\n"
     )
 
 

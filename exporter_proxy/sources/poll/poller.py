@@ -1,12 +1,12 @@
 """The source that fetches: scrapes other exporters, each on its own schedule.
 
 It departs from "scrape when scraped": a page shows what the last poll brought, and each app's time
-of last update says how old that is.
+of last update says how old that is. Who wants to know how a target is now has it polled now.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 
 from exporter_proxy.changes import Change
 from exporter_proxy.config import EndpointConfig, PollConfig
@@ -50,13 +50,19 @@ class Poller:
         self._admission = admission
         self._monotonic = monotonic
         self._sleep = sleep
-        self._targets = [
-            self._target(endpoint, life_of(endpoint, life)) for endpoint in endpoints_of(config)
-        ]
+        # By the names of their apps, in the order of the configuration.
+        self._named = {
+            endpoint.name: self._target(endpoint, life_of(endpoint, life))
+            for endpoint in endpoints_of(config)
+        }
         self._client: PollClient | None = None
         self._tasks: dict[Target, asyncio.Task[None]] = {}
         # Those that wait for their next slot, and may be ended at any moment.
         self._waiting: set[asyncio.Task[None]] = set()
+        # What ends with the poll of a target that is under way.
+        self._under_way: dict[Target, asyncio.Future[PollError | None]] = {}
+        # Polls that somebody asked for: tasks of their own, so that nobody has to stay for them.
+        self._asked: dict[Target, asyncio.Task[PollError | None]] = {}
         self._pausing = False
 
     def _target(self, endpoint: EndpointConfig, life: Life) -> Target:
@@ -65,14 +71,51 @@ class Poller:
     @property
     def targets(self) -> list[TargetStatus]:
         """How each endpoint fares, in the order of the configuration."""
-        return [target.status for target in self._targets]
+        return [target.status for target in self._named.values()]
+
+    @property
+    def apps(self) -> Collection[str]:
+        """The apps that the endpoints bring, in the same order."""
+        return self._named.keys()
+
+    async def poll_now(self, app: str) -> None:
+        """Poll the endpoint of an app, or wait for the poll of it that is under way.
+
+        Whoever asks while it is under way shares it. A caller that is cancelled doesn't end it.
+
+        Raises:
+            PollError: The poll failed, or no endpoint brings this app.
+        """
+        target = self._named.get(app)
+        if target is None:
+            raise PollError("no endpoint brings it any more", reason="other")
+        ended = self._under_way.get(target) or self._begin_now(target)
+        await asyncio.wait([ended])
+        error = _no_more() if ended.cancelled() else ended.result()
+        if error is not None:
+            # One for each who waited.
+            raise PollError(str(error), reason=error.reason)
+
+    def _begin_now(self, target: Target) -> asyncio.Task[PollError | None]:
+        client = self._client
+        if self._pausing or client is None:
+            raise _no_more()
+
+        def end(_: object) -> None:
+            del self._under_way[target], self._asked[target]
+
+        task = asyncio.create_task(self._poll(target, client))
+        self._under_way[target] = self._asked[target] = task
+        task.add_done_callback(end)
+        return task
 
     async def start(self) -> None:
         """Begin to poll; the first polls are under way soon after, none is waited for."""
         self._client = PollClient()
         self.stats.listening = True
-        _prepare(self._client, [target.endpoint for target in self._targets])
-        self._begin(self._targets)
+        targets = [*self._named.values()]
+        _prepare(self._client, [target.endpoint for target in targets])
+        self._begin(targets)
 
     def _begin(self, targets: Sequence[Target]) -> None:
         assert self._client is not None
@@ -91,7 +134,7 @@ class Poller:
         An endpoint that is asked the same as before keeps its connection, its schedule and its
         status. Of one that is polled no more the app's metrics are taken away.
         """
-        ahead = Succession(self._targets, config)
+        ahead = Succession([*self._named.values()], config)
         client = self._client
         assert client is not None
         # In a thread, as it reads the system's authorities.
@@ -106,7 +149,7 @@ class Poller:
                 target.follow(ahead.named[name], life_of(ahead.named[name], life))
             begun = [self._target(each, life_of(each, life)) for each in ahead.new]
             targets |= {target.endpoint.name: target for target in begun}
-            self._targets = [targets[name] for name in ahead.named]
+            self._named = {name: targets[name] for name in ahead.named}
             self._begin(begun)
 
         return Change(commit)
@@ -116,6 +159,8 @@ class Poller:
         task = self._tasks.pop(target)
         self._waiting.discard(task)
         task.cancel()
+        if target in self._asked:
+            self._asked[target].cancel()
         target.leave(successor)
 
     def pause(self) -> None:
@@ -128,8 +173,8 @@ class Poller:
     async def stop(self, grace_seconds: float) -> None:
         """Let the polls under way finish for at most ``grace_seconds``, then end. Idempotent."""
         self.pause()
-        if self._tasks:
-            tasks = self._tasks.values()
+        tasks = [*self._tasks.values(), *self._asked.values()]
+        if tasks:
             _, late = await asyncio.wait(tasks, timeout=grace_seconds)
             for task in late:
                 task.cancel()
@@ -147,10 +192,24 @@ class Poller:
                 self._waiting.add(task)
                 await self._sleep(delay)
             self._waiting.discard(task)
-            await self._poll(target, client)
+            await self._poll_in_slot(target, client)
             slots.advance(self._monotonic())
 
-    async def _poll(self, target: Target, client: PollClient) -> None:
+    async def _poll_in_slot(self, target: Target, client: PollClient) -> None:
+        asked = self._under_way.get(target)
+        if asked is not None:
+            await asyncio.wait([asked])
+            return
+        ended = self._under_way[target] = asyncio.get_running_loop().create_future()
+        try:
+            ended.set_result(await self._poll(target, client))
+        finally:
+            del self._under_way[target]
+            # Without effect on one that has its result.
+            ended.cancel()
+
+    async def _poll(self, target: Target, client: PollClient) -> PollError | None:
+        """Poll a target, and return why that failed; None: it did not."""
         started = self._monotonic()
         try:
             payload = await client.scrape(target.endpoint, target.request)
@@ -161,13 +220,19 @@ class Poller:
         except PollError as exc:
             target.fail(exc, started)
             self.stats.last_error = target.status.last_failure
+            return exc
         except Exception as exc:  # noqa: BLE001, a bug costs this poll, not the polling
             error = PollError(f"internal error: {type(exc).__name__}", reason="other")
             target.fail(error, started, bug=exc)
             self.stats.last_error = target.status.last_failure
-        else:
-            self.stats.updates += 1
-            self.stats.last_success_ns = target.status.last_success_ns
+            return error
+        self.stats.updates += 1
+        self.stats.last_success_ns = target.status.last_success_ns
+        return None
+
+
+def _no_more() -> PollError:
+    return PollError("it is polled no more", reason="other")
 
 
 def _prepare(client: PollClient, endpoints: Iterable[EndpointConfig]) -> None:

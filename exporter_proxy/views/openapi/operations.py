@@ -1,0 +1,275 @@
+"""Every operation of the scrape port. A test holds this table to the routes that there are."""
+
+from dataclasses import dataclass, field
+
+from exporter_proxy.views.openapi.schemas import Schema, ref
+from exporter_proxy.views.responses import Needs
+
+JSON, TEXT, HTML = "application/json", "text/plain", "text/html"
+OPENMETRICS = "application/openmetrics-text"
+
+_STRING: Schema = {"type": "string"}
+_YES: Schema = {
+    "type": "string",
+    "description": "Anything but 0, false and no is a yes",
+    "examples": ["1"],
+}
+_ERROR = {TEXT: ref("Error")}
+_LINE: dict[str, Schema] = {TEXT: _STRING}
+
+Answers = dict[int, tuple[str, dict[str, Schema]]]
+"""What each status means, and the body's schema by its media type."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """A parameter of an operation."""
+
+    name: str
+    about: str
+    place: str = "query"
+    schema: Schema = field(default_factory=lambda: _STRING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """A method of a path.
+
+    Attributes:
+        methods: Those that do the same, in lower case; ``get`` has a ``head`` beside it.
+        path: In OpenAPI's notation.
+        name: Names it for programs.
+        about: What it does, in a sentence.
+        needs: What its sender must have the right to.
+        answers: What can be answered, but for what any operation may be.
+        parameters: What it takes.
+        body: What is sent, by media type.
+        tagged: Whether what is shown has an entity tag.
+    """
+
+    methods: tuple[str, ...]
+    path: str
+    name: str
+    about: str
+    answers: Answers
+    needs: Needs = "scrape"
+    parameters: tuple[Parameter, ...] = ()
+    body: dict[str, Schema] | None = None
+    tagged: bool = False
+
+
+def _error(about: str) -> tuple[str, dict[str, Schema]]:
+    return about, _ERROR
+
+
+def _format(*names: str) -> Parameter:
+    return Parameter(
+        name="format",
+        about="Counts more than Accept",
+        schema={"type": "string", "enum": [*names]},
+    )
+
+
+_APP = Parameter(
+    name="app",
+    about="The app's name; a slash is written %2F",
+    place="path",
+    schema={"type": "string", "minLength": 1},
+)
+_NAMES = Parameter(
+    name="name[]",
+    about="Only this family, or these",
+    schema={"type": "array", "items": _STRING},
+)
+_STRICT = Parameter(
+    name="strict", about="Without what scrapers can't read, also for people", schema=_YES
+)
+_FRESH = Parameter(name="fresh", about="Has one app, if it is polled, polled before", schema=_YES)
+_STALE = Parameter(
+    name="stale", about="Takes metrics of one app that are not fresh for good", schema=_YES
+)
+_TIMEOUT = Parameter(
+    name="X-Prometheus-Scrape-Timeout-Seconds",
+    about="How long a fresh poll may take, the way of the answer included",
+    place="header",
+)
+_PAGE = "The page", {TEXT: _STRING, OPENMETRICS: _STRING}
+_NO_VERBATIM = _error('name[] needs exporter.exposition = "merged"')
+_ONE_APP: Answers = {
+    404: _error("No such app, or it was dropped"),
+    502: _error("The last poll of the app failed, or the one that was asked for"),
+    503: _error("The app has not been polled yet"),
+    504: _error("The app expired, or its poll took too long"),
+}
+_UNCHANGED: tuple[str, dict[str, Schema]] = "The reader has the page already", {}
+
+OPERATIONS = (
+    Operation(
+        methods=("get",),
+        path="/",
+        name="home",
+        about="A page with links to the others",
+        answers={200: ("The page", {HTML: _STRING})},
+    ),
+    Operation(
+        methods=("get",),
+        path="/metrics",
+        name="metrics",
+        about="The metrics of all apps; with ?app= of some, and with one alone as long as it is up",
+        parameters=(
+            Parameter(
+                name="app",
+                about="Only this app, or these",
+                schema={"type": "array", "items": _STRING},
+            ),
+            _NAMES,
+            _FRESH,
+            _STALE,
+            _STRICT,
+            _TIMEOUT,
+        ),
+        answers={200: _PAGE, 304: _UNCHANGED, 400: _NO_VERBATIM, **_ONE_APP},
+        tagged=True,
+    ),
+    Operation(
+        methods=("get",),
+        path="/metrics/self",
+        name="selfMetrics",
+        about="The proxy's own metrics",
+        parameters=(_NAMES,),
+        answers={200: _PAGE, 304: _UNCHANGED, 404: _error("They are turned off")},
+        tagged=True,
+    ),
+    Operation(
+        methods=("get",),
+        path="/apps",
+        name="apps",
+        about="Which app was updated when, and by whom",
+        parameters=(_format("text", "html", "json"),),
+        answers={
+            200: ("The table", {TEXT: _STRING, HTML: _STRING, JSON: ref("Apps")}),
+            400: _error("An unknown format"),
+        },
+    ),
+    Operation(
+        methods=("get",),
+        path="/apps/{app}",
+        name="app",
+        about="All that is known of one app",
+        parameters=(_APP, _format("html", "json")),
+        answers={
+            200: ("What is known", {JSON: ref("App"), HTML: _STRING}),
+            400: _error("An unknown format"),
+            404: _error("No such app"),
+        },
+    ),
+    Operation(
+        methods=("delete",),
+        path="/apps/{app}",
+        name="deleteApp",
+        about="Forgets an app wholly; one that is polled comes back with its next poll",
+        needs="push",
+        parameters=(_APP,),
+        answers={200: ("It is deleted", _LINE), 404: _error("No such app")},
+    ),
+    Operation(
+        methods=("get",),
+        path="/apps/{app}/metrics",
+        name="appMetrics",
+        about="The metrics of one app, as long as it is up",
+        parameters=(_APP, _NAMES, _FRESH, _STALE, _STRICT, _TIMEOUT),
+        answers={200: _PAGE, 304: _UNCHANGED, 400: _NO_VERBATIM, **_ONE_APP},
+        tagged=True,
+    ),
+    Operation(
+        methods=("get",),
+        path="/sd",
+        name="targets",
+        about="Every app as a target of its own, for Prometheus's HTTP service discovery",
+        parameters=(
+            Parameter(
+                name="target", about="Where Prometheus finds this port, if not where it asks"
+            ),
+        ),
+        answers={
+            200: ("The targets", {JSON: ref("Targets")}),
+            400: _error("target or Host is no address"),
+        },
+    ),
+    Operation(
+        methods=("post",),
+        path="/lint",
+        name="lint",
+        about="Says what would happen to metrics, and keeps nothing",
+        parameters=(
+            Parameter(
+                name="app",
+                about="As if this app had pushed them",
+                schema={"type": "string", "minLength": 1, "maxLength": 256},
+            ),
+            _format("text", "openmetrics"),
+        ),
+        body={TEXT: _STRING},
+        answers={
+            200: ("The report", {JSON: ref("LintReport")}),
+            400: _error("An unknown parameter, a bad name, or a body that is not what it says"),
+            408: _error("The body did not come in time"),
+            413: _error("The body is too large"),
+            415: _error("An unknown Content-Encoding"),
+        },
+    ),
+    Operation(
+        methods=("get",),
+        path="/health",
+        name="health",
+        about="How the proxy and each of its sources are",
+        answers={
+            200: ("Metrics are shown", {JSON: ref("Health")}),
+            503: ("The page can't be made", {JSON: ref("Health")}),
+        },
+    ),
+    Operation(
+        methods=("get",),
+        path="/-/healthy",
+        name="healthy",
+        about="Whether the page can be made",
+        needs="nothing",
+        answers={200: ("It can", _LINE), 503: ("It can't", _LINE)},
+    ),
+    Operation(
+        methods=("get",),
+        path="/-/ready",
+        name="ready",
+        about="Whether metrics are taken",
+        needs="nothing",
+        answers={200: ("They are", _LINE), 503: ("They are not", _LINE)},
+    ),
+    Operation(
+        methods=("post", "put"),
+        path="/-/reload",
+        name="reload",
+        about="Reads the configuration again, if exporter.enable_lifecycle allows it",
+        needs="admin",
+        answers={
+            200: ("It is in force", _LINE),
+            403: _error("It is not allowed"),
+            500: ("It can't be used; the one before stays in force", _LINE),
+            503: ("The proxy stops, or another reload is under way", _LINE),
+        },
+    ),
+    Operation(
+        methods=("post", "put"),
+        path="/-/quit",
+        name="quit",
+        about="Ends the proxy in order, if exporter.enable_lifecycle allows it",
+        needs="admin",
+        answers={200: ("It ends", _LINE), 403: _error("It is not allowed")},
+    ),
+    Operation(
+        methods=("get",),
+        path="/openapi.json",
+        name="openapi",
+        about="This document",
+        answers={200: ("The document", {JSON: {"type": "object"}})},
+    ),
+)
