@@ -92,7 +92,7 @@ SCALES = {
         flood_bytes=64 * 2**20,
         polled_bytes=190_000_000,
         steady_seconds=30.0,
-        groups=(10, 10_000),
+        groups=(10, 1000, 10_000),
         clients=(1, 16, 256),
     ),
     "smoke": Scale(

@@ -12,13 +12,14 @@ from exporter_proxy.payload.metric_families import CONTENT_TYPE as PROTOBUF
 from exporter_proxy.payload.metric_families import convert_in_steps
 from exporter_proxy.payload.text import PIECE_BYTES, TextBuilder
 from exporter_proxy.sources.pushgateway.group import OWN, Group, Segment
-from exporter_proxy.sources.pushgateway.series import label_names, repeated_in, shown
+from exporter_proxy.sources.pushgateway.series import label_names, repeated_in_steps, shown
 from exporter_proxy.sources.pushgateway.shapes import Shape, Shapes, skeleton_of
 from exporter_proxy.table import Payload
 
 _OPENMETRICS = "application/openmetrics-text"
 _MARK = b"\xef\xbb\xbf"
 _NEWLINE = b"\n"
+_WINDOW = 131_072
 _TEXT_TYPES: dict[FamilyType, bytes] = {
     "gaugehistogram": b"untyped",
     "info": b"gauge",
@@ -91,12 +92,11 @@ class Bodies:
         names: frozenset[bytes] = frozenset()
         stamped = False
         for family in families:
-            for window in windows(family.samples):
+            for window in windows(family.samples, _WINDOW):
                 stamped = stamped or len(without_timestamps(window)) != len(window)
                 names |= label_names(window)
                 yield
-            twice = repeated_in(family, group.written)
-            yield
+            twice = yield from repeated_in_steps(family, group.written)
             if twice is not None:
                 raise PayloadError(
                     "pushed metrics are invalid or inconsistent with existing metrics: "
@@ -109,7 +109,8 @@ class Bodies:
                 reason="inconsistent_metrics",
             )
         # HELP and TYPE alone make no family, as in Pushgateway.
-        shape = Shape({each.name: each.type for each in families if each.count}, names)
+        kinds = {each.name: each.type for each in families if each.count}
+        shape = Shape(kinds, names, has_more=len(kinds) < len(families))
         openmetrics = exposition.format == "openmetrics"
         if openmetrics and not _reads_as_openmetrics(payload):
             openmetrics = False
@@ -135,19 +136,20 @@ def without(segment: Segment, names: Mapping[bytes, FamilyType]) -> Segment | No
         return segment
     if not left:
         return None
-    families = [family for family in read(segment.payload).families if family.name in left]
-    return _as_text(segment, families, Shape(left, segment.shape.label_names))
+    return _as_text(segment, families_of(segment), Shape(left, segment.shape.label_names))
 
 
 def as_text(segment: Segment) -> Segment:
     """Return a segment as text, which can stand beside others."""
-    if not segment.openmetrics:
+    if not segment.openmetrics and not segment.shape.has_more:
         return segment
-    return _as_text(segment, read(segment.payload).families, segment.shape)
+    return _as_text(segment, families_of(segment), segment.shape)
 
 
 def _as_text(segment: Segment, families: Sequence[Family], shape: Shape) -> Segment:
-    return Segment(text_of(families), shape, segment.pushed_at, findings=segment.findings)
+    wanted = [family for family in families if family.name in shape.families]
+    kept = Shape(shape.families, shape.label_names)
+    return Segment(text_of(wanted), kept, segment.pushed_at, findings=segment.findings)
 
 
 def text_of(families: Sequence[Family]) -> Payload:

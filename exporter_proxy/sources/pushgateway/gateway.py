@@ -21,7 +21,7 @@ from exporter_proxy.sources.pushgateway.answers import (
     wrong_method,
 )
 from exporter_proxy.sources.pushgateway.bodies import Bodies
-from exporter_proxy.sources.pushgateway.group import Group, Planned, Segment
+from exporter_proxy.sources.pushgateway.group import Group, Segment
 from exporter_proxy.sources.pushgateway.shapes import Shape
 from exporter_proxy.sources.pushgateway.store import SOURCE, Store
 from exporter_proxy.sources.refusals import RefusalLog
@@ -188,14 +188,13 @@ class Gateway:
                 content_type=headers.get("content-type", ""),
                 encoding=headers.get("content-encoding", ""),
             )
-            group = yield from store.plan_in_steps(group, segment, replace=replace)
-            segments = store.plan(group, segment, replace=replace)
+            planned = yield from store.plan_in_steps(group, segment, replace=replace)
         except PayloadError as error:
             self.fail(group, error)
             raise
-        store.commit([Planned(group, segments, segment.pushed_at, ttl)])
+        store.commit([planned._replace(ttl=ttl)])
         self.count(1, segment.pushed_at)
-        return group
+        return planned.group
 
     def read(
         self, group: Group, body: bytes, *, content_type: str = "", encoding: str = ""

@@ -7,7 +7,7 @@ at most to be compared with a sample, which is found by its key.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
 from exporter_proxy.errors import PayloadError
 from exporter_proxy.exposition.grammar import unescape
@@ -25,6 +25,7 @@ _SUFFIXES: dict[FamilyType, tuple[bytes, ...]] = {
     "gaugehistogram": (b"_bucket", b"_gsum", b"_gcount"),
     "summary": (b"_sum", b"_count"),
 }
+_SERIES_A_STEP = 256
 _ALL_SUFFIXES = (b"_bucket", b"_sum", b"_count", b"_gsum", b"_gcount")
 
 
@@ -56,15 +57,17 @@ class Index:
 
     Attributes:
         groups: By the names of their apps.
+        version: Another one whenever other families are there.
     """
 
     def __init__(self, read: Read) -> None:
         self.groups: dict[str, Group] = {}
+        self.version = 0
         self._carriers: dict[bytes, _Carriers] = {}
         self._read = read
 
     def check(self, group: Group, families: Families, pushed: Segment) -> None:
-        """Look for what keeps a group from having families; nothing is changed.
+        """Look for types and names that keep a group from having families; nothing is changed.
 
         Args:
             group: It may be new.
@@ -85,7 +88,6 @@ class Index:
                         other,
                     )
             self._check_suffixes(group, families, name, kind)
-        self._check_series(group, pushed)
 
     def _check_suffixes(
         self, group: Group, families: Families, name: bytes, kind: FamilyType
@@ -112,8 +114,14 @@ class Index:
             if other is not None:
                 yield carriers.type, other
 
-    def _check_series(self, group: Group, pushed: Segment) -> None:
-        """Look for series that another group has too."""
+    def check_series(self, group: Group, pushed: Segment) -> Generator[None, None, None]:
+        """Look for series that another group has too, in steps of a millisecond or two.
+
+        What was found holds as long as :attr:`version` is what it was before the first step.
+
+        Raises:
+            InconsistentError: Which other group has one.
+        """
         own = group.kind
         known = own.names | pushed.shape.label_names
         suspects: dict[bytes, list[tuple[frozenset[bytes], frozenset[bytes]]]] = {}
@@ -129,16 +137,18 @@ class Index:
             return
         for family in self._read(pushed):
             for kind in suspects.get(family.name, ()):
-                self._compare(group, family, *kind)
+                yield from self._compare(group, family, *kind)
 
     def _compare(
         self, group: Group, family: Family, names: frozenset[bytes], empty: frozenset[bytes]
-    ) -> None:
+    ) -> Generator[None, None, None]:
         """Look for a series of ``family`` in groups with certain names in their keys."""
         theirs: dict[Group, frozenset[Series]] = {}
         found: dict[tuple[bytes, ...], Group | None] = {}
         order = sorted(names)
-        for series in series_in(family.samples, group.written):
+        for count, series in enumerate(series_in(family.samples, group.written), 1):
+            if count % _SERIES_A_STEP == 0:
+                yield
             labels = dict(series[1])
             if not names <= labels.keys() or not empty.isdisjoint(labels):
                 continue
@@ -175,6 +185,7 @@ class Index:
         assert known is group
         before = group.families
         group.families = families
+        self.version += 1
         for name in before:
             if name not in families:
                 self._remove(name, group)
@@ -195,6 +206,9 @@ class Index:
         for name in group.families:
             self._remove(name, group)
         group.families = {}
+        # Who remembers the group's path must not keep all that it held.
+        group.segments = []
+        self.version += 1
         self.groups.pop(group.app, None)
 
     def _remove(self, name: bytes, group: Group) -> None:

@@ -25,7 +25,7 @@ def restore(index: Index, row: Row) -> None:
     }
     group.push_time = times.get(PUSH_TIME, 0.0)
     group.failure_time = times.get(FAILURE_TIME, 0.0)
-    families = [family for family in exposition.families if family.name not in OWN]
+    families = [each for each in exposition.families if each.count and each.name not in OWN]
     shape = Shape(
         {family.name: family.type for family in families},
         frozenset().union(*(label_names(family.samples) for family in families)),

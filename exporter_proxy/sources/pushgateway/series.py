@@ -1,9 +1,9 @@
 """Series as Prometheus tells them apart: a name and labels, whatever their order; none is empty."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 
-from exporter_proxy.exposition.lines import HEAD, ITEM
+from exporter_proxy.exposition.lines import HEAD, ITEM, windows
 from exporter_proxy.exposition.model import Family
 from exporter_proxy.exposition.series import escape_label
 
@@ -18,6 +18,7 @@ _STRINGS = re.compile(rb'"(?:[^"\\\n]|\\.)*+"')
 _LABEL_NAMES = re.compile(rb'[{,]([^{},="\s]++)=$', re.MULTILINE)
 _QUOTED_NAMES = re.compile(rb'[{,]("(?:[^"\\\n]|\\.)*+")=')
 _EMPTY = b'=""'
+_WINDOW = 131_072
 
 
 def written(labels: Mapping[str, str]) -> dict[bytes, bytes]:
@@ -59,30 +60,38 @@ def label_names(samples: bytes) -> frozenset[bytes]:
     return names.union(_QUOTED_NAMES.findall(samples)) if b'"=' in samples else names
 
 
-def repeated_in(family: Family, own: Labels) -> Series | None:
+def repeated_in_steps(family: Family, own: Labels) -> Generator[None, None, Series | None]:
     """Return a series that two samples of a family have, or None if there is none.
 
     Args:
         family: As the reader gives it.
         own: Labels that win over those of the samples.
+
+    Yields:
+        Nothing, after a millisecond or two.
     """
-    samples = family.samples
     if family.count < 2:
         return None
-    heads = _VALUES.sub(b"", samples).split(b"\n")[:-1]
-    if (
-        len(set(heads)) == len(heads)
-        and _EMPTY not in samples
-        and not any(name + b'="' in samples for name in own)
-        # As their texts differ, two can be the same only with their labels in another order.
-        and len(set(_STRINGS.sub(b"", b"\n".join(heads)).split(b"\n"))) == 1
-    ):
+    heads: set[bytes] = set()
+    orders: set[bytes] = set()
+    alike = True
+    for window in windows(family.samples, _WINDOW):
+        series = _VALUES.sub(b"", window)
+        heads.update(series.split(b"\n"))
+        # Where texts differ, two can be the same only with their labels in another order.
+        orders.update(_STRINGS.sub(b"", series).split(b"\n"))
+        alike = alike and _EMPTY not in window and not any(name + b'="' in window for name in own)
+        yield
+    # What is behind the last newline is one more.
+    if alike and len(orders) == 2 and len(heads) == family.count + 1:
         return None
     seen: set[Series] = set()
-    for series in series_in(samples, own):
-        if series in seen:
-            return series
-        seen.add(series)
+    for window in windows(family.samples, _WINDOW // 16):
+        for each in series_in(window, own):
+            if each in seen:
+                return each
+            seen.add(each)
+        yield
     return None
 
 

@@ -27,13 +27,22 @@ class Shape:
     Attributes:
         families: ``{name: type}`` of the families that they have.
         label_names: Of their samples, as they stand in a line; maybe some that none has.
+        has_more: Whether they have HELP and TYPE of other families, without samples, which must not
+            come to stand above samples that another push brings.
     """
 
-    __slots__ = ("families", "label_names")
+    __slots__ = ("families", "has_more", "label_names")
 
-    def __init__(self, families: Mapping[bytes, FamilyType], label_names: frozenset[bytes]) -> None:
+    def __init__(
+        self,
+        families: Mapping[bytes, FamilyType],
+        label_names: frozenset[bytes],
+        *,
+        has_more: bool = False,
+    ) -> None:
         self.families = families
         self.label_names = label_names
+        self.has_more = has_more
 
 
 class Shapes:

@@ -22,6 +22,7 @@ SOURCE = "pushgateway"
 """Who writes the rows of groups: by it they are known again after a restart."""
 
 _RULES = Rules()
+_ATTEMPTS = 3
 
 
 class Store:
@@ -132,27 +133,53 @@ class Store:
 
     def plan_in_steps(
         self, group: Group, segment: Segment, *, replace: bool
-    ) -> Generator[None, None, Group]:
-        """Look for a reason of the operator's to refuse a push.
-
-        Returns:
-            The group with that key now that others had their turns.
+    ) -> Generator[None, None, Planned]:
+        """Return what a group would hold after a push, in steps; nothing is changed.
 
         Raises:
-            PayloadError: See :meth:`Admission.look_into`, and :meth:`plan`.
+            InconsistentError: It doesn't go together with another group.
+            PayloadError: See :meth:`Admission.look_into`.
         """
         if self._admission.looks:
-            payload = self._payload(group, self.plan(group, segment, replace=replace))
+            payload = self._payload(group, self._arrange(group, segment, replace=replace))
             message = [Push(group.app, payload, None)]
             yield from self._admission.look_into(message, source=SOURCE)
-        return self.group(group.labels)
+        for _ in range(_ATTEMPTS):
+            version = self._index.version
+            try:
+                yield from self._index.check_series(group, segment)
+            except InconsistentError:
+                # The group that is in the way may be gone.
+                if not self.sweep():
+                    raise
+                continue
+            if self._index.version == version:
+                return self._check(self.group(group.labels), segment, replace=replace)
+        # Others push without end what is new: no more turns for them.
+        return self.plan(self.group(group.labels), segment, replace=replace)
 
-    def plan(self, group: Group, segment: Segment, *, replace: bool) -> list[Segment]:
-        """Return what a group would hold after a push; nothing is changed.
+    def plan(self, group: Group, segment: Segment, *, replace: bool) -> Planned:
+        """Return what a group would hold after a push, at once; nothing is changed.
 
         Raises:
             InconsistentError: It doesn't go together with another group.
         """
+        deque(self._index.check_series(group, segment), maxlen=0)
+        return self._check(group, segment, replace=replace)
+
+    def _check(self, group: Group, segment: Segment, *, replace: bool) -> Planned:
+        segments = self._arrange(group, segment, replace=replace)
+        families = _families(segments)
+        try:
+            self._index.check(group, families, segment)
+        except InconsistentError:
+            if not self.sweep():
+                raise
+            self._index.check(group, families, segment)
+        return Planned(group, segments, segment.pushed_at, None)
+
+    def _arrange(self, group: Group, segment: Segment, *, replace: bool) -> list[Segment]:
+        """Return what a group would hold after a push, whatever others hold."""
         segments: list[Segment] = []
         if not replace:
             for known in group.segments:
@@ -163,14 +190,6 @@ class Store:
             segments.append(segment)
         if len(segments) > 1:
             segments = [as_text(each) for each in segments]
-        families = _families(segments)
-        try:
-            self._index.check(group, families, segment)
-        except InconsistentError:
-            # The group that is in the way may be gone.
-            if not self.sweep():
-                raise
-            self._index.check(group, families, segment)
         return segments
 
     def commit(self, pushes: Sequence[Planned]) -> None:

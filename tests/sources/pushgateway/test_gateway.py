@@ -132,6 +132,26 @@ def test_verbatim_has_the_labels_in_the_payload() -> None:
     assert b'a{l="own"} 1\n' in row.payload
 
 
+def test_metadata_without_samples_stands_above_nobody_elses(pushing: Pushing) -> None:
+    """A TYPE line that came alone says nothing of samples that another push brings."""
+    assert pushing.put("/x", b"# TYPE a gauge\nb 1\n") == 200
+    assert pushing.post("/x", b"a 1\n") == 200
+    assert pushing.put("/y", b"a 2\n") == 200
+    pushing.lines()
+    cells = pushing.catalog.index.families[b"a"].cells.values()
+    assert [cell.type for cell in cells] == ["untyped", "untyped"]
+
+
+def test_what_is_deleted_is_let_go_of(pushing: Pushing) -> None:
+    """A path that is remembered holds nothing of a group that is gone."""
+    pushing.put("/x", b"a 1\n")
+    group = pushing.store.group({"job": "x"})
+    pushing.ask("DELETE", "/x")
+    assert group.segments == []
+    assert pushing.put("/x", b"a 1\n") == 200
+    assert pushing.lines() == ['a{instance="",job="x"} 1']
+
+
 # Ages.
 
 
