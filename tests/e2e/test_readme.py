@@ -287,9 +287,12 @@ def test_links_lead_somewhere(file: Path):
             assert (file.parent / target).exists(), target
 
 
-def test_scrape_config_is_valid(tool, tmp_path):
+SCRAPE_CONFIGS = re.findall(r"^```yaml\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("block", SCRAPE_CONFIGS, ids=range(len(SCRAPE_CONFIGS)))
+def test_scrape_config_is_valid(block, tool, tmp_path):
     """Promtool takes the scrape_configs that the README shows."""
-    (block,) = re.findall(r"^```yaml\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
     (tmp_path / "prometheus.yml").write_text(block)
     done = subprocess.run(
         [tool("promtool"), "check", "config", str(tmp_path / "prometheus.yml")],
