@@ -1,6 +1,7 @@
 """Scrapes of real servers, well-behaved and not."""
 
 import asyncio
+import gc
 import gzip
 import shutil
 import socket
@@ -239,7 +240,9 @@ async def test_a_malformed_chunk_is_told_at_once(client: PollClient, garbled: by
     assert message.startswith("not valid HTTP: ")
 
 
-async def test_a_connection_reset_half_way_is_told(client: PollClient):
+async def test_a_connection_reset_half_way_is_told(
+    client: PollClient, caplog: pytest.LogCaptureFixture
+):
     async def reset(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(OK + b"Content-Length: 100\r\n\r\na 1\n")
         await writer.drain()
@@ -251,6 +254,8 @@ async def test_a_connection_reset_half_way_is_told(client: PollClient):
         reason, message = await refusal(client, endpoint(url))
 
     assert (reason, message) == ("connect", "the connection was lost amid the answer")
+    gc.collect()
+    assert not caplog.records, "nobody looked at an error"
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,10 @@ def _end_with_connection(response: aiohttp.ClientResponse) -> None:
         return
     protocol = connection.protocol
 
-    def end(_: object = None) -> None:
+    def end(closed: asyncio.Future[None] | None = None) -> None:
+        if closed is not None and not closed.cancelled():
+            # Asked for, lest it be called an error that nobody looked at.
+            closed.exception()
         if not content.is_eof() and content.exception() is None:
             content.set_exception(protocol.exception() or aiohttp.ClientPayloadError())
 
