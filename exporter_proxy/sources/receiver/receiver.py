@@ -23,6 +23,7 @@ from exporter_proxy.sources.receiver.descriptors import Descriptors
 from exporter_proxy.sources.receiver.permitted import PermittedReader
 from exporter_proxy.sources.receiver.places import PlaceLimits, Places
 from exporter_proxy.sources.receiver.sockets import remove_own_socket, socket_identity
+from exporter_proxy.sources.receiver.standstill import Standstill
 from exporter_proxy.sources.receiver.unfinished import Unfinished
 from exporter_proxy.sources.refusals import RefusalLog
 from exporter_proxy.turns import Turns, turns_of_loop
@@ -114,6 +115,7 @@ class Receiver:
         self._stopping = False
         self._all_gone = asyncio.Event()
         self._sweeper: asyncio.TimerHandle | None = None
+        self._standstill = Standstill()
         # Connections that began a message under settings that are no longer in force.
         self._outdated: set[Connection] = set()
         self._take_over(settings)
@@ -171,7 +173,7 @@ class Receiver:
             factory = self._shared.tls.wrap(factory)
         self.places = Places(listener, factory, stats=self.stats, limits=self._limits)
         await self.places.open()
-        self._sweeper = self._loop.call_later(self._sweep_seconds, self._sweep)
+        self._sweep_later()
         self.stats.listening = True
 
     def pause(self) -> None:
@@ -327,10 +329,20 @@ class Receiver:
         self.places.linger(connection)
 
     def _sweep(self) -> None:
-        """Close what has taken too long."""
+        """Close what has taken too long, but for what could not be read meanwhile."""
         now = self._loop.time()
+        if not self._standstill.over(now):
+            self._close_overdue(now)
+        self._sweep_later()
+
+    def _sweep_later(self) -> None:
+        self._standstill.expect(self._loop.time() + self._sweep_seconds)
+        self._sweeper = self._loop.call_later(self._sweep_seconds, self._sweep)
+
+    def _close_overdue(self, now: float) -> None:
         config = self._config
-        for sender in self._unfinished.overdue(now - config.message_timeout):
+        since = now - config.message_timeout
+        for sender in self._unfinished.overdue(since) if self._standstill.none_since(since) else ():
             if sender in self.places.connections:
                 sender.refuse(
                     PayloadError(
@@ -340,4 +352,3 @@ class Receiver:
                     )
                 )
         self.places.sweep(now)
-        self._sweeper = self._loop.call_later(self._sweep_seconds, self._sweep)

@@ -1,0 +1,92 @@
+"""SIGSTOP and SIGCONT, as a debugger, a container's freezer or a machine out of memory do it."""
+
+import json
+import signal
+import socket
+import threading
+import time
+from pathlib import Path
+
+from tests.conftest import StartProxy
+from tests.proxy_process import ProxyProcess
+
+IDLE_SECONDS = 1.5
+PAUSE_SECONDS = 10.0
+
+
+def pause(running: ProxyProcess, seconds: float) -> threading.Thread:
+    """Stop it now, and let it go on after some time."""
+    running.process.send_signal(signal.SIGSTOP)
+
+    def go_on() -> None:
+        time.sleep(seconds)
+        running.process.send_signal(signal.SIGCONT)
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    return thread
+
+
+def connect(running: ProxyProcess) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", running.tcp_port), 30)
+
+
+def age(running: ProxyProcess, app: str) -> float:
+    """Return how old an app's metrics are, by the clock of this process."""
+    start = f'exporter_proxy_app_last_update_timestamp_seconds{{app="{app}"}} '
+    (line,) = [line for line in running.metrics().splitlines() if line.startswith(start)]
+    return time.time() - float(line.rpartition(" ")[2])
+
+
+def test_what_was_sent_meanwhile_arrives(proxy: StartProxy, http_server, tmp_path: Path):
+    """New peers wait in the backlog, open connections are as they were, polls go on."""
+    (tmp_path / "metrics").write_text("polled 1\n")
+    url = f"http://127.0.0.1:{http_server(tmp_path)}/metrics"
+    running = proxy(
+        exporter={"self_metrics_interval": 0},
+        receiver={"idle_timeout": IDLE_SECONDS, "message_timeout": IDLE_SECONDS},
+        poll_external={
+            "poll_other_scrape_endpoints": True,
+            "other_scrape_endpoints": [{"url": url, "name": "polled"}],
+            "poll_interval": 0.5,
+        },
+    )
+    running.wait_metrics("polled 1\n")
+    with connect(running) as idle, connect(running) as within:
+        idle.sendall(b'{"idle":"a 1"}')
+        within.sendall(b'{"before":"b 1"}{"within":"')
+        running.wait_metrics("b 1\n")
+        over = pause(running, PAUSE_SECONDS)
+        # They have to wait, and are served: none of them has done anything wrong.
+        idle.sendall(b'{"idle":"a 2"}')
+        within.sendall(b'c 1"}')
+        waiting = [connect(running) for _ in range(50)]
+        for number, peer in enumerate(waiting):
+            peer.sendall(json.dumps({f"new{number}": f"n{number} 1"}).encode())
+            peer.shutdown(socket.SHUT_WR)
+        (tmp_path / "metrics").write_text("polled 2\n")
+        for peer in waiting:
+            assert peer.recv(1000) == b""
+            peer.close()
+        over.join()
+        page = running.wait_metrics("polled 2\n")
+        assert all(f"\nn{number} 1\n" in page for number in range(50))
+        running.wait_metrics("a 2\n")
+        running.wait_metrics("c 1\n")
+        assert 0 <= age(running, "new0") < PAUSE_SECONDS
+        assert 0 <= age(running, "polled") < PAUSE_SECONDS
+        # Who sends nothing more is closed in the end, as ever.
+        assert b"(receiver.idle_timeout)" in idle.recv(1000)
+    assert running.apps_json()["apps"][0]["app"] == "polled"
+
+
+def test_one_that_never_ends_is_cut_off_all_the_same(proxy: StartProxy):
+    """A pause gives time, once."""
+    running = proxy(receiver={"message_timeout": 1})
+    with connect(running) as within:
+        within.sendall(b'{"before":"b 1"}{"within":"')
+        running.wait_metrics("b 1\n")
+        pause(running, 2).join()
+        resumed = time.monotonic()
+        assert b"(receiver.message_timeout)" in within.recv(1000)
+        assert time.monotonic() - resumed > 0.9
