@@ -22,7 +22,7 @@ DEV_READY := $(VENV)/.ready-dev
 
 # The parts of `make test` follow one another: the first installs what the others need.
 .NOTPARALLEL:
-.PHONY: help run test tools lint format typecheck pytest kills fuzz bench lock upgrade wheel clean
+.PHONY: help run test tools lint format typecheck pytest kills soak fuzz bench lock upgrade wheel clean
 
 help: ## list these
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -51,6 +51,9 @@ pytest: $(DEV_READY) ## run the tests alone (make pytest ARGS="tests/e2e -k nc")
 
 kills: $(DEV_READY) ## kill the proxy at random moments and look what survives (make kills KILLS=500)
 	@KILLS=$(KILLS) $(BIN)/python -m pytest -q -s tests/e2e/test_kills.py
+
+soak: $(DEV_READY) ## everything at once, for 120 s or as long as is asked (make soak SECONDS=3600)
+	@$(BIN)/python -m tests.soak $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
 fuzz: $(DEV_READY) ## try each surface with hostile input for a minute (make fuzz SECONDS=600 ARGS="json_wire")
 	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(ARGS)
