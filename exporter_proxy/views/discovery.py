@@ -58,9 +58,9 @@ class DiscoveryView:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer with all apps, also those that were dropped and are not forgotten."""
         asked = request.query.get("target")
-        address = asked or self._settings().sd_target or _own_address(request)
+        address = self._settings().sd_target or _own_address(request) if asked is None else asked
         if not is_target(address):
-            where = "target" if asked else "the Host header"
+            where = "the Host header" if asked is None else "target"
             return text(f"error: {where}: expected host:port, got {quote(address)}", status=400)
         chunks = await in_slices(self._draw(address, is_secure=request.secure))
         headers = {

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -160,6 +162,33 @@ def test_a_deleted_app_is_not_there_after_a_restart(proxy, tmp_path: Path):
     again.wait_metrics("b 1")
     assert [each["app"] for each in again.apps_json()["apps"]] == ["other"]
     assert again.get("/apps/" + quote("a/b", safe="")).status == 404
+
+
+def test_a_group_that_is_deleted_is_gone_for_its_source_too(proxy):
+    """What it had does not come back with the next push."""
+    running = proxy()
+    path, app = "/metrics/job/x", '{instance="",job="x"}'
+
+    def push(body: bytes) -> int:
+        url = f"http://127.0.0.1:{running.http_port}{path}"
+        with urlopen(Request(url, body, method="POST"), timeout=20) as answer:
+            return answer.status
+
+    def groups() -> list[Any]:
+        found: list[Any] = json.loads(running.get("/api/v1/metrics").body)["data"]
+        return found
+
+    assert push(b"a 1\n") == 200
+    (target,) = json.loads(running.get("/sd").body)
+    assert (target["labels"]["app"], target["labels"]["job"]) == (app, "x")
+    assert len(groups()) == 1
+    assert running.get("/apps/" + quote(app, safe=""), method="DELETE").status == 200
+    assert groups() == []
+    assert push(b"b 1\n") == 200
+
+    page = running.get(f"/metrics?app={quote(app)}").body
+    assert b"\nb{" in page
+    assert b"\na{" not in page
 
 
 def test_targets_behind_tls_say_so(proxy, tmp_path: Path):

@@ -152,7 +152,8 @@ async def test_the_address_is_where_the_request_was_sent_to(merged_port: Port) -
 
 
 @pytest.mark.parametrize(
-    "target", ["http://x:1", "x:1/metrics", "a b", "[::1", "x:y", "x:123456", "é:1", "a@b:1", "?"]
+    "target",
+    ["http://x:1", "x:1/metrics", "a b", "[::1", "x:y", "x:123456", "é:1", "a@b:1", "?", ""],
 )
 async def test_what_is_no_address_is_refused(merged_port: Port, target: str) -> None:
     async with merged_port.client.get("/sd", params={"target": target}) as response:

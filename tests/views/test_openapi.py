@@ -5,11 +5,22 @@ import re
 from dataclasses import replace
 from typing import Any
 
+from aiohttp import web
+
 from exporter_proxy import __version__
+from exporter_proxy.access import Access
+from exporter_proxy.config import Config
+from exporter_proxy.sources.admission import Admission
+from exporter_proxy.sources.pushgateway import Api
+from exporter_proxy.sources.pushing import Pushing
+from exporter_proxy.table import Table
+from exporter_proxy.views.openapi import pushing
 from exporter_proxy.views.openapi.document import make_document
 from exporter_proxy.views.server import Views
 from tests.views.conftest import Port
 from tests.views.test_guard import LIFECYCLE
+
+PUSHED = {operation.path for operation in pushing.OPERATIONS}
 
 
 def shown_path(canonical: str) -> str:
@@ -32,9 +43,28 @@ async def test_every_route_is_described_and_every_description_a_route(port: Port
         (path, method): operation["x-right"]
         for path, methods in make_document()["paths"].items()
         for method, operation in methods.items()
+        if path not in PUSHED
     }
 
     assert described == routes
+
+
+async def test_every_route_of_the_pushgateway_api_is_described() -> None:
+    """Their routes are for any method: which there are is tried against a running proxy."""
+    app, table, config = web.Application(), Table(), Config()
+    Pushing(config, table, Admission(table), Access(config)).add_to(app.router)
+    paths = {route.resource.canonical for route in app.router.routes() if route.resource}
+    # A path for a group without labels, and one for those that have some.
+    groups = {path.replace("{key}", "{job}") for path in map(shown_path, paths)}
+    groups |= {f"{path}/{{label}}/{{value}}" for path in groups if path.endswith("{job}")}
+
+    assert groups == PUSHED
+
+
+def test_operations_of_the_pushgateway_api_need_the_right_that_is_described() -> None:
+    for operation in pushing.OPERATIONS:
+        for method in operation.methods:
+            assert operation.needs == Api.right(method.upper(), operation.path)
 
 
 async def test_the_document_is_served(port: Port) -> None:

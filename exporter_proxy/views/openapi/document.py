@@ -6,7 +6,8 @@ See https://spec.openapis.org/oas/v3.1.0.
 from typing import Any
 
 from exporter_proxy import __version__
-from exporter_proxy.views.openapi.operations import OPERATIONS, Operation, Parameter
+from exporter_proxy.views.openapi.operation import Operation, Parameter
+from exporter_proxy.views.openapi.operations import OPERATIONS
 from exporter_proxy.views.openapi.schemas import SCHEMAS, Schema, ref
 
 # What any request may be answered with that somebody has to have a right to.
@@ -115,7 +116,7 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
         "description": parameter.about,
         "schema": parameter.schema,
     }
-    if parameter.place == "path":
+    if parameter.place == "path" or parameter.is_required:
         found["required"] = True
     if parameter.schema.get("type") == "array":
         # ?app=a&app=b

@@ -1,61 +1,28 @@
 """Every operation of the scrape port. A test holds this table to the routes that there are."""
 
-from dataclasses import dataclass, field
+from exporter_proxy.views.openapi import pushing
+from exporter_proxy.views.openapi.operation import (
+    HTML,
+    JSON,
+    OPENMETRICS,
+    TEXT,
+    Answers,
+    Operation,
+    Parameter,
+)
+from exporter_proxy.views.openapi.schemas import STRING, Schema, ref
 
-from exporter_proxy.views.openapi.schemas import Schema, ref
-from exporter_proxy.views.responses import Needs
-
-JSON, TEXT, HTML = "application/json", "text/plain", "text/html"
-OPENMETRICS = "application/openmetrics-text"
-
-_STRING: Schema = {"type": "string"}
 _YES: Schema = {
     "type": "string",
     "description": "Anything but 0, false and no is a yes",
     "examples": ["1"],
 }
+# An address as Prometheus takes it, and a name without control characters that is not blank.
+_TARGET = r"^(?:[A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?$"
+_CONTROL = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
+_NAME = rf"^[^{_CONTROL}]*[^\s{_CONTROL}][^{_CONTROL}]*$"
 _ERROR = {TEXT: ref("Error")}
-_LINE: dict[str, Schema] = {TEXT: _STRING}
-
-Answers = dict[int, tuple[str, dict[str, Schema]]]
-"""What each status means, and the body's schema by its media type."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parameter:
-    """A parameter of an operation."""
-
-    name: str
-    about: str
-    place: str = "query"
-    schema: Schema = field(default_factory=lambda: _STRING)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """A method of a path.
-
-    Attributes:
-        methods: Those that do the same, in lower case; ``get`` has a ``head`` beside it.
-        path: In OpenAPI's notation.
-        name: Names it for programs.
-        about: What it does, in a sentence.
-        needs: What its sender must have the right to.
-        answers: What can be answered, but for what any operation may be.
-        parameters: What it takes.
-        body: What is sent, by media type.
-        tagged: Whether what is shown has an entity tag.
-    """
-
-    methods: tuple[str, ...]
-    path: str
-    name: str
-    about: str
-    answers: Answers
-    needs: Needs = "scrape"
-    parameters: tuple[Parameter, ...] = ()
-    body: dict[str, Schema] | None = None
-    tagged: bool = False
+_LINE: dict[str, Schema] = {TEXT: STRING}
 
 
 def _error(about: str) -> tuple[str, dict[str, Schema]]:
@@ -79,7 +46,7 @@ _APP = Parameter(
 _NAMES = Parameter(
     name="name[]",
     about="Only this family, or these",
-    schema={"type": "array", "items": _STRING},
+    schema={"type": "array", "items": STRING},
 )
 _STRICT = Parameter(
     name="strict", about="Without what scrapers can't read, also for people", schema=_YES
@@ -93,7 +60,7 @@ _TIMEOUT = Parameter(
     about="How long a fresh poll may take, the way of the answer included",
     place="header",
 )
-_PAGE = "The page", {TEXT: _STRING, OPENMETRICS: _STRING}
+_PAGE = "The page", {TEXT: STRING, OPENMETRICS: STRING}
 _NO_VERBATIM = _error('name[] needs exporter.exposition = "merged"')
 _ONE_APP: Answers = {
     404: _error("No such app, or it was dropped"),
@@ -109,7 +76,7 @@ OPERATIONS = (
         path="/",
         name="home",
         about="A page with links to the others",
-        answers={200: ("The page", {HTML: _STRING})},
+        answers={200: ("The page", {HTML: STRING})},
     ),
     Operation(
         methods=("get",),
@@ -120,7 +87,7 @@ OPERATIONS = (
             Parameter(
                 name="app",
                 about="Only this app, or these",
-                schema={"type": "array", "items": _STRING},
+                schema={"type": "array", "items": STRING},
             ),
             _NAMES,
             _FRESH,
@@ -147,7 +114,7 @@ OPERATIONS = (
         about="Which app was updated when, and by whom",
         parameters=(_format("text", "html", "json"),),
         answers={
-            200: ("The table", {TEXT: _STRING, HTML: _STRING, JSON: ref("Apps")}),
+            200: ("The table", {TEXT: STRING, HTML: STRING, JSON: ref("Apps")}),
             400: _error("An unknown format"),
         },
     ),
@@ -158,7 +125,7 @@ OPERATIONS = (
         about="All that is known of one app",
         parameters=(_APP, _format("html", "json")),
         answers={
-            200: ("What is known", {JSON: ref("App"), HTML: _STRING}),
+            200: ("What is known", {JSON: ref("App"), HTML: STRING}),
             400: _error("An unknown format"),
             404: _error("No such app"),
         },
@@ -188,7 +155,9 @@ OPERATIONS = (
         about="Every app as a target of its own, for Prometheus's HTTP service discovery",
         parameters=(
             Parameter(
-                name="target", about="Where Prometheus finds this port, if not where it asks"
+                name="target",
+                about="Where Prometheus finds this port, if not where it asks",
+                schema={"type": "string", "pattern": _TARGET},
             ),
         ),
         answers={
@@ -205,11 +174,11 @@ OPERATIONS = (
             Parameter(
                 name="app",
                 about="As if this app had pushed them",
-                schema={"type": "string", "minLength": 1, "maxLength": 256},
+                schema={"type": "string", "pattern": _NAME, "maxLength": 256},
             ),
             _format("text", "openmetrics"),
         ),
-        body={TEXT: _STRING},
+        body={TEXT: STRING},
         answers={
             200: ("The report", {JSON: ref("LintReport")}),
             400: _error("An unknown parameter, a bad name, or a body that is not what it says"),
@@ -272,4 +241,5 @@ OPERATIONS = (
         about="This document",
         answers={200: ("The document", {JSON: {"type": "object"}})},
     ),
+    *pushing.OPERATIONS,
 )

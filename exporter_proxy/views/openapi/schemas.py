@@ -28,7 +28,7 @@ def _record(**fields: Schema) -> Schema:
     return _kind("object", properties=fields, required=[*fields], additionalProperties=False)
 
 
-_STRING, _INTEGER, _BOOLEAN = _kind("string"), _kind("integer", minimum=0), _kind("boolean")
+STRING, _INTEGER, _BOOLEAN = _kind("string"), _kind("integer", minimum=0), _kind("boolean")
 _TIME = _kind("string", "UTC, with nanoseconds", examples=["2022-05-22 23:51:47.971181300 UTC"])
 _TIME_OR_NULL = _TIME | {"type": ["string", "null"]}
 _INSTANT = _kind("string", "RFC 3339", format="date-time")
@@ -45,20 +45,20 @@ _APP = {
     "updates": _kind("integer", "How often it was updated since it was first seen", minimum=0),
     "state": _kind("string", "ok, or what is wrong"),
 }
-_FAMILY = _record(name=_STRING, type=_STRING, samples=_INTEGER)
+_FAMILY = _record(name=STRING, type=STRING, samples=_INTEGER)
 _CONFLICT = _record(
-    family=_STRING,
-    reason=_STRING,
+    family=STRING,
+    reason=STRING,
     app=_kind("string", "The other app"),
-    other=_STRING,
+    other=STRING,
     wins=_BOOLEAN,
     held_back=_or_null("string", enum=["this", "other", None]),
     times=_INTEGER,
-    effect=_STRING,
-    remedy=_STRING,
+    effect=STRING,
+    remedy=STRING,
 )
-_PROBLEM = _record(message=_STRING, since=_TIME) | {"type": ["object", "null"]}
-_FAILURE = _record(message=_STRING, time=_INSTANT) | {"type": ["object", "null"]}
+_PROBLEM = _record(message=STRING, since=_TIME) | {"type": ["object", "null"]}
+_FAILURE = _record(message=STRING, time=_INSTANT) | {"type": ["object", "null"]}
 _REASONS = _kind("object", "How often, by reason", additionalProperties=_INTEGER)
 
 SCHEMAS: dict[str, Schema] = {
@@ -73,12 +73,12 @@ SCHEMAS: dict[str, Schema] = {
         expired_since=_TIME_OR_NULL,
         dropped=_TIME_OR_NULL,
         findings=_list(
-            _record(reason=_STRING, times=_INTEGER, line=_LINE, what=_WHAT),
+            _record(reason=STRING, times=_INTEGER, line=_LINE, what=_WHAT),
             "Repairs and warnings; null: payloads are not read",
             nullable=True,
         ),
         quarantined=_list(
-            _record(family=_STRING, line=_LINE, reason=_STRING, message=_STRING),
+            _record(family=STRING, line=_LINE, reason=STRING, message=STRING),
             "What is held back from scrapers; null: payloads are not read",
             nullable=True,
         ),
@@ -90,7 +90,7 @@ SCHEMAS: dict[str, Schema] = {
     "Targets": _list(
         _record(
             targets=_list(_kind("string", "host:port")),
-            labels=_kind("object", additionalProperties=_STRING),
+            labels=_kind("object", additionalProperties=STRING),
         ),
         "A document for Prometheus's http_sd_configs",
     ),
@@ -104,31 +104,57 @@ SCHEMAS: dict[str, Schema] = {
         families=_list(_FAMILY),
         findings=_list(
             _record(
-                reason=_STRING,
+                reason=STRING,
                 kind=_kind("string", enum=["repair", "warning", "note"]),
                 times=_INTEGER,
                 line=_LINE,
-                meaning=_STRING,
+                meaning=STRING,
                 what=_WHAT,
             )
         ),
         quarantined=_list(
             _record(
-                family=_STRING,
+                family=STRING,
                 line=_LINE,
-                reason=_STRING,
-                message=_STRING,
-                text=_STRING,
+                reason=STRING,
+                message=STRING,
+                text=STRING,
                 lines=_INTEGER,
-                meaning=_STRING,
+                meaning=STRING,
             )
         ),
         conflicts=_list(_CONFLICT),
     ),
+    "ApiSuccess": _record(status=_kind("string", const="success"), data={}),
+    "ApiError": _record(
+        status=_kind("string", const="error"), errorType=STRING, error=_kind("string", "One line")
+    ),
+    "Groups": _record(
+        groups=_list(
+            _kind(
+                "object",
+                properties={
+                    "labels": _kind(
+                        "object",
+                        "The key",
+                        required=["job"],
+                        additionalProperties=STRING,
+                        properties={"job": _kind("string", minLength=1)},
+                    ),
+                    "metrics": {"type": ["string", "array"], "items": STRING},
+                    "replace": _BOOLEAN,
+                    "ttl": {"type": ["string", "number", "null"]},
+                },
+                required=["labels"],
+                additionalProperties=False,
+            )
+        )
+        | {"minItems": 1}
+    ),
     "Health": _record(
         status=_kind("string", enum=["healthy", "degraded", "unhealthy"]),
-        complaints=_list(_STRING),
-        version=_STRING,
+        complaints=_list(STRING),
+        version=STRING,
         current_time=_INSTANT,
         uptime_seconds=_kind("number"),
         ready=_BOOLEAN,
@@ -138,14 +164,14 @@ SCHEMAS: dict[str, Schema] = {
             read=_INSTANT,
             last_reload_successful=_BOOLEAN,
             last_reload=_INSTANT,
-            problems=_list(_STRING),
+            problems=_list(STRING),
         ),
         sources=_list(
             _kind(
                 "object",
                 properties={
-                    "kind": _STRING,
-                    "name": _STRING,
+                    "kind": STRING,
+                    "name": STRING,
                     "up": _BOOLEAN,
                     "last_success": _INSTANT_OR_NULL,
                     "last_error": _FAILURE,
@@ -160,8 +186,8 @@ SCHEMAS: dict[str, Schema] = {
         ),
         targets=_list(
             _record(
-                name=_STRING,
-                app=_STRING,
+                name=STRING,
+                app=STRING,
                 up=_or_null("boolean"),
                 last_success=_INSTANT_OR_NULL,
                 last_error=_FAILURE,
