@@ -104,7 +104,8 @@ class LineCounter:
             if not text:
                 return
             text += "\n"
-        if "\r\n" in text:
+        # of one character, since those are searched for a hundred times faster than two
+        if "\r" in text:
             text = text.replace("\r\n", "\n")
         self.lines += text.count("\n")
         self.matched += self._reader.read(text, stream)
