@@ -92,7 +92,7 @@ class Health:
         separator = b"\n"
         targets = self.targets()
         for start in range(0, len(targets), _TARGETS_A_STEP):
-            some = map(_target, targets[start : start + _TARGETS_A_STEP])
+            some = map(describe_target, targets[start : start + _TARGETS_A_STEP])
             chunks.append(separator + b",\n".join(map(json.encode, some)))
             separator = b",\n"
             yield
@@ -141,7 +141,8 @@ def _source(source: Source) -> dict[str, Any]:
     return shown
 
 
-def _target(status: TargetStatus) -> dict[str, Any]:
+def describe_target(status: TargetStatus) -> dict[str, Any]:
+    """Return how a target fares, as it is shown."""
     return {
         "name": _unicode(status.target),
         "app": _unicode(status.app),

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from exporter_proxy.app_terms import terms_for
 from exporter_proxy.changes import Change, prepare_all
 from exporter_proxy.config import POLL_SOURCE, Config
 from exporter_proxy.expiry import Expiry
-from exporter_proxy.health import Health
+from exporter_proxy.health import Health, describe_target
 from exporter_proxy.inherited import InheritedSockets
 from exporter_proxy.notify import Notifier
 from exporter_proxy.reload import ReadFile, ReloadCollector, Reloader
@@ -212,7 +212,7 @@ class Proxy:
             self_metrics=self._self_metrics,
             ready=self._takes_metrics,
             workers=self._workers,
-            polled=Polled(lambda: self._polling.apps, self._polling.poll_now),
+            polled=Polled(lambda: self._polling.apps, self._polling.poll_now, self._describe_polls),
             lifecycle=Lifecycle(
                 is_enabled=lambda: self._config.exporter.enable_lifecycle,
                 reload=self._reloader.reload,
@@ -230,6 +230,10 @@ class Proxy:
             routes=(self._pushing.add_to,),
         )
         return Views(backing, _page_settings(self._config))
+
+    def _describe_polls(self, app: str) -> Mapping[str, Any] | None:
+        status = self._polling.status(app)
+        return None if status is None else describe_target(status)
 
     def hang_up(self) -> None:
         """Reload the configuration, as soon as the proxy has started."""

@@ -51,6 +51,10 @@ class Polling:
         """The apps that are polled."""
         return () if self._poller is None else self._poller.apps
 
+    def status(self, app: str) -> TargetStatus | None:
+        """Return how the endpoint of an app fares; None: it is not polled."""
+        return None if self._poller is None else self._poller.status(app)
+
     async def poll_now(self, app: str) -> None:
         """Poll the endpoint of an app now; see :meth:`Poller.poll_now`.
 

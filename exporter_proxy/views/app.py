@@ -12,6 +12,7 @@ from exporter_proxy.views.app_details import read_details
 from exporter_proxy.views.app_path import app_of
 from exporter_proxy.views.negotiation import FORMATS, choose_format
 from exporter_proxy.views.pages import Pages
+from exporter_proxy.views.polled import Polled
 from exporter_proxy.views.responses import COMMON_HEADERS, html_headers, send, text
 from exporter_proxy.views.slices import in_slices
 
@@ -24,15 +25,22 @@ class AppView:
         catalog: Knows what was read of it.
         pages: Have the table read.
         wall_ns: The clock for the current time, in nanoseconds since the epoch.
+        polled: Tells how the polls of an app fare.
     """
 
     def __init__(
-        self, table: Table, catalog: Catalog, pages: Pages, wall_ns: Callable[[], int]
+        self,
+        table: Table,
+        catalog: Catalog,
+        pages: Pages,
+        wall_ns: Callable[[], int],
+        polled: Polled,
     ) -> None:
         self._table = table
         self._catalog = catalog
         self._pages = pages
         self._wall_ns = wall_ns
+        self._polled = polled
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer in the format that ``?format=`` or ``Accept`` asks for; if none, in JSON."""
@@ -43,7 +51,8 @@ class AppView:
         elif wanted not in {"json", "html"}:
             return text(f"error: format={quote(wanted)}; there is json, html", status=400)
         await self._pages.readings()
-        details = await in_slices(read_details(app, self._table, self._catalog))
+        polls = self._polled.describe(app)
+        details = await in_slices(read_details(app, self._table, self._catalog, polls))
         if details is None:
             return text(f"error: no app {quote(app)}; /apps shows all there are", status=404)
         now_ns = self._wall_ns()

@@ -1,7 +1,7 @@
 """What is known of one app, before it has a form."""
 
-from collections.abc import Generator, Sequence
-from typing import NamedTuple
+from collections.abc import Generator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from exporter_proxy.catalog import Catalog
 from exporter_proxy.exposition.merged.conflicts import conflicts_in_steps
@@ -40,6 +40,7 @@ class Details(NamedTuple):
         quarantined: What is held back.
         findings: Repairs and warnings.
         conflicts: What stands between it and other apps.
+        polls: How its polls fare, as ``/health`` has it; None: it is not polled.
     """
 
     app: str
@@ -55,6 +56,7 @@ class Details(NamedTuple):
     quarantined: Sequence[Quarantined] | None = None
     findings: Sequence[Finding] | None = None
     conflicts: Sequence[ConflictReport] | None = None
+    polls: Mapping[str, Any] | None = None
 
     @property
     def updated_ns(self) -> int | None:
@@ -63,20 +65,44 @@ class Details(NamedTuple):
         return None if known is None else known.updated_ns
 
     @property
+    def expire_after(self) -> float | None:
+        """The time to live of its metrics, in seconds; None: they do not expire, or are gone."""
+        row = self.row
+        if row is None or row.expires_at == NEVER:
+            return None
+        return round(row.expires_at - row.updated_at, 3)
+
+    @property
     def source(self) -> str | None:
         """Who writes it."""
-        known = self.problem if self.row is None else self.row
+        known = self.row or self.problem or self.ghost
         return None if known is None else known.source
 
 
-def read_details(app: str, table: Table, catalog: Catalog) -> Generator[None, None, Details | None]:
+def read_details(
+    app: str, table: Table, catalog: Catalog, polls: Mapping[str, Any] | None = None
+) -> Generator[None, None, Details | None]:
     """Return what is known of an app, in steps; None: nothing.
 
     Args:
         app: Its name.
         table: Has it.
         catalog: What was read of the table.
+        polls: How its polls fare; None: it is not polled.
     """
+    details = yield from _read_details(app, table, catalog)
+    if polls is None:
+        return details
+    if details is None:
+        details = Details(
+            app, "not polled yet", None, None, up=False, problem=None, expired_ns=None
+        )
+    return details._replace(polls=polls)
+
+
+def _read_details(
+    app: str, table: Table, catalog: Catalog
+) -> Generator[None, None, Details | None]:
     row, ghost, problem = table.get(app), table.ghosts.get(app), table.problems.get(app)
     reading = catalog.readings.get(app)
     if row is None:

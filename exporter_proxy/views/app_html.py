@@ -1,12 +1,14 @@
 """``/apps/<app>`` for a browser."""
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from html import escape
 from itertools import islice
+from typing import Any
 
 from exporter_proxy.views import style
 from exporter_proxy.views.app_details import Details
 from exporter_proxy.views.app_lines import OK, printable, show_time
+from exporter_proxy.views.app_path import path_of
 
 LINES_A_CHUNK = 500
 
@@ -55,12 +57,17 @@ def _head(details: Details, now_ns: int) -> str:
     }
     if details.problem is not None:
         known["Since"] = show_time(details.problem.since_ns)
+    if details.expire_after is not None and row is not None:
+        then = "dropped" if row.on_expire == "drop" else "kept, and said to be down"
+        known["Time to live"] = f"{details.expire_after:g} s; then it is {then}"
     if details.expired_ns is not None:
         known["Expired since"] = show_time(details.expired_ns)
     if details.ghost is not None:
         known["Dropped"] = show_time(details.ghost.dropped_ns)
     if details.expires_in is not None:
         known["Expires in"] = f"{details.expires_in:.1f} s"
+    if details.polls is not None:
+        known |= _polls(details.polls)
     lines = "".join(
         f'<tr><th scope="row">{name}</th><td class="{_kind(name, details)}">'
         f"{escape(printable(value))}</td></tr>\n"
@@ -70,8 +77,23 @@ def _head(details: Details, now_ns: int) -> str:
     return (
         style.begin(f"{printable(details.app)} · exporter-proxy")
         + f"<h1>{name}</h1>\n<p>Current time: {show_time(now_ns)}. "
-        f'<a href="/apps">All apps</a></p>\n<table><tbody>\n{lines}</tbody></table>\n'
+        f'<a href="/apps">All apps</a> · <a href="{path_of(details.app)}/metrics">Metrics</a></p>\n'
+        f"<table><tbody>\n{lines}</tbody></table>\n"
     )
+
+
+def _polls(polls: Mapping[str, Any]) -> dict[str, str]:
+    """Return lines on how an app's polls fare."""
+    failures = ", ".join(f"{reason} {times}" for reason, times in polls["failures"].items())
+    known = {
+        "Polls": str(polls["polls"]),
+        "Failed polls": failures or "none",
+        "Last poll took": f"{polls['duration_seconds']:.3f} s",
+    }
+    error = polls["last_error"]
+    if error is not None:
+        known["Last poll error"] = f"{error['message']} ({error['time']})"
+    return known
 
 
 def _kind(name: str, details: Details) -> str:

@@ -53,9 +53,12 @@ def _head(details: Details, now_ns: int) -> dict[str, Any]:
         "samples": details.samples,
         "bytes": 0 if row is None else row.size,
         "updates": 0 if row is None else row.updates,
+        "expire_after_seconds": details.expire_after,
+        "on_expire": None if details.expire_after is None or row is None else row.on_expire,
         "expires_in_seconds": details.expires_in,
         "expired_since": None if details.expired_ns is None else show_time(details.expired_ns),
         "dropped": None if details.ghost is None else show_time(details.ghost.dropped_ns),
+        "poll": details.polls,
     }
 
 

@@ -1,7 +1,8 @@
 """Apps that are polled, as views see them."""
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,10 +12,12 @@ class Polled:
     Attributes:
         apps: Which apps are polled; what it gives is looked up in often.
         poll: Polls one now, and returns when the table has what came; raises a PollError.
+        describe: Tells how the polls of one fare, as ``/health`` has it; None: it is not polled.
     """
 
     apps: Callable[[], Collection[str]]
     poll: Callable[[str], Awaitable[None]]
+    describe: Callable[[str], Mapping[str, Any] | None] = lambda _app: None
 
 
 async def _poll_nothing(_app: str) -> None:

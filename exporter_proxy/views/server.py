@@ -156,7 +156,7 @@ class Shown:
             "/metrics/self": turned_off if self._own(settings) is None else self._only_self,
             "/apps": AppsView(table, pages, workers, wall_ns).handle,
             METRICS_PATH: metrics.handle_app,
-            APP_PATH: AppView(table, self._catalog, pages, wall_ns).handle,
+            APP_PATH: AppView(table, self._catalog, pages, wall_ns, backing.polled).handle,
         }
         self.lint = LintView(
             table,

@@ -1,6 +1,6 @@
 """A scrape port on a free port of the loopback address, with clocks that the test moves."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import BaseRunner
 
 from exporter_proxy.exposition.rules import Rules
-from exporter_proxy.health import Health
+from exporter_proxy.health import Health, describe_target
 from exporter_proxy.reload import ReloadStatus
 from exporter_proxy.self_metrics import ScrapeStats, SelfMetrics
 from exporter_proxy.sources.base import SourceStats, TargetStatus
@@ -86,6 +86,7 @@ class Port:
         self.targets: list[TargetStatus] = []
         # What is done when an app is to be polled now; those that are not here are not polled.
         self.polls: dict[str, Callable[[], Awaitable[None]]] = {}
+        self.poll_statuses: dict[str, TargetStatus] = {}
         self.sd_target = ""
         self.reloads = ReloadStatus(Path("/etc/x.toml"), 1.5, 1.5)
         self.workers = Workers()
@@ -113,7 +114,7 @@ class Port:
                     monotonic=self.monotonic,
                     started=90.0,
                 ),
-                polled=Polled(lambda: self.polls, lambda app: self.polls[app]()),
+                polled=Polled(lambda: self.polls, lambda app: self.polls[app](), self.describe),
             ),
             self.settings(),
         )
@@ -125,6 +126,11 @@ class Port:
             skip_auto_headers=["Accept", "Accept-Encoding"],
         )
         await self.client.start_server()
+
+    def describe(self, app: str) -> Mapping[str, Any] | None:
+        """Tell how the polls of an app fare."""
+        status = self.poll_statuses.get(app)
+        return None if status is None else describe_target(status)
 
     def settings(self) -> PageSettings:
         """Return what the views go by."""

@@ -2,10 +2,13 @@
 
 import asyncio
 import json
+import re
 from urllib.parse import quote
 
 import pytest
 
+from exporter_proxy.health import describe_target
+from exporter_proxy.sources.base import Failure, TargetStatus
 from tests.views.conftest import Port
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
@@ -49,9 +52,12 @@ async def test_shows_all_that_is_known(merged_port: Port) -> None:
         "samples": sum(each["samples"] for each in families),
         "bytes": len(PAYLOAD),
         "updates": 1,
+        "expire_after_seconds": 30.0,
+        "on_expire": "drop",
         "expires_in_seconds": 20.0,
         "expired_since": None,
         "dropped": None,
+        "poll": None,
     }
 
 
@@ -72,6 +78,7 @@ async def test_an_app_that_was_dropped(merged_port: Port) -> None:
 
     assert (found["state"], found["up"], found["samples"]) == ("dropped", False, 0)
     assert found["last_update_ns"] == 1_653_263_512_939_898_700
+    assert (found["source"], found["expire_after_seconds"]) == ("x", None)
     assert found["dropped"] == "2022-05-22 23:51:52.939898700 UTC"
     assert b'Dropped</th><td class="">2022-05-22 23:51:52' in await merged_port.page(
         "/apps/a?format=html"
@@ -121,6 +128,41 @@ async def test_an_app_whose_update_was_refused(merged_port: Port) -> None:
     merged_port.table.update("a", (b"a 1\n",), source="x")
     found = await details(merged_port, "a")
     assert (found["state"], found["problem"]) == ("ok", None)
+
+
+async def nothing() -> None:
+    """Do nothing."""
+
+
+async def test_an_app_that_is_polled(merged_port: Port) -> None:
+    """It tells how its polls fare, also before the first, and what went wrong after it is over."""
+    status = TargetStatus("external_poll: x:1", "a")
+    merged_port.polls["a"] = nothing
+    merged_port.poll_statuses["a"] = status
+    found = await details(merged_port, "a")
+    assert (found["state"], found["last_update"]) == ("not polled yet", None)
+    assert (found["poll"], found["up"]) == (describe_target(status), False)
+
+    status.polls, status.failures["timeout"] = 2, 1
+    status.last_failure = Failure("no answer <in> time", 1_653_263_512_000_000_000)
+    merged_port.table.update("a", (b"a 1\n",), source="external_poll: x:1")
+    found = await details(merged_port, "a")
+    assert (found["state"], found["up"]) == ("ok", True)
+    assert found["poll"] == describe_target(status)
+    page = (await merged_port.page("/apps/a?format=html")).decode()
+    assert "no answer &lt;in&gt; time (2022-05-22T23:51:52.000Z)" in page
+    assert '<th scope="row">Failed polls</th><td class="">timeout 1</td>' in page
+
+
+async def test_the_page_of_an_app_tells_its_time_to_live_and_leads_to_its_metrics(
+    merged_port: Port,
+) -> None:
+    merged_port.table.update("a/b", (b"a 1\n",), source="x", expire_after=90, on_expire="mark")
+    page = (await merged_port.page("/apps/a%2Fb?format=html")).decode()
+
+    assert "90 s; then it is kept, and said to be down" in page
+    (link,) = re.findall(r'href="([^"]+/metrics)"', page)
+    assert b"a 1\n" in await raw_get(merged_port, link)
 
 
 async def test_an_app_that_never_had_metrics(merged_port: Port) -> None:

@@ -78,6 +78,11 @@ class Poller:
         """The apps that the endpoints bring, in the same order."""
         return self._named.keys()
 
+    def status(self, app: str) -> TargetStatus | None:
+        """Return how the endpoint of an app fares; None: it has none."""
+        target = self._named.get(app)
+        return None if target is None else target.status
+
     async def poll_now(self, app: str) -> None:
         """Poll the endpoint of an app, or wait for the poll of it that is under way.
 

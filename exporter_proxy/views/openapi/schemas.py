@@ -60,6 +60,16 @@ _CONFLICT = _record(
 _PROBLEM = _record(message=STRING, since=_TIME) | {"type": ["object", "null"]}
 _FAILURE = _record(message=STRING, time=_INSTANT) | {"type": ["object", "null"]}
 _REASONS = _kind("object", "How often, by reason", additionalProperties=_INTEGER)
+_TARGET = _record(
+    name=STRING,
+    app=STRING,
+    up=_or_null("boolean"),
+    last_success=_INSTANT_OR_NULL,
+    last_error=_FAILURE,
+    polls=_INTEGER,
+    failures=_REASONS,
+    duration_seconds=_kind("number"),
+)
 
 SCHEMAS: dict[str, Schema] = {
     "Error": _kind("string", "One line", pattern="^error: "),
@@ -69,9 +79,12 @@ SCHEMAS: dict[str, Schema] = {
         **_APP | {"source": _or_null("string", "Who writes it")},
         up=_kind("boolean", "Whether its metrics are fresh"),
         problem=_PROBLEM,
+        expire_after_seconds=_or_null("number", "Its time to live; null: for ever", minimum=0),
+        on_expire=_or_null("string", enum=["drop", "mark", None]),
         expires_in_seconds=_or_null("number", minimum=0),
         expired_since=_TIME_OR_NULL,
         dropped=_TIME_OR_NULL,
+        poll=_TARGET | {"type": ["object", "null"], "description": "null: it is not polled"},
         findings=_list(
             _record(reason=STRING, times=_INTEGER, line=_LINE, what=_WHAT),
             "Repairs and warnings; null: payloads are not read",
@@ -184,17 +197,6 @@ SCHEMAS: dict[str, Schema] = {
                 additionalProperties=False,
             )
         ),
-        targets=_list(
-            _record(
-                name=STRING,
-                app=STRING,
-                up=_or_null("boolean"),
-                last_success=_INSTANT_OR_NULL,
-                last_error=_FAILURE,
-                polls=_INTEGER,
-                failures=_REASONS,
-                duration_seconds=_kind("number"),
-            )
-        ),
+        targets=_list(_TARGET),
     ),
 }
