@@ -1,0 +1,202 @@
+"""One metric: which events count, with which number, under which labels.
+
+Works on columns, what a group holds in all events of a block, since a call a block is cheap where a
+call an event is not.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import compress
+from operator import and_
+from typing import Any, NamedTuple
+
+from exporter_proxy.log_metrics.conditions import Condition
+from exporter_proxy.log_metrics.families import (
+    CounterFamily,
+    Family,
+    GaugeFamily,
+    HistogramFamily,
+    Labels,
+    Number,
+)
+from exporter_proxy.log_metrics.line_format import LINE, Re2Format
+from exporter_proxy.log_metrics.settings import Action
+from exporter_proxy.log_metrics.templates import Template
+
+Columns = Mapping[str, Sequence[str]]
+
+_INTEGERS = re.compile(r"(?:[0-9]{1,18}+\n)*+")
+_DECIMALS = re.compile(r"(?:[0-9]{1,18}+(?:\.[0-9]{0,18}+)?+\n)*+")
+_NUMBER = re.compile(r"[+-]?+[0-9]{1,18}+(?:\.[0-9]{0,18}+)?+(?:[eE][+-]?+[0-9]{1,2}+)?+")
+_NOTHING = frozenset({"", "-"})
+_MOST_REMEMBERED = 10_000
+
+
+class Selection(NamedTuple):
+    """Which events count.
+
+    Attributes:
+        conditions: Groups and what must hold for them.
+        regex: Searched in the line; its groups are there for labels and value.
+    """
+
+    conditions: Sequence[tuple[str, Condition]] = ()
+    regex: Re2Format | None = None
+
+
+class Metric:
+    """A family, and how events are counted in it.
+
+    Args:
+        family: Where they are counted.
+        selection: Which of them.
+        templates: The texts of the family's labels, in its order.
+        value: The group that has the number; empty: 1.
+        action: What the number does to a gauge.
+
+    Attributes:
+        groups: The groups of the format that are needed.
+        unread: Numbers that couldn't be read.
+    """
+
+    def __init__(
+        self,
+        family: Family[Any],
+        selection: Selection,
+        templates: Sequence[Template] = (),
+        value: str = "",
+        action: Action = "set",
+    ) -> None:
+        self.family = family
+        self.unread = 0
+        self._selection = selection
+        self._templates = templates
+        self._value = value
+        self._action = action
+        self._sources = list(dict.fromkeys(name for each in templates for name in each.groups))
+        own = set() if selection.regex is None else {*selection.regex.groups} - {LINE}
+        used = {*self._sources, *(name for name, _ in selection.conditions), value} - {""}
+        self.groups = (used - own) | ({LINE} if selection.regex else set())
+        self._fixed: Labels = tuple(each.render({}) for each in templates if not each.groups)
+        self._labels: dict[tuple[str, ...], Labels] = {}
+
+    def count(self, columns: Columns, events: int) -> Sequence[bool] | None:
+        """Count what fits of ``events``; return for each whether it did, None: all."""
+        flags = self._flags(columns)
+        if self._selection.regex is not None:
+            flags, columns = self._search(self._selection.regex, columns, flags, events)
+        if flags is not None:
+            events = sum(flags)
+            if not events:
+                return flags
+        names = [name for name in (*self._sources, self._value) if name]
+        picked = {name: self._pick(columns[name], flags) for name in names}
+        if self._value:
+            self._count_numbers(picked)
+        elif self._sources:
+            keys = zip(*(picked[name] for name in self._sources), strict=True)
+            for key, number in Counter(keys).items():
+                self._add(self._labels_of(key), number, number)
+        else:
+            self._add(self._fixed, events, events)
+        return flags
+
+    def _flags(self, columns: Columns) -> list[bool] | None:
+        flags: list[bool] | None = None
+        for name, condition in self._selection.conditions:
+            own = [condition[value] for value in columns[name]]
+            flags = own if flags is None else list(map(and_, flags, own))
+        return flags
+
+    @staticmethod
+    def _search(
+        regex: Re2Format, columns: Columns, flags: list[bool] | None, events: int
+    ) -> tuple[list[bool], Columns]:
+        """Look for a regular expression in the lines; its groups become columns, too."""
+        lines = columns[LINE]
+        asked = flags or [True] * events
+        rows = [regex.row(line) if ask else None for line, ask in zip(lines, asked, strict=True)]
+        nothing = ("",) * len(regex.groups)
+        own = zip(*(nothing if row is None else row for row in rows), strict=True)
+        found = {**columns, **dict(zip(regex.groups, own, strict=True))}
+        return [row is not None for row in rows], found
+
+    @staticmethod
+    def _pick(column: Sequence[str], flags: Sequence[bool] | None) -> Sequence[str]:
+        return column if flags is None else list(compress(column, flags))
+
+    def _labels_of(self, key: tuple[str, ...]) -> Labels:
+        labels = self._labels.get(key)
+        if labels is None:
+            if len(self._labels) >= _MOST_REMEMBERED:
+                self._labels.clear()
+            values = dict(zip(self._sources, key, strict=True))
+            labels = tuple(each.render(values) for each in self._templates)
+            if sum(map(len, key)) <= 1_000:
+                self._labels[key] = labels
+        return labels
+
+    def _count_numbers(self, picked: Columns) -> None:
+        numbers, readable = self._numbers(picked[self._value])
+        if not self._sources:
+            if numbers:
+                self._put(self._fixed, numbers)
+            return
+        keys: Iterable[tuple[str, ...]] = zip(
+            *(picked[name] for name in self._sources), strict=True
+        )
+        if readable is not None:
+            keys = compress(keys, readable)
+        by_key: dict[tuple[str, ...], list[Number]] = defaultdict(list)
+        for key, number in zip(keys, numbers, strict=True):
+            by_key[key].append(number)
+        for key, of_key in by_key.items():
+            self._put(self._labels_of(key), of_key)
+
+    def _numbers(self, column: Sequence[str]) -> tuple[list[Number], list[bool] | None]:
+        """Return the numbers of a column, and which of its items are some, None: all.
+
+        Nothing and ``-`` are no numbers; anything else that isn't one is counted as unread.
+        """
+        joined = "\n".join(column) + "\n"
+        if _INTEGERS.fullmatch(joined):
+            return list(map(int, column)), None
+        if _DECIMALS.fullmatch(joined):
+            return list(map(float, column)), None
+        read = [self._number(text) for text in column]
+        return [number for number in read if number is not None], [
+            each is not None for each in read
+        ]
+
+    def _number(self, text: str) -> Number | None:
+        if text in _NOTHING:
+            return None
+        if not _NUMBER.fullmatch(text) or (
+            text.startswith("-") and not isinstance(self.family, GaugeFamily)
+        ):
+            self.unread += 1
+            return None
+        return int(text) if text.isdigit() else float(text)
+
+    def _add(self, labels: Labels, number: Number, events: int) -> None:
+        family = self.family
+        if isinstance(family, HistogramFamily):
+            family.observe(labels, [1] * events)
+        elif isinstance(family, GaugeFamily):
+            family.apply(labels, 1 if self._action == "set" else number, self._action)
+        else:
+            assert isinstance(family, CounterFamily)
+            family.add(labels, number, events)
+
+    def _put(self, labels: Labels, numbers: Sequence[Number]) -> None:
+        """Count several numbers of one series."""
+        family = self.family
+        if isinstance(family, HistogramFamily):
+            family.observe(labels, numbers)
+        elif isinstance(family, GaugeFamily):
+            number = numbers[-1] if self._action == "set" else sum(numbers)
+            family.apply(labels, number, self._action)
+        else:
+            assert isinstance(family, CounterFamily)
+            family.add(labels, sum(numbers), len(numbers))
