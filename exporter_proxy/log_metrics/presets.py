@@ -45,7 +45,8 @@ SSHD_LINE = (
     rf"(?:(?:{SYSLOG})?+sshd(?:-session|-auth)?+(?:\[[0-9]++\])?+: )?+"
     # rsyslog's summary of lines that are the same
     r"(?:message repeated (?P<times>[0-9]{1,9}) times: \[ )?+"
-    r"(?:(?P<event>Accepted|Failed) (?P<method>[a-z0-9/-]{1,40}+) for (?:(?P<invalid>invalid) user )?+"
+    r"(?:(?P<event>Accepted|Failed) (?P<method>[a-z0-9/-]{1,40}+) for "
+    r"(?:(?P<invalid>invalid) user )?+"
     r"[^\n]*+|(?P<invalid_user>Invalid) user [^\n]*+"
     r"|(?:error: )?+(?P<attempts>maximum) authentication attempts exceeded [^\n]*+"
     r"|pam_unix\(sshd:session\): session (?P<session>opened|closed) for [^\n]*+"
