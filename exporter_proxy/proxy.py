@@ -17,12 +17,14 @@ from exporter_proxy.app_terms import terms_for
 from exporter_proxy.changes import Change, prepare_all
 from exporter_proxy.config import POLL_SOURCE, Config
 from exporter_proxy.expiry import Expiry
+from exporter_proxy.front import Front, FrontCollector, FrontSettings, Hooks
+from exporter_proxy.front.opening import Install
 from exporter_proxy.health import Health, describe_target
 from exporter_proxy.inherited import InheritedSockets
 from exporter_proxy.notify import Notifier
 from exporter_proxy.reload import ReadFile, ReloadCollector, Reloader
 from exporter_proxy.self_metrics import SelfMetrics
-from exporter_proxy.serving import ScrapePort
+from exporter_proxy.serving import KEEPALIVE_SECONDS, HttpServer, ScrapePort
 from exporter_proxy.sources.admission import Admission, FindTerms
 from exporter_proxy.sources.base import Source
 from exporter_proxy.sources.checking import PayloadCheck, unreadable_line
@@ -77,8 +79,14 @@ class Proxy:
         self._scrape_tls = TlsListener("scrape", self.access.scrape_tls, answer_http)
         self._receiver_tls = TlsListener("receiver", self.access.receiver_tls, answer_push)
         self._receivers = Receivers(
-            config, self._admission, self._inherited, access=self.access, tls=self._receiver_tls
+            config,
+            self._admission,
+            self._inherited,
+            access=self.access,
+            tls=self._receiver_tls,
+            http=self._answer_unix,
         )
+        self._front = Front(_front_settings(config), Hooks(raw=self._take_raw))
         self._polling = Polling(config, self.table, self._admission)
         self._pushing = Pushing(config, self.table, self._admission, self.access)
         # The same list always: others follow it.
@@ -95,6 +103,8 @@ class Proxy:
         self._self_metrics = self._make_self_metrics()
         self._views = self._make_views(end)
         self._port = self._make_port()
+        # Answers on the receiver's Unix socket.
+        self._unix_http = self._make_server()
         self._expiry = Expiry(self.table)
         self._ready = False
         # A reload was asked for before the start was over.
@@ -139,11 +149,13 @@ class Proxy:
             # What expired while nothing ran is gone before anybody looks.
             await asyncio.sleep(0)
         self._pushing.restore()
+        await self._unix_http.start()
         for source in self._sources:
             await source.start()
         wanted = self._config.exporter.scrape_expose_endpoint
         address = await self._port.open(wanted, self._inherited.tcp("scrape", wanted))
         self._inherited.check_all_claimed()
+        self._name_scrape_receiver(address)
         self._views.start()
         self._ready = True
         if not self._sources:
@@ -190,6 +202,7 @@ class Proxy:
         """Yield what tells of parts that have metrics of their own."""
         listeners = {"scrape": self._scrape_tls, "receiver": self._receiver_tls}
         yield AccessCollector(self.access.stats, listeners, self.access.refresh)
+        yield FrontCollector(self._front.stats)
         yield ReloadCollector(lambda: self._reloader.status)
         if self._keeper is not None:
             yield self._keeper.collector
@@ -204,7 +217,24 @@ class Proxy:
         )
 
     def _make_port(self) -> ScrapePort:
-        return ScrapePort(self._views.application(self.access), _GRACE_SECONDS, self._scrape_tls)
+        return ScrapePort(self._make_server(), self._scrape_tls)
+
+    def _make_server(self) -> HttpServer:
+        return HttpServer(self._views.application(self.access), self._front, _GRACE_SECONDS)
+
+    def _answer_unix(self, install: Install) -> asyncio.Protocol:
+        return self._unix_http.connection(install)
+
+    def _take_raw(self, transport: asyncio.Transport, head: bytes, ended: bool) -> bool:  # noqa: FBT001
+        """Have the receiver that the configuration may have for it go on with a connection."""
+        receiver = self._receivers.scrape
+        return receiver is not None and receiver.take(transport, head, ended)
+
+    def _name_scrape_receiver(self, address: str) -> None:
+        """Have what comes over the scrape port without HTTP named by the address that it has."""
+        receiver = self._receivers.scrape
+        if receiver is not None:
+            receiver.rename(address)
 
     def _make_views(self, end: Callable[[], None]) -> Views:
         backing = Backing(
@@ -280,6 +310,7 @@ class Proxy:
         self.table.configure(max_apps=exporter.max_apps, forget_after=exporter.forget_after)
         self._self_metrics.set_interval(exporter.self_metrics_interval)
         self._views.configure(page)
+        self._front.configure(_front_settings(new))
 
     async def _prepare_port(self, new: Config) -> Change:
         """Open the scrape port that a configuration has, if it is another."""
@@ -296,6 +327,7 @@ class Proxy:
 
         def commit() -> None:
             self._port = port
+            self._name_scrape_receiver(address)
             logger.info("now serves %s://%s/metrics", self._scheme, address)
 
         return Change(commit, partial(port.close, 0), before.close)
@@ -312,7 +344,10 @@ class Proxy:
         await self._reloader.close()
         for source in self._sources:
             source.pause()
-        await asyncio.gather(*(source.stop(grace_seconds) for source in self._sources))
+        await asyncio.gather(
+            self._unix_http.close(grace_seconds),
+            *(source.stop(grace_seconds) for source in self._sources),
+        )
         if self._closing:
             # They have been under way for longer.
             _, late = await asyncio.wait(self._closing, timeout=grace_seconds)
@@ -323,6 +358,7 @@ class Proxy:
         for listener in (self._scrape_tls, self._receiver_tls):
             listener.close()
         await self._port.close(grace_seconds)
+        self._front.close()
         await self._views.stop()
         if self._keeper is not None:
             # Nobody writes any more.
@@ -336,6 +372,15 @@ def _check(config: Config) -> PayloadCheck | None:
     exporter = config.exporter
     rejects = exporter.exposition == "merged" and exporter.invalid_metrics == "reject"
     return unreadable_line if rejects else None
+
+
+def _front_settings(config: Config) -> FrontSettings:
+    exporter = config.exporter
+    return FrontSettings(
+        header_timeout=exporter.header_timeout,
+        connections=exporter.concurrent_requests,
+        silent_timeout=KEEPALIVE_SECONDS,
+    )
 
 
 def _page_settings(config: Config) -> PageSettings:

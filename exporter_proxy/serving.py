@@ -1,24 +1,35 @@
-"""The HTTP server of one address."""
+"""The HTTP server, and the scrape port that it answers on."""
 
 import asyncio
 import contextlib
 import logging
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from typing import Any
 
 from aiohttp import web
 
 from exporter_proxy.access import ProtocolFactory, TlsListener
 from exporter_proxy.config import Address
 from exporter_proxy.errors import StartError
+from exporter_proxy.front import Front, FrontPort
+from exporter_proxy.front.opening import Install, Opening
 
 # For a server to which 0 means for ever.
 _AT_ONCE_SECONDS = 0.001
-# How long keep-alive connections of the scrape port may be silent: longer than Prometheus's longest
-# usual scrape interval, so that a scrape finds its connection open.
-_KEEPALIVE_SECONDS = 130
+KEEPALIVE_SECONDS = 130
+"""How long connections of the scrape port may be silent: longer than Prometheus's longest usual
+scrape interval, so that a scrape finds its connection open."""
+
 _BACKLOG = 1024
+_OPTIONS: Mapping[str, Any] = {
+    "access_log": None,
+    # It takes what was cut off for the whole, and a coding that it lacks for an error.
+    "auto_decompress": False,
+    "keepalive_timeout": KEEPALIVE_SECONDS,
+}
 
 
 @contextlib.contextmanager
@@ -34,31 +45,124 @@ def sharing(port: "ScrapePort | None") -> Iterator[None]:
         port.share(on=False)
 
 
+class HttpServer:
+    """Answers HTTP, wherever connections come from.
+
+    Args:
+        app: Answers; one application for each server.
+        front: Looks at connections first.
+        grace_seconds: For how long requests under way may go on when it is closed.
+    """
+
+    def __init__(self, app: web.Application, front: Front, grace_seconds: float) -> None:
+        # What it logs is a traceback for each request that is not HTTP: anyone could fill the log.
+        # Errors of our own handlers are logged by the views.
+        logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
+        self._front = front
+        self._port: FrontPort | None = None
+        self.runner: web.AppRunner | None = web.AppRunner(
+            app, access_log=None, handle_signals=False, shutdown_timeout=grace_seconds
+        )
+
+    async def start(self) -> None:
+        """Get ready."""
+        assert self.runner is not None
+        await self.runner.setup()
+        self._port = FrontPort(self._front, self._answerer)
+
+    def connection(self, install: Install | None = None) -> Opening:
+        """Return the protocol of a new connection; see :meth:`FrontPort.connection`."""
+        assert self._port is not None
+        return self._port.connection(install)
+
+    def _answerer(self) -> asyncio.Protocol:
+        assert self.runner is not None
+        server = self.runner.server
+        assert server is not None
+        return _Answerer(server, loop=asyncio.get_running_loop(), **_OPTIONS)
+
+    async def close(self, grace_seconds: float) -> None:
+        """End the connections; those of sites are accepted no more. Idempotent.
+
+        It may be cancelled, and then called again with less patience.
+
+        Args:
+            grace_seconds: 0: requests under way are cut off; else they have the grace that the
+                server was made with.
+        """
+        runner = self.runner
+        if runner is None:
+            return
+        for site in list(runner.sites):
+            await site.stop()
+        if self._port is not None:
+            await self._port.close(grace_seconds)
+        if not grace_seconds and runner.server is not None:
+            await runner.server.shutdown(_AT_ONCE_SECONDS)
+        await runner.cleanup()
+        # Not before: a clean-up that is cancelled is begun again.
+        self.runner = None
+        # The transports close in the next round of the loop.
+        await asyncio.sleep(0)
+
+
+class _Answerer(web.RequestHandler):
+    """Answers the requests of one connection."""
+
+    __slots__ = ()
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # what a protocol may return
+        """Answer what has come before the peer closed its side; tell whether to stay open for it.
+
+        Who types a request into nc has nothing more to say, and waits for the answer.
+        """
+        waiter, current = self._waiter, self._current_request
+        if waiter is not None and not waiter.done():
+            # All is answered.
+            return False
+        bodies = [body for _, body in self._messages]
+        if current is not None:
+            bodies.append(current.content)
+        if not all(body.is_eof() for body in bodies):
+            return False
+        self.close()
+        return True
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what is no HTTP with a line of ours; the connection is closed then."""
+        if status != HTTPStatus.BAD_REQUEST or (request.writer and request.writer.output_size):
+            return super().handle_error(request, status, exc, message)
+        why = (message or "").strip().partition("\n")[0].rstrip(":. ") or "it can't be read"
+        response = web.Response(
+            status=status,
+            body=f"error: not a request of HTTP: {why}\n".encode(errors="backslashreplace"),
+            headers={
+                "Content-Type": "text/plain; charset=utf-8",
+                "Server": "exporter-proxy",
+                "X-Content-Type-Options": "nosniff",
+            },
+        )
+        response.force_close()
+        return response
+
+
 class ScrapePort:
     """An address that is listened on, and its connections.
 
     Args:
-        app: Answers; one application for each port.
+        server: Answers; one for each port.
         tls: Comes before it on each connection; None: none does.
-        grace_seconds: For how long requests under way may go on when it is closed.
     """
 
-    def __init__(
-        self, app: web.Application, grace_seconds: float, tls: TlsListener | None = None
-    ) -> None:
+    def __init__(self, server: HttpServer, tls: TlsListener | None = None) -> None:
         self._tls = tls
-        # What it logs is a traceback for each request that is not HTTP: anyone could fill the log.
-        # Errors of our own handlers are logged by the views.
-        logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
-        self._runner: web.AppRunner | None = web.AppRunner(
-            app,
-            access_log=None,
-            handle_signals=False,
-            # It takes what was cut off for the whole, and a coding that it lacks for an error.
-            auto_decompress=False,
-            keepalive_timeout=_KEEPALIVE_SECONDS,
-            shutdown_timeout=grace_seconds,
-        )
+        self._server = server
 
     async def open(
         self,
@@ -78,10 +182,14 @@ class ScrapePort:
         Raises:
             StartError: The address can't be had; nothing is left open.
         """
-        runner = self._runner
+        server = self._server
+        await server.start()
+        runner = server.runner
         assert runner is not None
-        await runner.setup()
-        site = _Site(runner, passed or wanted, self._tls, shared=beside is not None)
+        factory: ProtocolFactory = server.connection
+        if self._tls is not None:
+            factory = self._tls.wrap(factory)
+        site = _Site(runner, passed or wanted, factory, shared=beside is not None)
         try:
             with sharing(beside):
                 await site.start()
@@ -102,7 +210,8 @@ class ScrapePort:
 
         See SO_REUSEPORT in socket(7).
         """
-        sites = set() if self._runner is None else self._runner.sites
+        runner = self._server.runner
+        sites = set() if runner is None else runner.sites
         for site in sites:
             # aiohttp has no other way to the sockets.
             for each in getattr(site._server, "sockets", ()):  # noqa: SLF001
@@ -110,40 +219,24 @@ class ScrapePort:
                     ours.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, on)
 
     async def close(self, grace_seconds: float) -> None:
-        """Listen no more, and end the connections. Idempotent.
-
-        It may be cancelled, and then called again with less patience.
-
-        Args:
-            grace_seconds: 0: requests under way are cut off; else they have the grace that the port
-                was made with.
-        """
-        runner = self._runner
-        if runner is None:
-            return
-        if not grace_seconds and runner.server is not None:
-            await runner.server.shutdown(_AT_ONCE_SECONDS)
-        await runner.cleanup()
-        # Not before: a clean-up that is cancelled is begun again.
-        self._runner = None
-        # The transports close in the next round of the loop.
-        await asyncio.sleep(0)
+        """Listen no more, and end the connections: see :meth:`HttpServer.close`."""
+        await self._server.close(grace_seconds)
 
 
 class _Site(web.BaseSite):
-    """A listening address or socket, as the library's sites are, with TLS where it is wanted."""
+    """A listening address or socket, as the library's sites are."""
 
     def __init__(
         self,
         runner: web.BaseRunner,
         place: Address | socket.socket,
-        tls: TlsListener | None,
+        factory: ProtocolFactory,
         *,
         shared: bool,
     ) -> None:
         super().__init__(runner, backlog=_BACKLOG)
         self._place = place
-        self._tls = tls
+        self._factory = factory
         self._shared = shared
 
     @property
@@ -154,11 +247,11 @@ class _Site(web.BaseSite):
     async def start(self) -> None:
         """Listen."""
         await super().start()
-        factory: ProtocolFactory | None = self._runner.server
-        assert factory is not None
-        if self._tls is not None:
-            factory = self._tls.wrap(factory)
-        place, listen = self._place, asyncio.get_running_loop().create_server
+        factory, place, listen = (
+            self._factory,
+            self._place,
+            asyncio.get_running_loop().create_server,
+        )
         if isinstance(place, Address):
             self._server = await listen(
                 factory, place.host, place.port, backlog=_BACKLOG, reuse_port=self._shared

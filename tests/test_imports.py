@@ -18,6 +18,7 @@ ALLOWED = {
     "access": {"changes", "config", "errors", "repeats"},
     "errors": set(),
     "exposition": {"errors"},
+    "front": {"errors", "payload", "repeats"},
     "log_metrics": {"errors", "exposition"},
     "payload": {"errors"},
     "clocks": set(),

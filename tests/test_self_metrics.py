@@ -17,6 +17,8 @@ from exporter_proxy.access.tls_context import TlsContexts
 from exporter_proxy.app_series import app_series
 from exporter_proxy.errors import PollReason, RejectReason
 from exporter_proxy.exposition.model import Family
+from exporter_proxy.front import FrontCollector
+from exporter_proxy.front.front import FrontStats
 from exporter_proxy.reload import ReloadCollector, ReloadStatus
 from exporter_proxy.self_metrics import SelfMetrics
 from exporter_proxy.sources.base import ClosingReason, SourceStats, TargetStatus
@@ -45,6 +47,7 @@ class Fixture:
             others=[
                 StateCollector(StateStats(), lambda: (1, 2)),
                 AccessCollector(self.access, {"scrape": self.tls}),
+                FrontCollector(FrontStats()),
                 ReloadCollector(lambda: ReloadStatus(None, 1.0, 1.0)),
             ],
         )

@@ -17,7 +17,11 @@ def warnings(config: Config) -> list[str]:
         found.append(
             f"{_ENDPOINTS}: empty: nothing is polled though poll_other_scrape_endpoints is true"
         )
-    receives = receiver.receive_on_tcp_socket or receiver.receive_on_unix_socket
+    receives = (
+        receiver.receive_on_tcp_socket
+        or receiver.receive_on_unix_socket
+        or receiver.receive_on_scrape_port
+    )
     if not (receives or polls or config.push.pushgateway_api):
         found.append(
             "nothing is received and nothing is polled: turn on receiver.receive_on_tcp_socket, "

@@ -71,6 +71,8 @@ class ExporterConfig:
         extra_labels: Labels for every sample of every app.
         override_labels: Whether labels that are given to samples replace those that they have.
         scrape_timeout: Seconds that a reader of a page may take.
+        header_timeout: Seconds that the head of a request to the scrape port may take, or the first
+            bytes of a message there.
         self_metrics: Whether the proxy's own metrics are exposed.
         self_metrics_interval: Seconds for which a rendering of them is served.
         web_config_file: Certificates, users and headers of the scrape port, in the format of the
@@ -98,6 +100,7 @@ class ExporterConfig:
     extra_labels: Annotated[dict[str, str], LABELS] = field(default_factory=dict)
     override_labels: Annotated[bool, Boolean()] = False
     scrape_timeout: Annotated[float, Duration(0.001, '30 or "1m"')] = 30.0
+    header_timeout: Annotated[float, Duration(0.001, '10 or "1m"')] = 10.0
     self_metrics: Annotated[bool, Boolean()] = True
     self_metrics_interval: Annotated[float, Duration(0, '5 or "1m"')] = 5.0
     web_config_file: Annotated[str, OptionalPath()] = ""
@@ -118,6 +121,7 @@ class ReceiverConfig:
         unix_socket_mode: Its permissions.
         receive_on_tcp_socket: Whether there is a TCP port.
         receiver_tcp_socket: Its address.
+        receive_on_scrape_port: Whether the scrape port takes messages without HTTP, in any format.
         max_message_size: Bytes of one message.
         max_buffered: Bytes of all unfinished messages together; beyond it reading pauses.
         message_timeout: Seconds that a message may take once begun.
@@ -140,6 +144,7 @@ class ReceiverConfig:
     unix_socket_mode: Annotated[int, FileMode()] = 0o660
     receive_on_tcp_socket: Annotated[bool, Boolean()] = True
     receiver_tcp_socket: Annotated[Address, ListenAddress(6554)] = RECEIVER_ADDRESS
+    receive_on_scrape_port: Annotated[bool, Boolean()] = False
     max_message_size: Annotated[int, Size()] = 64 * 2**20
     max_buffered: Annotated[int, Size()] = 256 * 2**20
     message_timeout: Annotated[float, Duration(0.001, '10 or "1m"')] = 10.0

@@ -109,8 +109,16 @@ def hardened() -> Iterator[ProxyProcess]:
         assert "Traceback" not in running.log_text()
 
 
-@pytest.mark.parametrize(("data", "reason"), BAD)
-@pytest.mark.parametrize("how", ["tcp", "unix"])
+@pytest.mark.parametrize(
+    ("how", "data", "reason"),
+    [
+        pytest.param(how, *case.values, id=f"{how}-{case.id}")
+        for how in ("tcp", "unix")
+        for case in BAD
+        # On a Unix socket HTTP is answered.
+        if (how, case.id) != ("unix", "http")
+    ],
+)
 def test_bad_input_is_refused(hardened, how, data, reason):
     """The sender reads one error line; the counter of its reason moves on; nothing else changes."""
     before = rejected(hardened)

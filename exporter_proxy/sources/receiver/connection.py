@@ -41,6 +41,7 @@ class Connection(asyncio.Protocol):
         "_applying",
         "_head",
         "_held",
+        "_http",
         "_is_reading",
         "_lost",
         "_packet",
@@ -69,6 +70,8 @@ class Connection(asyncio.Protocol):
         # Others that are within a message go first.
         self._held = False
         self._is_reading = True
+        # Goes on with a connection that speaks HTTP.
+        self._http: asyncio.Protocol | None = None
         self.since = 0.0
         self.begun = 0.0
 
@@ -77,10 +80,12 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self.receiver.opened(self)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+    def connection_lost(self, exc: Exception | None) -> None:
         """End, whoever ended it."""
         self.receiver.turns.note_served()
         self._lost = True
+        if self._http is not None:
+            self._http.connection_lost(exc)
         if not self._waits:
             self._count_cut()
         self.receiver.closed(self)
@@ -89,6 +94,9 @@ class Connection(asyncio.Protocol):
         """Take bytes from the peer."""
         reader = self._reader
         if reader is None:
+            if self._http is not None:
+                self._http.data_received(data)
+                return
             if self._refused:
                 return
             data = self._head + data
@@ -116,6 +124,8 @@ class Connection(asyncio.Protocol):
             if reader is not None:
                 reader.feed(head)
                 self._read(reader)
+        if self._http is not None:
+            return bool(self._http.eof_received())
         if not self._refused and self.buffered:
             self.refuse(truncated(self.buffered))
         # A refused connection is closed by the receiver, when its line had time to arrive.
@@ -204,13 +214,46 @@ class Connection(asyncio.Protocol):
             self._head = head
             self.receiver.settle(self, len(head), began=False)
             return None
-        reader = self.receiver.reader(wire, self)
+        if wire == "http" and self.receiver.http is not None:
+            self._answer_http(self.receiver.http(self._go_on_with), head)
+            return None
+        try:
+            reader = self.receiver.reader(wire, self)
+        except PayloadError as error:
+            self.refuse(error)
+            return None
         if reader is None:
             self.refuse(wrong_wire(wire, self.receiver.takes, head))
             return None
         self._head = b""
         self._reader = reader
         return reader
+
+    def _answer_http(self, protocol: asyncio.Protocol, head: bytes) -> None:
+        """Have another protocol go on. The place is kept, and never idle."""
+        self._head = b""
+        self.receiver.busy(self)
+        self._go_on_with(protocol)
+        protocol.connection_made(self._transport)
+        protocol.data_received(head)
+
+    def _go_on_with(self, protocol: asyncio.BaseProtocol) -> None:
+        self._http = cast("asyncio.Protocol", protocol)
+
+    def pause_writing(self) -> None:
+        """Tell who answers that the peer takes less than it is given."""
+        if self._http is not None:
+            self._http.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Tell who answers that the peer has taken it."""
+        if self._http is not None:
+            self._http.resume_writing()
+
+    @property
+    def speaks_http(self) -> bool:
+        """Whether another goes on with it."""
+        return self._http is not None
 
     def _read(self, reader: MessageReader) -> None:
         """Apply all messages that are complete."""

@@ -13,7 +13,8 @@ from exporter_proxy.config import Address, Config
 from exporter_proxy.inherited import InheritedSockets, listens_on
 from exporter_proxy.sources.admission import Admission, Life
 from exporter_proxy.sources.receiver.descriptors import Descriptors, raise_limit
-from exporter_proxy.sources.receiver.receiver import Receiver, ReceiverSettings, Shared
+from exporter_proxy.sources.receiver.receiver import MakeHttp, Receiver, ReceiverSettings, Shared
+from exporter_proxy.sources.receiver.scrape_port import ScrapePortReceiver
 from exporter_proxy.sources.receiver.sockets import (
     default_socket_path,
     hand_over,
@@ -22,7 +23,7 @@ from exporter_proxy.sources.receiver.sockets import (
 )
 from exporter_proxy.sources.receiver.unfinished import Unfinished
 
-Kind = Literal["tcp", "unix"]
+Kind = Literal["tcp", "unix", "scrape"]
 Place = Address | str
 """Where a receiver listens: an address, or the path of a socket."""
 
@@ -38,6 +39,7 @@ class Receivers:
         inherited: Sockets that are listened on already.
         access: Knows which Unix peers may write what; None: all may.
         tls: Comes before each connection to the TCP port; None: nothing does.
+        http: Answers HTTP on the Unix socket; None: nobody does.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Receivers:
         *,
         access: Access | None = None,
         tls: TlsListener | None = None,
+        http: MakeHttp | None = None,
     ) -> None:
         self._admission = admission
         self._inherited = inherited or InheritedSockets()
@@ -57,17 +60,24 @@ class Receivers:
             descriptors=Descriptors(raise_limit()),
             access=access,
             tls=tls,
+            http=http,
         )
         settings = _settings(config)
         self._open: dict[Kind, tuple[Place, Receiver]] = {
-            kind: (place, self._first(place, config, settings))
+            kind: (place, self._first(kind, place, config, settings))
             for kind, place in _wanted(config).items()
         }
 
     @property
     def sources(self) -> list[Receiver]:
-        """The receivers, TCP before Unix."""
+        """The receivers: TCP, Unix, the scrape port."""
         return [receiver for _, receiver in self._open.values()]
+
+    @property
+    def scrape(self) -> ScrapePortReceiver | None:
+        """The receiver of what comes over the scrape port without HTTP, if that is taken."""
+        _, receiver = self._open.get("scrape", (None, None))
+        return receiver if isinstance(receiver, ScrapePortReceiver) else None
 
     async def prepare(self, new: Config) -> Change:
         """Open what ``new`` has in other places; what stays where it is keeps its connections.
@@ -88,19 +98,37 @@ class Receivers:
                     if kind == "unix" and ours and _owner(new) != _owner(self._config):
                         undo.callback(hand_over(str(place), new.receiver))
                     continue
-                beside = None if before is None else before[1].listener
-                listener = await asyncio.to_thread(self._passed, place)
-                inherited = listener is not None
-                if listener is None and isinstance(place, Address):
-                    # In a thread, as a name may have to be looked up.
-                    listener = await asyncio.to_thread(listen_on_tcp, place, beside)
-                receiver = self._make(place, new, settings, listener, inherited=inherited)
+                receiver = await self._make_anew(kind, place, new, settings)
                 undo.push_async_callback(receiver.stop, 0)
                 await receiver.start()
                 after[kind] = place, receiver
             # Nothing failed: it is undone only if another part can't.
             undo = undo.pop_all()
         return self._change(new, after, settings, undo)
+
+    async def _make_anew(
+        self, kind: Kind, place: Place, new: Config, settings: ReceiverSettings
+    ) -> Receiver:
+        """Make a receiver for a place that a reload asks for.
+
+        Raises:
+            StartError: An address can't be had.
+        """
+        if kind == "scrape":
+            return self._make_scrape(place, settings)
+        before = self._open.get(kind)
+        beside = None if before is None else before[1].listener
+        listener = await asyncio.to_thread(self._passed, place)
+        inherited = listener is not None
+        if listener is None and isinstance(place, Address):
+            # In a thread, as a name may have to be looked up.
+            listener = await asyncio.to_thread(listen_on_tcp, place, beside)
+        return self._make(place, new, settings, listener, inherited=inherited)
+
+    def _make_scrape(self, place: Place, settings: ReceiverSettings) -> Receiver:
+        return ScrapePortReceiver(
+            str(place), settings=settings, admission=self._admission, shared=self._shared
+        )
 
     def _change(
         self,
@@ -135,7 +163,11 @@ class Receivers:
             wanted["unix"] = before[0]
         return wanted
 
-    def _first(self, place: Place, config: Config, settings: ReceiverSettings) -> Receiver:
+    def _first(
+        self, kind: Kind, place: Place, config: Config, settings: ReceiverSettings
+    ) -> Receiver:
+        if kind == "scrape":
+            return self._make_scrape(place, settings)
         passed = self._passed(place)
         return self._make(place, config, settings, passed, inherited=passed is not None)
 
@@ -184,6 +216,8 @@ def _wanted(config: Config) -> dict[Kind, Place]:
         wanted["tcp"] = section.receiver_tcp_socket
     if section.receive_on_unix_socket:
         wanted["unix"] = section.receiver_unix_socket or default_socket_path()
+    if section.receive_on_scrape_port:
+        wanted["scrape"] = config.exporter.scrape_expose_endpoint
     return wanted
 
 

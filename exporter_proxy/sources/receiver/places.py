@@ -2,15 +2,13 @@
 
 import asyncio
 import itertools
-import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from exporter_proxy.access import ProtocolFactory
 from exporter_proxy.sources.base import SourceStats
 from exporter_proxy.sources.receiver.connection import Connection
 from exporter_proxy.sources.receiver.descriptors import Descriptors
-from exporter_proxy.sources.receiver.listener import PausableListener
+from exporter_proxy.sources.receiver.door import Listening
 
 # How long a refused peer has to read its line.
 _LINGER_SECONDS = 2.0
@@ -42,8 +40,7 @@ class Places:
     """Connections of one receiver, and its accepting of more.
 
     Args:
-        listener: A listening, non-blocking socket; owned from now on.
-        protocol_factory: Makes the protocol of each connection.
+        listening: Makes that from which connections come; given what to call when a peer waits.
         stats: Of the receiver.
         limits: What bounds the connections.
 
@@ -55,8 +52,7 @@ class Places:
 
     def __init__(
         self,
-        listener: socket.socket,
-        protocol_factory: ProtocolFactory,
+        listening: Callable[[Callable[[], None]], Listening],
         *,
         stats: SourceStats,
         limits: PlaceLimits,
@@ -66,7 +62,7 @@ class Places:
         self._limits = limits
         self._descriptors = limits.descriptors
         self._siblings = limits.siblings
-        self._listener = PausableListener(listener, protocol_factory, on_waiting=self._make_place)
+        self._listener = listening(self._make_place)
         self.connections: set[Connection] = set()
         self.idle: dict[Connection, None] = {}
         self.lingering: dict[Connection, None] = {}
@@ -78,11 +74,6 @@ class Places:
         """Accept connections."""
         await self._listener.start()
         self._siblings.append(self)
-
-    @property
-    def listener(self) -> socket.socket:
-        """The socket that is listened on."""
-        return self._listener.socket
 
     def set_limits(self, limits: PlaceLimits) -> None:
         """Change what bounds the connections.

@@ -20,7 +20,9 @@ from exporter_proxy.sources.base import SourceStats
 from exporter_proxy.sources.receiver.checked import CheckedReader
 from exporter_proxy.sources.receiver.connection import Connection
 from exporter_proxy.sources.receiver.descriptors import Descriptors
-from exporter_proxy.sources.receiver.permitted import PermittedReader
+from exporter_proxy.sources.receiver.door import Listening
+from exporter_proxy.sources.receiver.listener import PausableListener
+from exporter_proxy.sources.receiver.permitted import Permit, PermittedReader
 from exporter_proxy.sources.receiver.places import PlaceLimits, Places
 from exporter_proxy.sources.receiver.sockets import remove_own_socket, socket_identity
 from exporter_proxy.sources.receiver.standstill import Standstill
@@ -34,6 +36,8 @@ logger = logging.getLogger(__name__)
 _SWEEP_SECONDS = 1.0
 # How long the peers in the backlog, and what they have sent, may take to arrive at the end.
 _DRAIN_SECONDS = 0.1
+
+MakeHttp = Callable[[Callable[[asyncio.BaseProtocol], None]], asyncio.Protocol]
 
 _TAKES = {"json": "JSON", "capnp": "Cap'n Proto", "auto": "JSON or Cap'n Proto"}
 
@@ -49,6 +53,8 @@ class Shared:
         turns: Of connections that have much to do; None: those of all long work on the loop.
         access: Knows which Unix peers may write what; None: all may.
         tls: Comes before each connection to a TCP port; None: nothing does.
+        http: Answers HTTP on Unix sockets, given what has a protocol get what comes of a
+            connection; None: nobody does.
     """
 
     unfinished: Unfinished
@@ -57,6 +63,7 @@ class Shared:
     turns: Turns | None = None
     access: Access | None = None
     tls: TlsListener | None = None
+    http: "MakeHttp | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +108,15 @@ class Receiver:
         self.owns_path = owns_path
         self.stats = SourceStats()
         self._make_listener = listener
+        # Answers HTTP on a Unix socket; None: nobody does.
+        self.http = shared.http
         self._admission = admission
         self._shared = shared
         self._unfinished = shared.unfinished
         self._shared_turns = shared.turns
         self._loop: asyncio.AbstractEventLoop
         # Made at the start.
+        self.listener: socket.socket
         self.turns: Turns
         self.places: Places
         self._refusals: RefusalLog
@@ -147,11 +157,6 @@ class Receiver:
         for connection in self.places.idle:
             connection.renew()
 
-    @property
-    def listener(self) -> socket.socket:
-        """The socket that is listened on, once it is started."""
-        return self.places.listener
-
     async def start(self) -> None:
         """Listen.
 
@@ -160,21 +165,32 @@ class Receiver:
         """
         self._loop = asyncio.get_running_loop()
         self.turns = self._shared_turns or turns_of_loop()
-        listener = self._make_listener()
-        if listener.family == socket.AF_UNIX:
-            self._is_unix = True
-            self._socket_path = socket_identity(listener) if self.owns_path else None
-        elif self.name.endswith(":0"):
-            # Any free port was asked for: which one it is can be told only now.
-            self.name = f"{self.name[:-1]}{listener.getsockname()[1]}"
+        listening = self._listen(lambda: Connection(self))
         self._refusals = RefusalLog(self.name)
-        factory: ProtocolFactory = lambda: Connection(self)  # noqa: E731 - wrapped next
-        if self._shared.tls is not None and not self._is_unix:
-            factory = self._shared.tls.wrap(factory)
-        self.places = Places(listener, factory, stats=self.stats, limits=self._limits)
+        self.places = Places(listening, stats=self.stats, limits=self._limits)
         await self.places.open()
         self._sweep_later()
         self.stats.listening = True
+
+    def _listen(self, factory: ProtocolFactory) -> Callable[[Callable[[], None]], Listening]:
+        """Make the listening socket, and return what accepts connections on it.
+
+        Raises:
+            StartError: The address can't be had.
+        """
+        listener = self.listener = self._make_listener()
+        if listener.family == socket.AF_UNIX:
+            self._is_unix = True
+            self._socket_path = socket_identity(listener) if self.owns_path else None
+        else:
+            # Those of other machines have no Unix peer's rights to what is there for people.
+            self.http = None
+            if self.name.endswith(":0"):
+                # Any free port was asked for: which one it is can be told only now.
+                self.name = f"{self.name[:-1]}{listener.getsockname()[1]}"
+            if self._shared.tls is not None:
+                factory = self._shared.tls.wrap(factory)
+        return partial(PausableListener, listener, factory)
 
     def pause(self) -> None:
         """Begin to stop; peers that wait in the backlog are still taken, see :meth:`stop`."""
@@ -202,7 +218,9 @@ class Receiver:
         await asyncio.sleep(min(_DRAIN_SECONDS, grace_seconds))
         for connection in list(places.idle):
             connection.close()
-        under_way = len(places.connections) - len(places.idle) - len(places.lingering)
+        others = places.connections - places.idle.keys() - places.lingering.keys()
+        # Those that speak HTTP end with its server.
+        under_way = sum(not connection.speaks_http for connection in others)
         if under_way and grace_seconds:
             logger.info(
                 "waiting up to %g s for %s connection%s within a message; a second signal ends at "
@@ -226,21 +244,30 @@ class Receiver:
     # What connections tell and ask.
 
     def reader(self, wire: Wire, connection: Connection) -> MessageReader | None:
-        """Return a reader for what a connection speaks, or None if it isn't taken here."""
+        """Return a reader for what a connection speaks, or None if it isn't taken here.
+
+        Raises:
+            PayloadError: Its sender may not push anything.
+        """
         reader = self._plain_reader(wire)
         if reader is None:
             return None
-        access = self._shared.access
-        # Who reaches a TCP port may push; a Unix peer shows who it is.
-        if access is not None and access.active and self._is_unix:
+        permit = self._permit(connection)
+        if permit is not None:
             # Before what costs more.
-            peer = connection.identity
-            reader = PermittedReader(
-                reader, lambda app: access.refusal(peer, "push", app, raw=True)
-            )
+            reader = PermittedReader(reader, permit)
         if not self._admission.looks:
             return reader
         return CheckedReader(reader, partial(self._admission.look_into, source=self.name))
+
+    def _permit(self, connection: Connection) -> Permit | None:
+        """Return what tells which apps a connection may write; None: all."""
+        access = self._shared.access
+        # Who reaches a TCP port may push; a Unix peer shows who it is.
+        if access is None or not access.active or not self._is_unix:
+            return None
+        peer = connection.identity
+        return lambda app: access.refusal(peer, "push", app, raw=True)
 
     def _plain_reader(self, wire: Wire) -> MessageReader | None:
         takes = self._config.format

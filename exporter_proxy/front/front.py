@@ -1,0 +1,257 @@
+"""The connections of the scrape port that have not said yet what they are."""
+
+import asyncio
+import itertools
+import logging
+import resource
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from exporter_proxy.front.opening import Install, Opening
+from exporter_proxy.repeats import Throttle
+
+logger = logging.getLogger(__name__)
+
+Reason = Literal["cut_off", "evicted", "header_timeout", "not_http", "silent", "tls"]
+"""Why a connection came to nothing."""
+
+Server = Callable[[], asyncio.Protocol]
+"""Makes what answers HTTP on a connection."""
+
+Raw = Callable[[asyncio.Transport, bytes, bool], bool]
+"""Takes over a connection that speaks no HTTP, its first bytes, and whether it has ended with them;
+False: it doesn't."""
+
+Quick = Callable[[bytes, "FrontPort"], asyncio.Protocol | None]
+"""Makes what answers a connection whose first request has that head; None: the server does."""
+
+_SWEEP_SECONDS = 1.0
+# How long a refused peer has to read its line.
+_LINGER_SECONDS = 2.0
+# A connection is left alone that long even if there are too many.
+_LEFT_ALONE_SECONDS = 0.05
+# Those are no mistakes: a port scan, a connection that is kept for later.
+_SILENT_REASONS: frozenset[Reason] = frozenset({"evicted", "silent"})
+
+
+@dataclass(frozen=True, slots=True)
+class FrontSettings:
+    """What the configuration says; may change while it runs.
+
+    Attributes:
+        header_timeout: Seconds that the head of a request, or what tells a message, may take.
+        connections: How many may wait at once; beyond it the one that is silent longest goes.
+        silent_timeout: Seconds that a connection may say nothing at all.
+    """
+
+    header_timeout: float = 10.0
+    connections: int = 2048
+    silent_timeout: float = 130.0
+
+
+class FrontStats:
+    """Plain counters, read by the self-metrics when they are rendered.
+
+    Attributes:
+        waiting: Connections that have not said what they are.
+        closed: Those that came to nothing, by reason.
+    """
+
+    __slots__ = ("closed", "waiting")
+
+    def __init__(self) -> None:
+        self.waiting = 0
+        self.closed: Counter[Reason] = Counter(dict.fromkeys(get_args(Reason), 0))
+
+
+@dataclass(slots=True)
+class Hooks:
+    """Who goes on with a connection that is not for the server.
+
+    Attributes:
+        raw: Those without HTTP; None: nobody.
+        quick: Some requests; None: nobody.
+    """
+
+    raw: Raw | None = None
+    quick: Quick | None = None
+
+
+class Front:
+    """What the ports of a proxy have in common.
+
+    Args:
+        settings: Limits.
+        hooks: Who goes on with connections.
+    """
+
+    def __init__(self, settings: FrontSettings, hooks: Hooks) -> None:
+        self.stats = FrontStats()
+        self.hooks = hooks
+        self.settings: FrontSettings
+        self._descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self._throttle: Throttle[tuple[str, str]] = Throttle(_tell)
+        self.configure(settings)
+
+    def configure(self, settings: FrontSettings) -> None:
+        """Go by this from now on."""
+        self.settings = settings
+        self.most_waiting = max(1, min(settings.connections, self._descriptors // 4))
+
+    def note(self, reason: Reason, peer: str, line: str) -> None:
+        """Count and log a connection that came to nothing."""
+        self.stats.closed[reason] += 1
+        # Each connection of a peer has a port of its own.
+        host = peer.rpartition(":")[0] or peer
+        told = reason not in _SILENT_REASONS and self._throttle.is_first((host, reason))
+        logger.log(
+            logging.WARNING if told else logging.DEBUG,
+            "connection to the scrape port refused: peer=%s: %s",
+            peer,
+            line,
+        )
+
+    def close(self) -> None:
+        """Log what has not been logged."""
+        self._throttle.close()
+
+
+class FrontPort:
+    """The connections of one listener.
+
+    Args:
+        front: What ports have in common.
+        server: Answers HTTP.
+    """
+
+    def __init__(self, front: Front, server: Server) -> None:
+        self._front = front
+        self._server = server
+        # Each in the order of ``since``.
+        self._silent: dict[Opening, None] = {}
+        self._begun: dict[Opening, None] = {}
+        self._lingering: dict[Opening, None] = {}
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+        self._closed = False
+
+    def connection(self, install: Install | None = None) -> Opening:
+        """Return the protocol of a new connection.
+
+        Args:
+            install: Has another protocol go on in its place; None: the transport does. With one,
+                only HTTP is taken.
+        """
+        return Opening(self, install)
+
+    async def close(self, grace_seconds: float) -> None:  # noqa: ARG002
+        """Close the connections that wait. Idempotent."""
+        self._closed = True
+        for each in [*self._silent, *self._begun, *self._lingering]:
+            each.close()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
+
+    # What connections ask and tell.
+
+    @property
+    def settings(self) -> FrontSettings:
+        """What the configuration says."""
+        return self._front.settings
+
+    @property
+    def raw(self) -> Raw | None:
+        """Who goes on with a connection that speaks no HTTP."""
+        return self._front.hooks.raw
+
+    def answerer(self, head: bytes) -> asyncio.Protocol:
+        """Return what answers a connection whose first request has this head."""
+        quick = self._front.hooks.quick
+        return (None if quick is None else quick(head, self)) or self._server()
+
+    def server(self) -> asyncio.Protocol:
+        """Return what answers any request."""
+        return self._server()
+
+    def opened(self, opening: Opening) -> None:
+        """Take note of a new connection."""
+        front = self._front
+        front.stats.waiting += 1
+        opening.since = self._loop.time()
+        self._silent[opening] = None
+        if front.stats.waiting > front.most_waiting:
+            self._make_place()
+        if self._sweeper is None:
+            self._sweeper = self._loop.call_later(_SWEEP_SECONDS, self._sweep)
+        if self._closed:
+            # It was accepted just before the listener closed.
+            opening.close()
+
+    def began(self, opening: Opening) -> None:
+        """Take note that a connection has begun to say something."""
+        del self._silent[opening]
+        opening.since = self._loop.time()
+        self._begun[opening] = None
+
+    def left(self, opening: Opening) -> None:
+        """Take note that a connection is given on, or gone."""
+        if opening in self._silent:
+            del self._silent[opening]
+        elif opening in self._begun:
+            del self._begun[opening]
+        else:
+            self._lingering.pop(opening, None)
+            return
+        self._front.stats.waiting -= 1
+
+    def refused(self, opening: Opening, reason: Reason, line: str) -> None:
+        """Take note of a connection that is refused: it is closed after a moment."""
+        self.left(opening)
+        self._front.note(reason, opening.peer, line)
+        opening.since = self._loop.time()
+        self._lingering[opening] = None
+
+    # Limits.
+
+    def _make_place(self) -> None:
+        """Close the connection that has been silent longest."""
+        moment = self._loop.time() - _LEFT_ALONE_SECONDS
+        for waiting in (self._silent, self._begun):
+            for oldest in itertools.islice(_since_before(waiting, moment), 1):
+                if not oldest.has_input():
+                    self._drop(oldest, "evicted", "others wait (exporter.concurrent_requests)")
+                    return
+
+    def _drop(self, opening: Opening, reason: Reason, why: str) -> None:
+        self._front.note(reason, opening.peer, why)
+        opening.close()
+
+    def _sweep(self) -> None:
+        self._sweeper = None
+        now, settings = self._loop.time(), self.settings
+        for each in list(_since_before(self._silent, now - settings.silent_timeout)):
+            self._drop(each, "silent", "nothing came")
+        for each in list(_since_before(self._begun, now - settings.header_timeout)):
+            each.too_late()
+        for each in list(_since_before(self._lingering, now - _LINGER_SECONDS)):
+            each.close()
+        if self._silent or self._begun or self._lingering:
+            seconds = max(0.01, min(_SWEEP_SECONDS, settings.header_timeout / 4))
+            self._sweeper = self._loop.call_later(seconds, self._sweep)
+
+
+def _since_before(openings: dict[Opening, None], moment: float) -> Iterator[Opening]:
+    return itertools.takewhile(lambda opening: opening.since < moment, openings)
+
+
+def _tell(kind: tuple[str, str] | None, count: int) -> None:
+    connections = "connection" if count == 1 else "connections"
+    if kind is None:
+        logger.warning("%d more %s of other peers to the scrape port refused", count, connections)
+        return
+    logger.warning(
+        "%d more %s to the scrape port refused: peer=%s reason=%s", count, connections, *kind
+    )
