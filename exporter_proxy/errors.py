@@ -6,7 +6,8 @@
     ├── ConfigError       the operator's: the configuration can't be used
     ├── StartError        the machine's: an address or a file can't be had
     ├── PayloadError      the sender's: a message is refused
-    └── PollError         the target's: a scrape brought nothing usable
+    ├── PollError         the target's: a scrape brought nothing usable
+    └── ModuleError       a module's, or of who asks for it: there is no page
 
 Every error has a ``reason`` from a fixed set, which becomes a label value of a self-metric, and a
 sentence for a person, which quotes the input, cut to a bounded length.
@@ -62,6 +63,21 @@ PollReason = Literal[
     "unreadable_secret",
 ]
 
+ModuleReason = Literal[
+    PollReason,
+    "app_over_rate",
+    "bad_params",
+    "busy",
+    "exit_status",
+    "not_started",
+    "output_open",
+    "stopping",
+    "too_many_files",
+    "too_old",
+    "unknown_module",
+    "unreadable_file",
+]
+
 
 class ExporterProxyError(Exception):
     """The base of all errors raised on purpose."""
@@ -101,6 +117,16 @@ class PollError(ExporterProxyError):
     reason: PollReason
 
     def __init__(self, message: str, *, reason: PollReason) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class ModuleError(ExporterProxyError):
+    """A module brought nothing that can be shown, or was asked in vain."""
+
+    reason: ModuleReason
+
+    def __init__(self, message: str, *, reason: ModuleReason) -> None:
         super().__init__(message)
         self.reason = reason
 

@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import json
 
 from exporter_proxy import __version__
+from exporter_proxy.modules import ModuleStatus
 from exporter_proxy.reload import ReloadStatus
 from exporter_proxy.self_metrics import ScrapeStats
 from exporter_proxy.sources.base import Failure, Source, TargetStatus
@@ -24,6 +25,7 @@ class Health:
         table: Whose apps are counted.
         sources: All that write the table.
         targets: Returns how each polled target fares.
+        modules: Returns how each module fares.
         scrapes: How scrapes went.
         reloads: Returns how the last reload went.
         ready: Whether the proxy takes metrics.
@@ -38,6 +40,7 @@ class Health:
     scrapes: ScrapeStats
     reloads: Callable[[], ReloadStatus]
     ready: Callable[[], bool]
+    modules: Callable[[], Sequence[ModuleStatus]] = tuple
     wall_ns: Callable[[], int] = time.time_ns
     monotonic: Callable[[], float] = time.monotonic
     started: float = field(default_factory=time.monotonic)
@@ -63,6 +66,10 @@ class Health:
         down = sum(target.up is False for target in targets)
         if down:
             found.append(f"{down} of {len(targets)} polled targets can't be polled")
+        polled = [module for module in self.modules() if module.interval]
+        failing = sum(module.up is False for module in polled)
+        if failing:
+            found.append(f"{failing} of {len(polled)} polled modules fail")
         if len(self.table) >= self.table.max_apps:
             found.append(f"the table is full: {self.table.max_apps} apps (exporter.max_apps)")
         if not self.reloads().successful:

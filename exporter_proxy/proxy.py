@@ -15,12 +15,13 @@ from exporter_proxy.access.metrics import AccessCollector
 from exporter_proxy.app_rules import rules_for
 from exporter_proxy.app_terms import terms_for
 from exporter_proxy.changes import Change, prepare_all
-from exporter_proxy.config import POLL_SOURCE, Config
+from exporter_proxy.config import MODULE_SOURCE, POLL_SOURCE, Config
 from exporter_proxy.expiry import Expiry
 from exporter_proxy.front import Front, FrontCollector, FrontSettings, Hooks
 from exporter_proxy.front.opening import Install
 from exporter_proxy.health import Health, describe_target
 from exporter_proxy.inherited import InheritedSockets
+from exporter_proxy.modules import ModuleCollector
 from exporter_proxy.notify import Notifier
 from exporter_proxy.reload import ReadFile, ReloadCollector, Reloader
 from exporter_proxy.self_metrics import SelfMetrics
@@ -28,6 +29,7 @@ from exporter_proxy.serving import KEEPALIVE_SECONDS, HttpServer, ScrapePort
 from exporter_proxy.sources.admission import Admission, FindTerms
 from exporter_proxy.sources.base import Source
 from exporter_proxy.sources.checking import PayloadCheck, unreadable_line
+from exporter_proxy.sources.modules import ModuleSource
 from exporter_proxy.sources.polling import Polling
 from exporter_proxy.sources.pushing import Pushing
 from exporter_proxy.sources.receiver import Receivers
@@ -89,6 +91,7 @@ class Proxy:
         self._front = Front(_front_settings(config), Hooks(raw=self._take_raw))
         self._polling = Polling(config, self.table, self._admission)
         self._pushing = Pushing(config, self.table, self._admission, self.access)
+        self._modules = ModuleSource(config, self.table, self._admission)
         # The same list always: others follow it.
         self._sources = self._make_sources()
         self._keeper = self._make_keeper()
@@ -115,7 +118,12 @@ class Proxy:
 
     def _make_sources(self) -> list[Source]:
         """Make every source that the configuration turns on; a new one is one more entry here."""
-        return [*self._receivers.sources, *self._polling.sources, *self._pushing.sources]
+        return [
+            *self._receivers.sources,
+            *self._polling.sources,
+            *self._pushing.sources,
+            *self._modules.sources,
+        ]
 
     def _make_keeper(self) -> "Keeper | None":
         """Make what keeps the table on disk, if that is wanted."""
@@ -128,11 +136,19 @@ class Proxy:
         polled = {each.name for each in poll.other_scrape_endpoints}
         if not poll.poll_other_scrape_endpoints:
             polled.clear()
+        modules = {each.source for each in self._config.modules if each.interval}
+
+        def is_wanted(app: str, source: str) -> bool:
+            """Tell whether there is still who updates an app; one that is pushed may come again."""
+            if source.startswith(MODULE_SOURCE):
+                return source in modules
+            return app in polled or not source.startswith(POLL_SOURCE)
+
         return Keeper(
             self.table,
             exporter.state_file,
             forget_after=exporter.forget_after,
-            is_wanted=lambda app, source: app in polled or not source.startswith(POLL_SOURCE),
+            is_wanted=is_wanted,
         )
 
     async def start(self) -> None:
@@ -175,6 +191,8 @@ class Proxy:
         for source in self._sources:
             if source.stats.listens:
                 yield source.name
+            elif source.name == ModuleSource.name:
+                yield f"{source.name} ({len(self._modules.modules)})"
             else:
                 targets = len(self._polling.targets)
                 yield f"{source.name} ({targets} target{'' if targets == 1 else 's'})"
@@ -204,6 +222,7 @@ class Proxy:
         yield AccessCollector(self.access.stats, listeners, self.access.refresh)
         yield FrontCollector(self._front.stats)
         yield ReloadCollector(lambda: self._reloader.status)
+        yield ModuleCollector(self._modules)
         if self._keeper is not None:
             yield self._keeper.collector
 
@@ -243,6 +262,7 @@ class Proxy:
             ready=self._takes_metrics,
             workers=self._workers,
             polled=Polled(lambda: self._polling.apps, self._polling.poll_now, self._describe_polls),
+            modules=self._modules,
             lifecycle=Lifecycle(
                 is_enabled=lambda: self._config.exporter.enable_lifecycle,
                 reload=self._reloader.reload,
@@ -252,6 +272,7 @@ class Proxy:
                 table=self.table,
                 sources=self._sources,
                 targets=lambda: self._polling.targets,
+                modules=lambda: self._modules.modules,
                 scrapes=self._self_metrics.scrapes,
                 reloads=lambda: self._reloader.status,
                 ready=self._takes_metrics,
@@ -292,6 +313,7 @@ class Proxy:
                 partial(self._receivers.prepare, new),
                 partial(self._polling.prepare, new),
                 partial(self._pushing.prepare, new),
+                partial(self._modules.prepare, new),
                 partial(self._prepare_port, new),
             ]
         )

@@ -19,11 +19,13 @@ from exporter_proxy.errors import PollReason, RejectReason
 from exporter_proxy.exposition.model import Family
 from exporter_proxy.front import FrontCollector
 from exporter_proxy.front.front import FrontStats
+from exporter_proxy.modules import ModuleCollector, ModuleStatus
 from exporter_proxy.reload import ReloadCollector, ReloadStatus
 from exporter_proxy.self_metrics import SelfMetrics
 from exporter_proxy.sources.base import ClosingReason, SourceStats, TargetStatus
 from exporter_proxy.state.stats import StateCollector, StateStats
 from exporter_proxy.table import Table
+from tests.test_modules import Modules
 from tests.views.conftest import Clock, FakeSource
 
 
@@ -31,6 +33,8 @@ class Fixture:
     """Self-metrics and all that they read."""
 
     def __init__(self) -> None:
+        failing = ModuleStatus("m", "file", up=False, files={"f": 1.0})
+        failing.failures["too_old"] = 1
         self.clock = Clock(0.0)
         self.table = Table(wall_ns=Clock(1_500_000_000_250_000_000))
         self.source = FakeSource("127.0.0.1:6554")
@@ -49,6 +53,7 @@ class Fixture:
                 AccessCollector(self.access, {"scrape": self.tls}),
                 FrontCollector(FrontStats()),
                 ReloadCollector(lambda: ReloadStatus(None, 1.0, 1.0)),
+                ModuleCollector(Modules(failing)),
             ],
         )
 

@@ -11,12 +11,14 @@ from exporter_proxy.config.endpoints import (
 )
 from exporter_proxy.config.loading import find_file, load, read
 from exporter_proxy.config.machine import missing_accounts
+from exporter_proxy.config.modules import MODULE_SOURCE, ModuleConfig, ModuleKind
 from exporter_proxy.config.push import PushConfig
 from exporter_proxy.config.sections import Config, ExporterConfig, PollConfig, ReceiverConfig
 from exporter_proxy.config.texts import is_target
 from exporter_proxy.config.values import Address, Secret
 
 __all__ = [
+    "MODULE_SOURCE",
     "POLL_SOURCE",
     "AccessConfig",
     "Address",
@@ -25,6 +27,8 @@ __all__ = [
     "Config",
     "EndpointConfig",
     "ExporterConfig",
+    "ModuleConfig",
+    "ModuleKind",
     "PollConfig",
     "PushConfig",
     "ReceiverConfig",

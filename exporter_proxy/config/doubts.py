@@ -22,7 +22,7 @@ def warnings(config: Config) -> list[str]:
         or receiver.receive_on_unix_socket
         or receiver.receive_on_scrape_port
     )
-    if not (receives or polls or config.push.pushgateway_api):
+    if not (receives or polls or config.push.pushgateway_api or config.modules):
         found.append(
             "nothing is received and nothing is polled: turn on receiver.receive_on_tcp_socket, "
             "receiver.receive_on_unix_socket, push.pushgateway_api or "
@@ -35,6 +35,7 @@ def warnings(config: Config) -> list[str]:
         if endpoint.ca_file is not None and endpoint.allow_invalid_certs
     ]
     found += _overlapping(poll)
+    found += _of_modules(config)
     found += missing_files(config)
     found += _without_effect(config)
     return found
@@ -57,6 +58,23 @@ def _overlapping(poll: PollConfig) -> list[str]:
             f"than poll_interval, {times[1]:g} s: a slow poll takes the place of the next"
         ] = None
     return list(lines)
+
+
+def _of_modules(config: Config) -> list[str]:
+    """Say what modules are hardly meant to do."""
+    found = [
+        f"module[{number}].timeout: {module.timeout:g} s: is longer than interval, "
+        f"{module.interval:g} s: a slow poll takes the place of the next"
+        for number, module in enumerate(config.modules)
+        if module.interval and module.timeout > module.interval
+    ]
+    found += [
+        f"module[{number}].ca_file: has no effect while allow_invalid_certs is true: set "
+        "allow_invalid_certs = false"
+        for number, module in enumerate(config.modules)
+        if module.ca_file is not None and module.allow_invalid_certs
+    ]
+    return found
 
 
 def _without_effect(config: Config) -> list[str]:

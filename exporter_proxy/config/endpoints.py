@@ -144,7 +144,7 @@ class EndpointConfig(ScrapeSettings):
     honor_timestamps: Annotated[bool, Boolean()] = True
 
 
-def _check_endpoint(written: Written, key: str) -> list[str]:
+def check_endpoint(written: Written, key: str) -> list[str]:
     """Refuse a second way to authenticate, of which a server would see only one.
 
     One with a mistake in it is a way too: else this would be found only after its correction.
@@ -226,7 +226,7 @@ def _name_endpoints(found: list[tuple[str, dict[str, Any]]]) -> list[str]:
 _URL = Url()
 _ENDPOINT = Section(
     EndpointConfig,
-    _check_endpoint,
+    check_endpoint,
     place="[[poll_external.other_scrape_endpoints]]",
     optional=frozenset({"name"}),
 )

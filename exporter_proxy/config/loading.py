@@ -13,7 +13,8 @@ from exporter_proxy.errors import ConfigError, quote
 
 VARIABLE = "EXPORTER_PROXY_CONFIG"
 # Sections of which there may be several.
-_LISTS = frozenset({"app", "access"})
+_PLURALS = {"app": "apps", "module": "modules"}
+_LISTS = frozenset({"app", "access", "module"})
 PLACES = (Path("config.toml"), Path("/etc/exporter-proxy/config.toml"))
 
 
@@ -63,6 +64,25 @@ def read(document: Mapping[str, object]) -> Config:
 
 def _conflicts(config: Config) -> list[str]:
     """Return what is wrong between keys of different sections."""
+    return [*_port_conflicts(config), *_app_conflicts(config)]
+
+
+def _app_conflicts(config: Config) -> list[str]:
+    """Return which modules bring the metrics of an app that an endpoint brings, too."""
+    poll = config.poll_external
+    polled = {
+        endpoint.name
+        for endpoint in (poll.other_scrape_endpoints if poll.poll_other_scrape_endpoints else ())
+    }
+    return [
+        f"module[{number}]: {quote(module.app_name)}: names the same app as an endpoint of "
+        "poll_external.other_scrape_endpoints: give it another app"
+        for number, module in enumerate(config.modules)
+        if module.interval and module.app_name in polled
+    ]
+
+
+def _port_conflicts(config: Config) -> list[str]:
     scrape, receiver = config.exporter.scrape_expose_endpoint, config.receiver
     pushed = receiver.receiver_tcp_socket
     if receiver.receive_on_tcp_socket and pushed.overlaps(scrape):
@@ -76,10 +96,10 @@ def _conflicts(config: Config) -> list[str]:
 def _read_section(name: str, value: object) -> tuple[str, Any]:
     kinds = kinds_of(Config)
     # Each of several sections is called by the singular.
-    kinds["app"] = kinds.pop("apps")
+    kinds |= {singular: kinds.pop(field) for singular, field in _PLURALS.items()}
     kind = kinds.get(name)
     if kind is not None:
-        return "apps" if name == "app" else name, kind.read(value, name)
+        return _PLURALS.get(name, name), kind.read(value, name)
     key = join("", name)
     if isinstance(value, dict) or _is_sections(value):
         raise ConfigError([f"{key}: unknown section{suggest(name, kinds) or belongs(name)}"])

@@ -18,7 +18,7 @@ class Failure(NamedTuple):
     time_ns: int
 
 
-SourceKind = Literal["receiver", "poll", "push", "log"]
+SourceKind = Literal["receiver", "poll", "push", "log", "module"]
 
 
 class SourceStats:

@@ -16,6 +16,7 @@ from exporter_proxy.exposition.given import Given
 from exporter_proxy.exposition.rules import Rules
 from exporter_proxy.health import Health
 from exporter_proxy.memory import Trimmer, find_trim
+from exporter_proxy.modules import Modules
 from exporter_proxy.repeats import Streak
 from exporter_proxy.self_metrics import ScrapeStats, SelfMetrics
 from exporter_proxy.table import Row, Table
@@ -36,6 +37,8 @@ from exporter_proxy.views.metrics import MetricsView, turned_off
 from exporter_proxy.views.openapi import OpenApiView
 from exporter_proxy.views.pages import Pages
 from exporter_proxy.views.polled import NOTHING, Polled
+from exporter_proxy.views.proxy import PATH as PROXY_PATH
+from exporter_proxy.views.proxy import ProxyView
 from exporter_proxy.views.readers import Readers
 from exporter_proxy.views.responses import Handler, Needs, guarded, text
 from exporter_proxy.workers import Workers
@@ -50,6 +53,7 @@ PAGES = {
     "/metrics/self": "the proxy's own metrics alone",
     "/apps": "which app was updated when, and by whom",
     "/sd": "every app as a target of its own, for Prometheus's HTTP service discovery",
+    "/proxy": "modules: exporters, programs and files that are asked when they are scraped",
     "/health": "how the proxy and each of its sources is",
     "/-/healthy": "whether the page can be made",
     "/-/ready": "whether metrics are taken",
@@ -76,6 +80,7 @@ class Backing:
         health: How the proxy is; None: nobody tells.
         given: What the source of a row knows of it besides its payload.
         routes: Have a router lead to sources that are pushed to over the scrape port.
+        modules: What can be asked for metrics on demand; None: nothing.
     """
 
     table: Table
@@ -88,6 +93,7 @@ class Backing:
     health: Health | None = None
     given: Callable[[Row], Given | None] | None = None
     routes: Sequence[Callable[[web.UrlDispatcher], None]] = ()
+    modules: Modules | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +214,7 @@ class Views:
         health = HealthView(backing.ready, lambda: self.well)
         self._handlers: dict[str, Handler] = {
             "/": HomeView(PAGES).handle,
+            PROXY_PATH: ProxyView(backing.modules, backing.workers).handle,
             "/-/healthy": health.healthy,
             "/-/ready": health.ready,
             "/sd": DiscoveryView(backing.table, backing.polled, lambda: self._settings).handle,

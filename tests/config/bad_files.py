@@ -14,6 +14,10 @@ IDLE = 'must be a duration of at least 0.001 seconds, such as 300 or "5m"'
 SIZE = 'must be a size of at least 1 byte, such as 1048576 or "64MiB"'
 SIZE_LIMIT = 'must be a size such as 1048576 or "64MiB", or 0 for no limit'
 RATE = "must be a number of at least 0, such as 2 or 0.1"
+MODULE = '[[module]]\nname = "m"\nkind = '
+FILE = MODULE + '"file"\npath = "/f"\n'
+EXEC = MODULE + '"exec"\n'
+COMMAND = 'must be a list, a program and its arguments, such as ["/usr/bin/env", "-0"]'
 APP = '[[app]]\nmatch = "a"\n'
 PART = "must be another label name: this one tells parts of a metric apart"
 RESERVED = "must be another label name: Prometheus keeps those with __ to itself"
@@ -29,7 +33,7 @@ def endpoint(text: str) -> str:
 BAD = [
     # names
     ("fromat = 1", ("fromat: unknown key: keys stand in the sections [exporter], [receiver], "
-     "[poll_external], [push], [[access]], [[app]]")),
+     "[poll_external], [push], [[access]], [[app]], [[module]]")),
     ("[recevier]", 'recevier: unknown section (did you mean "receiver"?)'),
     ("[xyz]", "xyz: unknown section"),
     (RECEIVER + 'fromat = "json"', 'receiver.fromat: unknown key (did you mean "format"?)'),
@@ -257,7 +261,7 @@ BAD = [
     ('[[app]]\nmatch = "a"\n[[app]]\nmatch = "(a"',
      'app[1].match: "(a": must be a regular expression (RE2): "missing ): (a"'),
     ('[[app]]\nmatch = "a"\nname = "a"', ("app[0].name: unknown key (it belongs in "
-     "[[poll_external.other_scrape_endpoints]])")),
+     "[[poll_external.other_scrape_endpoints]] or [[module]])")),
     ('[[app]]\nmatch = "a"\nkeep = "b"', ('app[0].keep: "b": must be a list of regular '
      'expressions, such as ["node_.*"]')),
     ('[[app]]\nmatch = "a"\nlabels = { quantile = "1" }', f"app[0].labels.quantile: {PART}"),
@@ -275,4 +279,47 @@ BAD = [
     (endpoint(f'"http://{"h" * 300}/"'),
      (f'{ENDPOINT}: "external_poll: {"h" * 45}…": has 318 characters, an app\'s name at most 256: '
      "give it a name")),
+    # modules
+    ("[module]", "module: a table: must be sections, each written [[module]]"),
+    (MODULE + '"shell"',
+     'module[0].kind: "shell": must be "http", "exec", "file" or "directory"'),
+    (MODULE + '"http"', 'module[0].url: missing: the kind "http" needs it'),
+    (FILE + 'url = "http://h/"',
+     'module[0].url: has no effect for the kind "file": it is for "http"'),
+    (FILE + "interval = 0.05",
+     ('module[0].interval: 0.05: must be a duration of at least 0.1 seconds, such as 15 or "1m", '
+      "or 0 for on demand only")),
+    (FILE + "interval = false",
+     ('module[0].interval: false: must be a duration of at least 0.1 seconds, such as 15 or "1m", '
+      "or 0 for on demand only")),
+    (FILE + 'name = "a\\nb"'.replace("name", "app"),
+     ('module[0].app: "a\\nb": must be an app\'s name: 1 to 256 characters, none of them a control '
+      "character")),
+    (FILE + FILE, 'module[1].name: "m": is the name of module[0], too'),
+    (FILE + "interval = 1\n" + FILE.replace('"m"', '"n"') + 'interval = 1\napp = "m"',
+     ('module[1]: "m": names the same app as module[0]: give one of them another app')),
+    (FILE + 'interval = 1\n[poll_external]\npoll_other_scrape_endpoints = true\n'
+     'other_scrape_endpoints = [{ url = "http://h/", name = "m" }]',
+     ('module[0]: "m": names the same app as an endpoint of '
+      "poll_external.other_scrape_endpoints: give it another app")),
+    (MODULE + '"directory"\npath = "/d"\nfiles = "a/*.prom"',
+     ('module[0].files: "a/*.prom": must be a pattern of file names, such as "*.prom"')),
+    (EXEC + "command = []", f"module[0].command: empty: {COMMAND}"),
+    (EXEC + 'command = "ls -l"', f'module[0].command: "ls -l": {COMMAND}'),
+    (EXEC + 'command = ["a\\u0000"]',
+     'module[0].command[0]: "a\\x00": must be a string without NUL'),
+    (EXEC + 'command = ["a"]\nenv = { "A=B" = "" }',
+     ('module[0].env."A=B": must be the name of an environment variable, such as LANG')),
+    (EXEC + 'command = ["a"]\nparams = { x = "a" }',
+     "module[0].params.x: must be used in command or env, as {x}"),
+    (EXEC + 'command = ["a", "{x}"]\nparams = { x = "(" }',
+     'module[0].params.x: "(": must be a regular expression (RE2): "missing ): ("'),
+    (EXEC + 'command = ["a"]\nparams = { x-y = "a" }',
+     ("module[0].params.x-y: must be a parameter's name: letters, digits and _, no digit first")),
+    (EXEC + 'command = ["{x}", "{x}"]\nparams = { x = "a" }',
+     "module[0].command: the program itself can't be a parameter"),
+    (EXEC + 'interval = 5\ncommand = ["a", "-t{x}"]\nparams = { x = "a" }',
+     'module[0].interval: must be 0: a poll has no value for the parameter "x"'),
+    (MODULE + '"http"\nurl = "http://u:p@h/"\nbearer_token_file = "f"',
+     ("module[0]: only one of the URL's user info and bearer_token_file can be used")),
 ]  # fmt: skip

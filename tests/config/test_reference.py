@@ -22,6 +22,7 @@ SECTIONS = {
     "## An endpoint: `[[poll_external.other_scrape_endpoints]]`": config.EndpointConfig,
     "### `basic_auth`": config.BasicAuth,
     "## Apps: `[[app]]`": config.AppConfig,
+    "## Modules: `[[module]]`": config.ModuleConfig,
     "## Pushes over the scrape port: `[push]`": config.PushConfig,
     "## Access: `[[access]]`": config.AccessConfig,
 }
@@ -109,6 +110,7 @@ def test_shipped_file_has_every_published_key():
         expire_after on_expire app_max_samples app_label format
         receive_on_unix_socket receiver_unix_socket unix_socket_user unix_socket_group
         receive_on_tcp_socket receiver_tcp_socket poll_other_scrape_endpoints
-        other_scrape_endpoints allow_invalid_certs poll_interval client_timeout match labels drop
+        other_scrape_endpoints allow_invalid_certs poll_interval client_timeout name kind url
+        interval match labels drop
         expire_after"""
     ) == re.findall(r"^(?:# )?(\w+) = ", text, flags=re.MULTILINE)

@@ -11,6 +11,7 @@ from aiohttp.web import BaseRunner
 
 from exporter_proxy.exposition.rules import Rules
 from exporter_proxy.health import Health, describe_target
+from exporter_proxy.modules import Modules, ModuleStatus
 from exporter_proxy.reload import ReloadStatus
 from exporter_proxy.self_metrics import ScrapeStats, SelfMetrics
 from exporter_proxy.sources.base import SourceStats, TargetStatus
@@ -70,7 +71,10 @@ class Port:
         self_metrics: bool = True,
         rules: Callable[[str], Rules] | None = None,
         scrape_timeout: float = 30.0,
+        modules: Modules | None = None,
     ) -> None:
+        self.modules = modules
+        self.polled_modules: list[ModuleStatus] = []
         self.rules = rules
         self.scrape_timeout = scrape_timeout
         self.wall_ns = Clock(1_653_263_512_939_898_700)
@@ -107,6 +111,7 @@ class Port:
                     table=self.table,
                     sources=[self.source],
                     targets=lambda: self.targets,
+                    modules=lambda: self.polled_modules,
                     scrapes=self.scrapes,
                     reloads=lambda: self.reloads,
                     ready=lambda: self.is_ready,
@@ -115,6 +120,7 @@ class Port:
                     started=90.0,
                 ),
                 polled=Polled(lambda: self.polls, lambda app: self.polls[app](), self.describe),
+                modules=self.modules,
             ),
             self.settings(),
         )

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from typing import Any
 
+from exporter_proxy.modules import ModuleStatus
 from exporter_proxy.sources.base import Failure, TargetStatus
 from tests.views.conftest import Port
 
@@ -80,6 +81,18 @@ async def test_source(port: Port):
     assert (shown["totals"]["rejected_messages"], shown["totals"]["samples"]) == (4, None)
     # Senders that make mistakes are not the proxy's.
     assert shown["status"] == "healthy"
+
+
+async def test_modules(port: Port):
+    """Those that are polled; who asks on demand is told of a failure anyway."""
+    port.source.stats.listening = True
+    port.polled_modules = [
+        ModuleStatus("a", "exec", interval=5.0, up=False),
+        ModuleStatus("b", "exec", interval=5.0, up=True),
+        ModuleStatus("c", "exec", up=False),
+        ModuleStatus("d", "exec", interval=5.0),
+    ]
+    assert (await document(port))["complaints"] == ["1 of 3 polled modules fail"]
 
 
 async def test_targets(port: Port):

@@ -43,7 +43,7 @@ async def test_another_path_is_told_what_there_is(port: Port, method: str) -> No
     assert status == 404
     assert body == (
         b'error: nothing at "/metric\\n<s>"; there is '
-        b"/, /metrics, /metrics/self, /apps, /sd, /health, /-/healthy, /-/ready, "
+        b"/, /metrics, /metrics/self, /apps, /sd, /proxy, /health, /-/healthy, /-/ready, "
         b"/openapi.json\n"
     )
 

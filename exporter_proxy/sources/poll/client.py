@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from typing import NamedTuple
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
@@ -28,6 +29,18 @@ _ENCODINGS: dict[str, Encoding] = {
 # Longer than most intervals, so that a target that keeps connections open has one.
 _KEEPALIVE_SECONDS = 300
 _READ_BYTES = 262_144
+
+
+class Fetched(NamedTuple):
+    """What a target answered.
+
+    Attributes:
+        payload: The body, checked.
+        content_type: As what it was declared; may be empty.
+    """
+
+    payload: Payload
+    content_type: str
 
 
 class PollClient:
@@ -68,16 +81,24 @@ class PollClient:
         Raises:
             PollError: It serves nothing that can be shown, or not within ``client_timeout``.
         """
+        return (await self.fetch(endpoint, request)).payload
+
+    async def fetch(self, endpoint: EndpointConfig, request: ScrapeRequest) -> Fetched:
+        """Return what ``endpoint`` serves now, and what it says that this is.
+
+        Raises:
+            PollError: See :meth:`scrape`.
+        """
         try:
             async with asyncio.timeout(endpoint.client_timeout):
-                return await self._scrape(endpoint, request)
+                return await self._fetch(endpoint, request)
         except TimeoutError as exc:
             message = f"no complete answer within {endpoint.client_timeout:g} s (client_timeout)"
             raise PollError(message, reason="timeout") from exc
         except HTTP_ERRORS as exc:
             raise poll_error(exc) from exc
 
-    async def _scrape(self, endpoint: EndpointConfig, request: ScrapeRequest) -> Payload:
+    async def _fetch(self, endpoint: EndpointConfig, request: ScrapeRequest) -> Fetched:
         url = request.url
         origin = url.origin()
         headers = request.headers()
@@ -87,7 +108,8 @@ class PollClient:
             )
             try:
                 if response.status not in _REDIRECTS:
-                    return await _read(response, endpoint.max_body_size)
+                    payload = await _read(response, endpoint.max_body_size)
+                    return Fetched(payload, response.headers.get("Content-Type", ""))
                 url = redirected(url, response.headers.get("Location"))
             finally:
                 # Closes the connection if the answer was not read to its end.

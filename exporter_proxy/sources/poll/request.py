@@ -20,6 +20,10 @@ Headers = CIMultiDict[str]
 class ScrapeRequest:
     """The request for one endpoint; made anew at each poll only if a file changed.
 
+    Args:
+        endpoint: The endpoint.
+        accept: What it is asked for.
+
     Attributes:
         url: Where to ask.
         bare_headers: What any server may see, also one that a redirect leads to.
@@ -27,13 +31,13 @@ class ScrapeRequest:
 
     __slots__ = ("_endpoint", "_headers", "_secret", "_secret_file", "bare_headers", "url")
 
-    def __init__(self, endpoint: EndpointConfig) -> None:
+    def __init__(self, endpoint: EndpointConfig, accept: str = ACCEPT) -> None:
         self._endpoint = endpoint
         self.url = URL(endpoint.url)
         self.bare_headers: Headers = CIMultiDict(
             {
                 "User-Agent": f"exporter-proxy/{__version__}",
-                "Accept": ACCEPT,
+                "Accept": accept,
                 "Accept-Encoding": "gzip",
                 "X-Prometheus-Scrape-Timeout-Seconds": seconds(endpoint.client_timeout),
             }

@@ -166,6 +166,28 @@ OPERATIONS = (
         },
     ),
     Operation(
+        methods=("get",),
+        path="/proxy",
+        name="proxy",
+        about="Asks a module now; without module, says which there are",
+        parameters=(
+            Parameter(name="module", about="Which; all other parameters are handed to it"),
+            _format("text", "html", "json"),
+            _TIMEOUT,
+        ),
+        answers={
+            200: (
+                "The module's page, or the modules",
+                {TEXT: STRING, OPENMETRICS: STRING, HTML: STRING, JSON: ref("Modules")},
+            ),
+            400: _error("An unknown format, or the module takes no such parameters"),
+            404: _error("No such module"),
+            502: _error("The module failed"),
+            503: _error("Others of the module were running all the time, or the proxy is stopping"),
+            504: _error("The module took too long"),
+        },
+    ),
+    Operation(
         methods=("post",),
         path="/lint",
         name="lint",

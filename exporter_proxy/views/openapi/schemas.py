@@ -107,6 +107,28 @@ SCHEMAS: dict[str, Schema] = {
         ),
         "A document for Prometheus's http_sd_configs",
     ),
+    "Modules": _record(
+        modules=_list(
+            _record(
+                module=STRING,
+                kind=_kind("string", enum=["http", "exec", "file", "directory"]),
+                path=_kind("string", "Where it is asked"),
+                app=_or_null("string", "That its polls bring; null: it is not polled"),
+                interval_seconds=_kind("number", minimum=0),
+                params=_list(STRING, "Those that it takes; null: any", nullable=True),
+                up=_or_null("boolean", "Whether it last worked; null: it was never asked"),
+                last_error=_or_null("string"),
+                requests=_INTEGER,
+                runs=_INTEGER,
+                failures=_REASONS,
+                files=_kind(
+                    "object",
+                    "When each was last changed, in seconds since the epoch",
+                    additionalProperties=_kind("number"),
+                ),
+            )
+        )
+    ),
     "LintReport": _record(
         format=_kind("string", enum=["text", "openmetrics"]),
         samples=_INTEGER,
