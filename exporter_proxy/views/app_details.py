@@ -12,6 +12,8 @@ from exporter_proxy.views.app_lines import count_once, state_of
 
 # Families after which the event loop may be served.
 _STEP = 1000
+WAITING = "waits for its next poll"
+"""The state of an app that is polled, and that nothing is known of."""
 _OWN = b"exporter_proxy_app_"
 
 
@@ -76,7 +78,9 @@ class Details(NamedTuple):
     def source(self) -> str | None:
         """Who writes it."""
         known = self.row or self.problem or self.ghost
-        return None if known is None else known.source
+        if known is not None:
+            return known.source
+        return None if self.polls is None else str(self.polls["name"])
 
 
 def read_details(
@@ -94,9 +98,7 @@ def read_details(
     if polls is None:
         return details
     if details is None:
-        details = Details(
-            app, "not polled yet", None, None, up=False, problem=None, expired_ns=None
-        )
+        details = Details(app, WAITING, None, None, up=False, problem=None, expired_ns=None)
     return details._replace(polls=polls)
 
 

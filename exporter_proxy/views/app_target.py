@@ -91,7 +91,7 @@ class AppTarget:
             dropped = show_time(ghost.dropped_ns)
             return text(f"error: {quote(app)} was dropped at {dropped}", status=404)
         if app in self._polled.apps():
-            return text(f"error: {quote(app)} has not been polled yet", status=503)
+            return text(f"error: {quote(app)} waits for its next poll", status=503)
         return text(f"error: no app {quote(app)}; /apps shows all there are", status=404)
 
     def _refuse_old(self, row: Row) -> web.Response | None:

@@ -6,7 +6,7 @@ a parameter, not in the path, which Prometheus would escape once more.
 
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from itertools import chain
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from aiohttp import hdrs, web
 from msgspec import json
@@ -19,9 +19,29 @@ from exporter_proxy.table import Ghost, Problem, Row, Table
 from exporter_proxy.views.app_lines import unicode_of
 from exporter_proxy.views.polled import Polled
 from exporter_proxy.views.responses import COMMON_HEADERS, send, text
-from exporter_proxy.views.slices import in_slices
+from exporter_proxy.views.slices import Flight, in_slices
 
 _APPS_A_STEP = 200
+# Stands where the address goes: no label has a NUL, nor has JSON one as it is.
+_ADDRESS, _PLACE = "\0", b"\0"
+_ENCODED = json.encode(_ADDRESS)
+
+
+class _Document(NamedTuple):
+    """What is the same for all who ask at a time, whichever way they came.
+
+    Attributes:
+        chunks: With ``_PLACE`` where the address goes.
+        places: How often.
+    """
+
+    chunks: list[bytes]
+    places: int
+
+    def at(self, address: bytes) -> tuple[Iterator[bytes], int]:
+        """Return it for an address, made as it is sent, and its bytes."""
+        size = sum(map(len, self.chunks)) + self.places * (len(address) - len(_PLACE))
+        return (chunk.replace(_PLACE, address) for chunk in self.chunks), size
 
 
 class Settings(Protocol):
@@ -54,6 +74,8 @@ class DiscoveryView:
         self._table = table
         self._polled = polled
         self._settings = settings
+        # Whether it is asked for by TLS: those who come while it is drawn share the next one.
+        self._drawing: dict[bool, Flight[_Document]] = {False: Flight(), True: Flight()}
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer with all apps, also those that were dropped and are not forgotten."""
@@ -62,17 +84,21 @@ class DiscoveryView:
         if not is_target(address):
             where = "the Host header" if asked is None else "target"
             return text(f"error: {where}: expected host:port, got {quote(address)}", status=400)
-        chunks = await in_slices(self._draw(address, is_secure=request.secure))
+        secure = request.secure
+        document = await self._drawing[secure].join(
+            object(), lambda: in_slices(self._draw(is_secure=secure))
+        )
+        chunks, size = document.at(address.encode())
         headers = {
             **COMMON_HEADERS,
             # RFC 8259 section 11: no charset parameter, JSON is UTF-8
             hdrs.CONTENT_TYPE: "application/json",
             hdrs.CACHE_CONTROL: "no-store",
         }
-        return await send(request, headers, chunks, sum(map(len, chunks)))
+        return await send(request, headers, chunks, size)
 
-    def _draw(self, address: str, *, is_secure: bool) -> Generator[None, None, list[bytes]]:
-        """Return the document in chunks, in steps; a target a line."""
+    def _draw(self, *, is_secure: bool) -> Generator[None, None, _Document]:
+        """Return the document in steps; a target a line."""
         polled, rules = self._polled.apps(), self._settings().rules
         common = {"__metrics_path__": "/metrics"} | ({"__scheme__": "https"} if is_secure else {})
         lines: list[bytes] = []
@@ -89,19 +115,23 @@ class DiscoveryView:
                 "__meta_exporter_proxy_source": unicode_of(source),
                 # What samples are given says best where they come from.
                 "job": own.get("job") or app,
-                "instance": own.get("instance") or address,
+                "instance": own.get("instance") or _ADDRESS,
                 "app": app,
             }
-            lines.append(json.encode({"targets": [address], "labels": labels}))
+            lines.append(json.encode({"targets": [_ADDRESS], "labels": labels}))
             if len(lines) == _APPS_A_STEP:
-                chunks.append(separator + b",\n".join(lines))
+                chunks.append(_chunk(separator, lines))
                 separator = b",\n"
                 lines.clear()
                 yield
         if lines:
-            chunks.append(separator + b",\n".join(lines))
+            chunks.append(_chunk(separator, lines))
         chunks.append(b"\n]\n")
-        return chunks
+        return _Document(chunks, sum(chunk.count(_PLACE) for chunk in chunks))
+
+
+def _chunk(separator: bytes, lines: list[bytes]) -> bytes:
+    return separator + b",\n".join(lines).replace(_ENCODED, b'"%s"' % _PLACE)
 
 
 def _known(table: Table, polled: Collection[str]) -> Iterator[tuple[str, str]]:

@@ -209,3 +209,25 @@ def test_targets_behind_tls_say_so(proxy, tmp_path: Path):
 
     assert target["targets"] == [f"localhost:{running.http_port}"]
     assert target["labels"]["__scheme__"] == "https"
+
+
+def test_who_may_delete_is_who_may_push_that_app(proxy):
+    """Others are refused, and nothing is deleted."""
+    tokens = {"owner": ["push"], "reader": ["scrape"], "operator": ["push", "admin"]}
+    running = proxy(
+        access=[
+            {"bearer_token": name, "rights": rights}
+            | ({"apps": "mine-.*"} if name == "owner" else {})
+            for name, rights in tokens.items()
+        ]
+    )
+    assert running.push_unix(b'{"mine-1": "a 1\\n", "other": "b 1\\n"}') == ""
+
+    def delete(app: str, token: str | None) -> int:
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        return running.get(f"/apps/{app}", headers, method="DELETE").status
+
+    assert [delete("mine-1", None), delete("mine-1", "reader")] == [401, 403]
+    assert [delete("other", "owner"), delete("nobody", "owner")] == [403, 403]
+    assert [delete("mine-1", "owner"), delete("mine-1", "owner")] == [200, 404]
+    assert delete("other", "operator") == 200

@@ -140,7 +140,8 @@ async def test_an_app_that_is_polled(merged_port: Port) -> None:
     merged_port.polls["a"] = nothing
     merged_port.poll_statuses["a"] = status
     found = await details(merged_port, "a")
-    assert (found["state"], found["last_update"]) == ("not polled yet", None)
+    assert (found["state"], found["last_update"]) == ("waits for its next poll", None)
+    assert found["source"] == "external_poll: x:1"
     assert (found["poll"], found["up"]) == (describe_target(status), False)
 
     status.polls, status.failures["timeout"] = 2, 1

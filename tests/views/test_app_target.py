@@ -95,10 +95,10 @@ async def test_an_app_whose_polls_fail(merged_port: Port) -> None:
     assert (await answers(merged_port, "b"))[0] == 502
 
 
-async def test_an_app_that_was_not_polled_yet(merged_port: Port) -> None:
+async def test_an_app_that_waits_for_its_poll(merged_port: Port) -> None:
     merged_port.polls["a"] = nothing
 
-    assert await answers(merged_port, "a") == (503, 'error: "a" has not been polled yet\n')
+    assert await answers(merged_port, "a") == (503, 'error: "a" waits for its next poll\n')
 
 
 async def test_several_apps_are_no_target(merged_port: Port) -> None:

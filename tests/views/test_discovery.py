@@ -183,6 +183,23 @@ async def test_a_request_without_a_host(merged_port: Port) -> None:
     assert json.loads(body)[0]["targets"] == [f"{client.host}:{client.port}"]
 
 
+async def test_those_who_ask_at_the_same_time_get_each_their_address(merged_port: Port) -> None:
+    """Also where names look like what stands for it."""
+    for number in range(401):
+        merged_port.table.update(f"{number}", (b"m 1\n",), source=SOURCE)
+    for app in ("\\u0000", '"\\u0000"'):
+        merged_port.table.update(app, (b"m 1\n",), source=SOURCE)
+    hosts = [f"{'h' * number}:1" for number in range(1, 20)]
+    answers = await asyncio.gather(*(merged_port.page("/sd", Host=host) for host in hosts))
+
+    for host, answer in zip(hosts, answers, strict=True):
+        found = json.loads(answer)
+        assert len(found) == 403
+        assert {each["targets"][0] for each in found} == {host}
+        assert {each["labels"]["instance"] for each in found} == {host}
+        assert [each["labels"]["job"] for each in found[-2:]] == ["\\u0000", '"\\u0000"']
+
+
 async def test_many_apps_are_listed_in_steps(merged_port: Port) -> None:
     for number in range(1001):
         merged_port.table.update(f"{number}", (b"m 1\n",), source=SOURCE)

@@ -65,7 +65,7 @@ _NO_VERBATIM = _error('name[] needs exporter.exposition = "merged"')
 _ONE_APP: Answers = {
     404: _error("No such app, or it was dropped"),
     502: _error("The last poll of the app failed, or the one that was asked for"),
-    503: _error("The app has not been polled yet"),
+    503: _error("The app waits for its next poll"),
     504: _error("The app expired, or its poll took too long"),
 }
 _UNCHANGED: tuple[str, dict[str, Schema]] = "The reader has the page already", {}
