@@ -72,7 +72,12 @@ async def _start(program: Program) -> "_Running":
         raise
     except (OSError, ValueError) as exc:
         raise _not_started(program, exc) from exc
-    return _Running(process, program.max_size)
+    try:
+        return _Running(process, program.max_size)
+    except OSError as exc:
+        # There are no descriptors left.
+        _end_at_once(process)
+        raise _not_started(program, exc) from exc
 
 
 def _spawn(program: Program) -> subprocess.Popen[bytes]:
@@ -91,7 +96,10 @@ def _end_late(starting: asyncio.Future[subprocess.Popen[bytes]]) -> None:
     """End a program that was started when nobody waited for it any more."""
     if starting.cancelled() or starting.exception() is not None:
         return
-    process = starting.result()
+    _end_at_once(starting.result())
+
+
+def _end_at_once(process: subprocess.Popen[bytes]) -> None:
     _signal_group(process, signal.SIGKILL)
     for pipe in (process.stdout, process.stderr):
         assert pipe is not None
@@ -199,6 +207,10 @@ class _Running:
         os.close(self._descriptor)
         for transport in self._transports:
             transport.close()
+        pipes = (self._process.stdout, self._process.stderr)
+        for pipe in pipes[len(self._transports) :]:
+            assert pipe is not None
+            pipe.close()
         # Reaps it. One that can't even be killed, in the kernel's hands, is left to Python.
         self._process.poll()
 

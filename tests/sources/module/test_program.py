@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -320,6 +321,35 @@ async def test_nothing_is_left_behind(tmp_path):
         await asyncio.gather(asked, return_exceptions=True)
     await kind.close(DEADLINE_SECONDS)
     await eventually(lambda: not children() and descriptors() <= before, "an empty house")
+
+
+async def test_no_descriptors_left(tmp_path, monkeypatch):
+    """A program that can't be watched is ended before anything comes of it."""
+    before = descriptors()
+
+    def full(_pid: int) -> int:
+        raise OSError(24, os.strerror(24))
+
+    monkeypatch.setattr(os, "pidfd_open", full)
+    reason, told = await failure(f"sleep 0.5; touch {tmp_path}/mark")
+    assert (reason, told) == ("not_started", 'can\'t start "sh": Too many open files')
+    await eventually(lambda: not children() and descriptors() <= before, "an empty house")
+    assert not list(tmp_path.iterdir())
+
+
+async def test_given_up_while_it_is_started(tmp_path, monkeypatch):
+    """It is ended as soon as there is something to end."""
+    release, spawn, spawned = threading.Event(), process._spawn, []
+
+    def slow(program: process.Program) -> object:
+        release.wait(DEADLINE_SECONDS)
+        spawned.append(spawn(program))
+        return spawned[0]
+
+    monkeypatch.setattr(process, "_spawn", slow)
+    assert (await failure("exec sleep 1000", 0.05))[0] == "timeout"
+    release.set()
+    await eventually(lambda: spawned and spawned[0].returncode == -9, "the program's end")
 
 
 def children() -> list[str]:
