@@ -1,18 +1,34 @@
-"""What is wrong with a ``[[log.metrics]]`` section, whatever its log looks like."""
+"""What is wrong with a ``[[log]]`` section, whatever its log looks like."""
 
 import re
 from itertools import pairwise
 
 from exporter_proxy.errors import quote
-from exporter_proxy.log_metrics.settings import MetricSettings
+from exporter_proxy.log_metrics.settings import LogSettings, MetricSettings
 
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _OURS = "exporter_proxy_"
 
 
-def check_metric(metric: MetricSettings, key: str) -> tuple[list[str], list[str]]:
+def check_section(settings: LogSettings, key: str) -> tuple[list[str], list[str]]:
     """Return problems and doubts, one line each, each beginning with the name of its key."""
-    return _problems(metric, key), _doubts(metric, key)
+    problems: list[str] = []
+    doubts: list[str] = []
+    if settings.format and settings.format_file:
+        problems.append(f"{key}.format_file: can't be used together with format")
+    if settings.preset is not None and settings.metrics:
+        problems.append(f"{key}.metrics: can't be used together with preset: write another [[log]]")
+    if settings.preset is None and not settings.metrics:
+        problems.append(f"{key}.metrics: missing: must be sections [[log.metrics]], or set preset")
+    names: set[str] = set()
+    for place, metric in enumerate(settings.metrics):
+        metric_key = f"{key}.metrics[{place}]"
+        problems += _problems(metric, metric_key)
+        doubts += _doubts(metric, metric_key)
+        if metric.name in names:
+            problems.append(f"{metric_key}.name: {quote(metric.name)}: is there twice")
+        names.add(metric.name)
+    return problems, doubts
 
 
 def _problems(metric: MetricSettings, key: str) -> list[str]:

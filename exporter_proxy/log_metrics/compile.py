@@ -7,7 +7,7 @@ from hashlib import sha256
 import re2
 
 from exporter_proxy.errors import ConfigError, quote
-from exporter_proxy.log_metrics.checks import check_metric
+from exporter_proxy.log_metrics.checks import check_section
 from exporter_proxy.log_metrics.conditions import re2_message
 from exporter_proxy.log_metrics.counter import LineCounter, Reader
 from exporter_proxy.log_metrics.grok import GrokError, expand, looks_like_grok
@@ -51,6 +51,9 @@ def compile_log(settings: LogSettings, key: str, format_text: str | None = None)
     Raises:
         ConfigError: It can't be used; each problem begins with the full name of its key.
     """
+    problems, _ = check_section(settings, key)
+    if problems:
+        raise ConfigError(problems)
     text = settings.format if format_text is None else format_text
     format_key = f"{key}.format" if format_text is None else f"{key}.format_file"
     reader: Reader
@@ -67,31 +70,14 @@ def check_log(settings: LogSettings, key: str) -> list[str]:
     """Return what may be meant in a section, but hardly is: one line each.
 
     Raises:
-        ConfigError: It can't be used. Without the text of a ``format_file`` what depends on it
-            isn't checked.
+        ConfigError: It can't be used. What depends on the text of a ``format_file`` isn't checked.
     """
-    problems: list[str] = []
-    if settings.format and settings.format_file:
-        problems.append(f"{key}.format_file: can't be used together with format")
-    if settings.preset is not None and settings.metrics:
-        problems.append(f"{key}.metrics: can't be used together with preset: write another [[log]]")
-    if settings.preset is None and not settings.metrics:
-        problems.append(f"{key}.metrics: missing: must be sections [[log.metrics]], or set preset")
-    warnings: list[str] = []
-    names: set[str] = set()
-    for place, metric in enumerate(settings.metrics):
-        metric_key = f"{key}.metrics[{place}]"
-        found, doubts = check_metric(metric, metric_key)
-        problems += found
-        warnings += doubts
-        if metric.name in names:
-            problems.append(f"{metric_key}.name: {quote(metric.name)}: is there twice")
-        names.add(metric.name)
+    problems, doubts = check_section(settings, key)
     if problems:
         raise ConfigError(problems)
     if not settings.format_file:
         compile_log(settings, key)
-    return warnings
+    return doubts
 
 
 def _preset_reader(settings: LogSettings, text: str, format_key: str) -> FormatReader:

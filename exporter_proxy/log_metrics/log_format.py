@@ -27,7 +27,9 @@ _DIRECTIVE = re.compile(r"\s*log_format\s+\S+\s+(?:escape=\w+\s+)?(.*?);?\s*", r
 _LOG_FORMAT = re.compile(r'\s*(?:LogFormat|CustomLog\s+\S+)\s+"((?:[^"\\]|\\.)*)".*', re.DOTALL)
 _STRINGS = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 
-_QUOTED = r'(?:[^"\\\n]++|\\[^\n])*+'
+# what is common, characters without escapes, at first: a fifth faster than as one of two
+QUOTED = r'[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+'
+"""What is between quotes, with backslashes before those that are part of it."""
 _INTEGER = r"(?:[0-9]++|-)"
 _DECIMAL = r"(?:[0-9]++(?:\.[0-9]*+)?+|-)"
 _STATUS = r"(?:[0-9]{3}|-)"
@@ -37,7 +39,7 @@ METHODS = (
     "|LOCK|UNLOCK|REPORT|SEARCH|PURGE|QUERY"
 )
 """Those that are told apart: a client may send any word."""
-REQUEST = rf'(?:(?P<method>{METHODS}) (?P<path>[^ "?\\\n]*+))?+{_QUOTED}'
+REQUEST = rf'(?:(?P<method>{METHODS}) (?P<path>[^ "?\\\n]*+))?+{QUOTED}'
 """A request line in quotes."""
 
 _FIELDS = {
@@ -154,7 +156,7 @@ def _pattern(field: _Field, following: str) -> str:
     if field.name in _FIELDS:
         return _FIELDS[field.name]
     if quoted:
-        return _QUOTED
+        return QUOTED
     if not following:
         return r"[^\n]*+"
     first, rest = re.escape(following[0]), re.escape(following[1:])

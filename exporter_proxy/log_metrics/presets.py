@@ -4,11 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from exporter_proxy.log_metrics.log_format import METHODS
+from exporter_proxy.log_metrics.log_format import METHODS, QUOTED
 from exporter_proxy.log_metrics.prefixes import SYSLOG
 from exporter_proxy.log_metrics.settings import Action, Match, MetricType
-
-_QUOTED = r'(?:[^"\\\n]++|\\[^\n])*+'
 
 
 def _access_line(time: str) -> str:
@@ -18,8 +16,8 @@ def _access_line(time: str) -> str:
     it. After "combined" a ``time`` may follow, and anything else.
     """
     return (
-        rf'[^"\n]*+"(?:(?P<method>{METHODS}) )?+{_QUOTED}" (?P<status>[0-9]{{3}}) '
-        rf'(?P<body_bytes_sent>[0-9]++|-)(?: "{_QUOTED}" "{_QUOTED}"(?: {time}(?=[ \n]))?+)?+'
+        rf'[^"\n]*+"(?:(?P<method>{METHODS}) )?+{QUOTED}" (?P<status>[0-9]{{3}}) '
+        rf'(?P<body_bytes_sent>[0-9]++|-)(?: "{QUOTED}" "{QUOTED}"(?: {time}(?=[ \n]))?+)?+'
         r"[^\n]*+"
     )
 
