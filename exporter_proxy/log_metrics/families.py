@@ -56,6 +56,9 @@ class Family(Generic[V]):
         self._overflow: Labels = (OVERFLOW,) * len(self.label_names)
         self._series: dict[Labels, V] = {}
         self._shown: dict[Labels, bytes] = {}
+        if not self.label_names and self.type != "gauge":
+            # from the start, so that rate() sees the first event
+            self._series[()] = self._new()
 
     def _new(self) -> V:
         """Return what a new series begins with."""
@@ -112,7 +115,7 @@ class Family(Generic[V]):
         """
         restored: dict[Labels, V] = {}
         for labels, value in series:
-            if len(labels) != len(self.label_names) or len(restored) > self._max_series:
+            if len(labels) != len(self.label_names):
                 raise ValueError(self.name)
             restored[labels] = self._check(value)
         self._series = restored
@@ -180,9 +183,9 @@ class HistogramFamily(Family[list[Any]]):
         max_series: int = 1000,
         scale: float = 1.0,
     ) -> None:
-        super().__init__(name, help_text, label_names, max_series, scale)
         # 15 digits: 0.3 / 0.001 must be 300, as the log has it
         self.bounds = [float(f"{bound / scale:.15g}") for bound in buckets]
+        super().__init__(name, help_text, label_names, max_series, scale)
         self._bucket_names = [b'le="%s"' % show_number(bound) for bound in buckets] + [b'le="+Inf"']
 
     def _new(self) -> list[Any]:

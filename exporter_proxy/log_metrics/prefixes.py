@@ -10,10 +10,10 @@ _SYSLOG_TIME: Final = (
     r"|[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]" + _CLOCK + r"[0-9.,:+Z-]*+"
     # journalctl -o short-full, -o short-unix and -o short-monotonic
     r"|[A-Z][a-z]{2} [0-9]{4}-[0-9]{2}-[0-9]{2} " + _CLOCK + r"(?:\.[0-9]++)?+ [A-Za-z0-9+:-]++"
-    r"|[0-9]{9,12}\.[0-9]++|\[ *+[0-9]++\.[0-9]++\]"
+    r"|[0-9]{9,12}+\.[0-9]++|\[ *+[0-9]++\.[0-9]++\]"
 )
 # facility and severity, as syslog has them on the wire
-_PRIORITY: Final = r"(?:<[0-9]{1,3}>(?:1 )?+)?+"
+_PRIORITY: Final = r"(?:<[0-9]{1,3}+>(?:1 )?+)?+"
 PID: Final = r"(?:\[([0-9]{1,20}+)\])?+"
 SYSLOG: Final = rf"{_PRIORITY}(?:{_SYSLOG_TIME}) [^ \n]++ "
 """Up to the program's name."""

@@ -42,7 +42,7 @@ _SSHD_QUIET = (
 SSHD_LINE = (
     rf"(?:(?:{SYSLOG})?+sshd(?:-session|-auth)?+(?:\[[0-9]++\])?+: )?+"
     # rsyslog's summary of lines that are the same
-    r"(?:message repeated (?P<times>[0-9]{1,9}) times: \[ )?+"
+    r"(?:message repeated (?P<times>[0-9]{1,9}+) times: \[ )?+"
     r"(?:(?P<event>Accepted|Failed) (?P<method>[a-z0-9/-]{1,40}+) for "
     r"(?:(?P<invalid>invalid) user )?+"
     r"[^\n]*+|(?P<invalid_user>Invalid) user [^\n]*+"

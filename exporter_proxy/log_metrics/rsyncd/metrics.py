@@ -67,8 +67,6 @@ class RsyncdMetrics:
         self.auth_failures = counter(
             "rsync_auth_failures_total", "Failed authentications.", "module"
         )
-        for single in (self.connections, self.listings, self.unknown_modules):
-            single.add((), 0)
 
     def families(self) -> list[Family[int]]:
         """Return all of them, in the order in which they are shown."""
