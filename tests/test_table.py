@@ -488,3 +488,22 @@ def test_feed_names_what_changed(table: Table, clock: Clock):
     table.drop("nobody")
     assert list(first) == ["b"]
     assert list(second) == ["b"]
+
+
+def test_a_deleted_app_is_forgotten_wholly():
+    """Its feeds hear of it, and it comes back as a new one."""
+    table = Table()
+    table.update("a", (b"m 1\n",), source="s")
+    table.set_problem("a", "poll failing", source="s")
+    changes = table.feed()
+    changes.clear()
+    generation = table.generation
+
+    assert table.delete("a")
+    assert not table.delete("a")
+    assert [*changes] == ["a"]
+    assert table.generation > generation
+    assert "a" not in table
+    assert not table.ghosts
+    assert not table.problems
+    assert table.update("a", (b"m 2\n",), source="s").updates == 1

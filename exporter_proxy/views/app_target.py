@@ -73,13 +73,11 @@ class AppTarget:
         return None
 
     async def _have_read(self, app: str) -> None:
-        """Have what came read, which may take several turns if there is much of it."""
-        while True:
+        """Have what came read, or what came after it: several turns if there is much of it."""
+        row = self._table.get(app)
+        while row is not None:
             reading = (await self._pages.readings()).get(app)
-            row = self._table.get(app)
-            if reading is None or row is None:
-                return
-            if (reading.number, reading.updates) == (row.number, row.updates):
+            if reading is None or (reading.number, reading.updates) >= (row.number, row.updates):
                 return
 
     def _refuse_absent(self, app: str) -> web.Response:
