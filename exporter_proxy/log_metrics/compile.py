@@ -1,7 +1,7 @@
 """From what the configuration says about a log to what counts its lines."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from hashlib import sha256
 
 import re2
@@ -14,7 +14,6 @@ from exporter_proxy.log_metrics.grok import GrokError, expand, looks_like_grok
 from exporter_proxy.log_metrics.line_format import (
     LINE,
     AnyLine,
-    LineFormat,
     OwnFormat,
     Re2Format,
     compile_re2,
@@ -92,7 +91,9 @@ def _preset_reader(settings: LogSettings, text: str, format_key: str) -> FormatR
         specs = access_metrics(preset, _GROUP.findall(source))
     metrics = make_metrics(specs, _GROUP.findall(source), settings.max_series, "")
     needed = {name for metric in metrics for name in metric.groups}
-    return FormatReader(OwnFormat(source, sorted(needed)), metrics)
+    if text:
+        source = _log_format(text, format_key, needed)
+    return FormatReader(OwnFormat(source, needed), metrics)
 
 
 def _own_reader(settings: LogSettings, key: str, text: str, format_key: str) -> FormatReader:
@@ -112,9 +113,10 @@ def _own_reader(settings: LogSettings, key: str, text: str, format_key: str) -> 
         _check_re2(source, text, format_key)
     groups = list(dict.fromkeys([*_GROUP.findall(source), LINE]))
     metrics = make_metrics(settings.metrics, groups, settings.max_series, key)
-    needed = sorted({name for metric in metrics for name in metric.groups})
-    line_format: LineFormat = own(source, needed)
-    return FormatReader(line_format, metrics)
+    needed = {name for metric in metrics for name in metric.groups}
+    if kind == "log_format":
+        return FormatReader(OwnFormat(_log_format(text, format_key, needed), needed), metrics)
+    return FormatReader(Re2Format(source, needed), metrics)
 
 
 def _guess(text: str, settings: LogSettings) -> str:
@@ -124,9 +126,9 @@ def _guess(text: str, settings: LogSettings) -> str:
     return "log_format" if looks_like_log_format(text) else "regex"
 
 
-def _log_format(text: str, format_key: str) -> str:
+def _log_format(text: str, format_key: str, needed: Collection[str] | None = None) -> str:
     try:
-        return log_format_pattern(text)
+        return log_format_pattern(text, needed)
     except FormatError as exc:
         raise ConfigError([f"{format_key}: {quote(text)}: {exc}"]) from None
 

@@ -1,7 +1,7 @@
 """How lines look: from a block of lines to rows of what their groups hold."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
 import re2
@@ -44,7 +44,7 @@ class OwnFormat:
         groups: Those that are needed.
     """
 
-    def __init__(self, source: str, groups: Sequence[str]) -> None:
+    def __init__(self, source: str, groups: Collection[str]) -> None:
         self.groups = [name for name in re.findall(r"\(\?P<(\w+)>", source) if name in groups]
         source = re.sub(
             r"\(\?P<(\w+)>", lambda name: "(" if name[1] in self.groups else "(?:", source
@@ -70,7 +70,7 @@ class Re2Format:
         groups: Those that are needed.
     """
 
-    def __init__(self, pattern: str, groups: Sequence[str]) -> None:
+    def __init__(self, pattern: str, groups: Collection[str]) -> None:
         self._regex = compile_re2(pattern)
         self._whole = LINE in groups
         names: dict[str, int] = self._regex.groupindex

@@ -12,7 +12,7 @@ https://httpd.apache.org/docs/2.4/mod/mod_log_config.html#formats
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from exporter_proxy.errors import quote
@@ -116,11 +116,14 @@ def looks_like_log_format(text: str) -> bool:
     return "(?P<" not in text and bool(_NGINX.search(text) or _APACHE.search(text))
 
 
-def log_format_pattern(text: str) -> str:
+def log_format_pattern(text: str, needed: Collection[str] | None = None) -> str:
     r"""Return a pattern for ``re``, with named groups, for whole lines without their newline.
 
     Args:
         text: The format, or the directive of the server's configuration with it.
+        needed: The groups that are; None: all of them. What stands before the first quote is passed
+            over if nothing of it is needed: it has no quotes in it, whatever a client sends, while
+            a user's name may look like the fields that follow it.
 
     Raises:
         FormatError: There is no variable in it, one isn't known, or nothing stands between two.
@@ -132,12 +135,18 @@ def log_format_pattern(text: str) -> str:
     if not variables:
         raise FormatError('it has no variable such as "$status" or "%s"')
     source, seen = "", set[str]()
+    skipped = 0 if needed is None else _before_quotes(variables, needed)
     for place, field in enumerate(variables):
         following = fields[place + 1].literal
         if not following and place < len(variables) - 1:
             raise FormatError(
                 f"nothing stands between {quote(field.name)} and {quote(variables[place + 1].name)}"
             )
+        if place < skipped:
+            continue
+        if skipped and place == skipped:
+            field = field._replace(literal=field.literal[field.literal.index('"') :])  # noqa: PLW2901
+            source = r'[^"\n]*+'
         pattern = field.pattern or _pattern(field, following)
         new = field.name not in seen
         seen.add(field.name)
@@ -146,6 +155,16 @@ def log_format_pattern(text: str) -> str:
         named = f"(?P<{field.name}>{pattern})"
         source += named if new else re.sub(r"\?P<\w+>", "?:", named)
     return source + re.escape(last.literal)
+
+
+def _before_quotes(variables: Sequence[_Field], needed: Collection[str]) -> int:
+    """Return how many variables stand before the first quote, or 0 if one of them is needed."""
+    for place, field in enumerate(variables):
+        if '"' in field.literal:
+            return place
+        if field.name in needed:
+            return 0
+    return 0
 
 
 def _pattern(field: _Field, following: str) -> str:
