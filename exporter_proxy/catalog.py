@@ -21,7 +21,7 @@ from exporter_proxy.exposition.model import Exposition, Family, Quarantined
 from exporter_proxy.exposition.origin import Origin, pack, payload_of
 from exporter_proxy.exposition.reader import read_in_steps
 from exporter_proxy.exposition.rules import Applied, Rules, apply_in_steps
-from exporter_proxy.repeats import News
+from exporter_proxy.repeats import Crowd, News
 from exporter_proxy.table import Payload, Row, Table
 
 logger = logging.getLogger(__name__)
@@ -103,6 +103,11 @@ class Catalog:
         # What the log knows of an app: why some of it is in quarantine.
         # Of apps that ever had something held back.
         self._told: dict[str, News] = {}
+        self._crowd = Crowd(
+            logger,
+            "metric families are held back of more apps than are named here: /apps has all of them",
+            monotonic,
+        )
         # What the OpenMetrics page shows in another way, while somebody asks for it.
         self._held_findings: HeldFindings | None = None
 
@@ -502,6 +507,8 @@ class Catalog:
                 return
             news = self._told[app] = News(self._monotonic)
         if not news.is_news(reasons or None):
+            return
+        if not self._crowd.has_room():
             return
         if not reasons:
             logger.info("all metric families can be read again: app=%s%s", app, news.left_out())

@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from exporter_proxy.exposition.merged import MergedIndex
 from exporter_proxy.exposition.merged.duplicates import Duplicate, Duplicates
 from exporter_proxy.exposition.model import Finding
+from exporter_proxy.repeats import Crowd
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +47,9 @@ class ConflictWatch:
         # {number of an app: samples of series that it has twice itself}
         self._repeats: dict[int, Finding] = {}
         self._told: set[tuple[int, int]] = set()
+        self._crowd = Crowd(
+            logger, "more apps than are named here have the same series: /apps has all of them"
+        )
 
     def findings(self, app: int) -> Counter[str]:
         """Return ``{reason: how many families, or series}`` of the app with that number."""
@@ -152,6 +156,8 @@ class ConflictWatch:
             if pair in self._told or len(self._told) >= _MOST_TOLD:
                 continue
             self._told.add(pair)
+            if not self._crowd.has_room():
+                continue
             logger.warning(
                 "two apps have the same series, of which Prometheus keeps one: apps=%s, %s "
                 'series=%s (%d in this family): exporter.app_label = "app" tells them apart',

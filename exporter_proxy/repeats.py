@@ -1,8 +1,9 @@
 """What the log says of things that happen again and again: enough to notice, never too much.
 
-Two kinds of repetition, one for each class: a thing that is looked at again and again and fails or
-works (:class:`Streak`), and events that others cause as often as they like (:class:`Throttle`).
-Both say how many lines they left out, and at ``debug`` nothing is left out.
+Three kinds of repetition, one for each class: a thing that is looked at again and again and fails
+or works (:class:`Streak`), events that others cause as often as they like (:class:`Throttle`), and
+things of which others bring along as many as they like (:class:`Crowd`). All say how many lines
+they left out.
 """
 
 import asyncio
@@ -153,6 +154,46 @@ class Streak:
                 self._news.left_out(),
             )
             self.failures = 0
+
+
+class Crowd:
+    """Bounds the lines about things that others bring along, such as apps, however many there are.
+
+    The first 32 have a line each, then 32 a minute. It needs no timer: a line says when it begins
+    to leave some out, and another one, before the next that is allowed, how many those were.
+
+    Args:
+        logger: The logger of whoever tells of them.
+        more: What is so of more of them than are named, and where they are all to be seen.
+        monotonic: A clock in seconds.
+    """
+
+    def __init__(
+        self, logger: logging.Logger, more: str, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._logger = logger
+        self._more = more
+        self._monotonic = monotonic
+        self._allowed = float(_MOST_KINDS)
+        self._allowed_at = monotonic()
+        self._left_out = 0
+
+    def has_room(self) -> bool:
+        """Tell whether a line is allowed; it then counts as written."""
+        now = self._monotonic()
+        gained = (now - self._allowed_at) * _MOST_KINDS / QUIET_SECONDS
+        self._allowed = min(_MOST_KINDS, self._allowed + gained)
+        self._allowed_at = now
+        if self._allowed < 1:
+            if not self._left_out:
+                self._logger.warning("%s", self._more)
+            self._left_out += 1
+            return False
+        self._allowed -= 1
+        if self._left_out:
+            count, self._left_out = self._left_out, 0
+            self._logger.warning("%s (%d left out)", self._more, count)
+        return True
 
 
 class Timer(Protocol):

@@ -214,6 +214,19 @@ def test_quarantined_families_are_held_in_the_order_of_the_table(
     assert [each.app for each in reading.catalog.held] == ["a"]
 
 
+def test_many_apps_do_not_fill_the_log(reading: Reading, caplog: pytest.LogCaptureFixture) -> None:
+    for number in range(100):
+        reading.update(f"app{number}", b"bad{ 1\n")
+    with caplog.at_level(logging.INFO, "exporter_proxy.catalog"):
+        reading.refresh()
+
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 33
+    assert told[31].startswith("metric families are held back: app=app31 ")
+    assert told[32].startswith("metric families are held back of more apps than are named here")
+    assert len(reading.catalog.held) == 100
+
+
 def test_app_that_flaps_does_not_fill_the_log(
     reading: Reading, caplog: pytest.LogCaptureFixture
 ) -> None:

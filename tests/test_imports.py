@@ -45,7 +45,7 @@ ALLOWED = {
         "repeats",
         "table",
     },
-    "conflict_watch": {"exposition"},
+    "conflict_watch": {"exposition", "repeats"},
     "sources": {
         "access",
         "inherited",

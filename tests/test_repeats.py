@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from exporter_proxy.repeats import Streak, Throttle, span
+from exporter_proxy.repeats import Crowd, Streak, Throttle, span
 from tests.sources.polling import ManualClock
 from tests.timers import ManualTimers
 
@@ -157,6 +157,22 @@ async def test_throttle_takes_the_loops_timers():
     assert not throttle.is_first(1)
 
     throttle.close()
+
+
+def test_crowd_has_32_lines_a_minute(clock: ManualClock, caplog: pytest.LogCaptureFixture):
+    """It says when it begins to leave some out, and then how many those were."""
+    crowd = Crowd(logger, "there are more", clock)
+
+    assert [crowd.has_room() for _ in range(1000)] == [True] * 32 + [False] * 968
+    assert told(caplog) == ["there are more"]
+
+    clock.now += 4
+    assert [crowd.has_room() for _ in range(3)] == [True, True, False]
+    assert told(caplog) == ["there are more (968 left out)", "there are more"]
+
+    clock.now += 600
+    assert all(crowd.has_room() for _ in range(32))
+    assert told(caplog) == ["there are more (1 left out)"]
 
 
 @pytest.mark.parametrize(
