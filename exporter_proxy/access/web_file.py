@@ -131,9 +131,8 @@ def read_document(path: str) -> dict[str, Any]:
     missing = [name for name in ("yaml", "bcrypt") if importlib.util.find_spec(name) is None]
     if missing:
         packages = " and ".join({"yaml": "PyYAML"}.get(name, name) for name in missing)
-        raise ConfigError(
-            [f"reading it needs {packages}, which is missing: pip install exporter-proxy[web]"]
-        )
+        how = "pip install 'exporter-proxy[web]' (in a clone: pip install -r requirements/web.txt)"
+        raise ConfigError([f"reading it needs {packages}: {how}"])
     try:
         content = read_file(path)
     except FileError as exc:

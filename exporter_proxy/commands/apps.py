@@ -78,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
         return fail("apps", "--watch and --json don't go together", UNUSABLE)
     try:
         selection = Selection(options.sort, options.filter)
-        where = find_proxy(options.proxy, options.config)
+        where = find_proxy(options.proxy, options.config, options.web_config_file)
         proxy = Proxy(
             where,
             timeout=options.timeout,
@@ -107,7 +107,9 @@ async def _show(options: argparse.Namespace, proxy: "Proxy", selection: "Selecti
             return
         body = await proxy.fetch()
         if options.json:
-            sys.stdout.buffer.write(body)
+            some = options.filter is not None or options.sort != "order"
+            shown = apps_table.select(body, selection, proxy.shown) if some else body
+            sys.stdout.buffer.write(shown)
             sys.stdout.flush()
             return
         apps_table.write(selection.of(apps_table.read(body, proxy.shown)), proxy.shown)

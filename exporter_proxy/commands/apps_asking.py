@@ -1,5 +1,6 @@
 """Asking a running proxy for its apps."""
 
+import re
 import ssl
 from dataclasses import dataclass
 from types import TracebackType
@@ -9,13 +10,14 @@ import aiohttp
 from yarl import URL
 
 from exporter_proxy import __version__
-from exporter_proxy.commands.destination import EVERYWHERE, DestinationError, parse
-from exporter_proxy.config import find_file, load
-from exporter_proxy.config.urls import EndpointUrl, split_url
-from exporter_proxy.config.values import Address
+from exporter_proxy.commands.destination import DestinationError, parse
+from exporter_proxy.commands.scrape_port import configured, scrape_port, without_page
+from exporter_proxy.config.urls import EndpointUrl, hide_user_info
 from exporter_proxy.errors import ConfigError, quote
 from exporter_proxy.sources.poll.errors import HTTP_ERRORS, poll_error
 
+# What would else be taken for the path of a Unix socket.
+_HOST_AND_PAGE = re.compile(r"[^/]+:[0-9]+/")
 _MOST_BYTES = 256 * 2**20
 
 
@@ -32,7 +34,9 @@ class Where:
     path: str = ""
 
 
-def find_proxy(named: str | None, config_file: str | None) -> Where:
+def find_proxy(
+    named: str | None, config_file: str | None, web_config_file: str | None = None
+) -> Where:
     """Return the proxy that is named, or else the one that the configuration describes.
 
     Raises:
@@ -40,20 +44,20 @@ def find_proxy(named: str | None, config_file: str | None) -> Where:
     """
     if named is None:
         try:
-            config = load(find_file(config_file))
+            named = configured(config_file, web_config_file)
         except ConfigError as error:
             raise DestinationError(f"{error.problems[0]} (or name the proxy)") from error
-        host, port = config.exporter.scrape_expose_endpoint
-        named = f"http://{Address(EVERYWHERE.get(host, host), port)}"
-    elif "://" not in named:
+        if named is None:
+            raise DestinationError("exporter.scrape_expose_endpoint has port 0: name the proxy")
+    elif "://" not in named and not _HOST_AND_PAGE.match(named):
         destination = parse(named)
         if destination.kind == "unix":
             return Where(destination.shown, path=destination.path)
-        named = f"http://{named}"
-    url = split_url(named)
+    url = scrape_port(named)
     if url is None:
-        raise DestinationError(f"{quote(named)} is not an HTTP or HTTPS URL")
-    return Where(url.url, url=url)
+        raise DestinationError(f"{quote(hide_user_info(named))} is not an HTTP or HTTPS URL")
+    base = without_page(url)
+    return Where(base, url=url._replace(url=base))
 
 
 class Proxy:
@@ -118,7 +122,7 @@ class Proxy:
         """
         assert self._session is not None, "not entered"
         url = self._where.url.url if self._where.url is not None else "http://localhost"
-        target = URL(url.partition("?")[0].rstrip("/") + "/apps?format=json")
+        target = URL(url + "/apps?format=json")
         try:
             async with self._session.get(target, allow_redirects=False) as response:
                 body = bytearray()

@@ -64,6 +64,21 @@ def read(body: bytes, proxy: str) -> list[App]:
         raise AskError(f"{proxy}: the answer is not that of /apps: {quote(str(error))}") from error
 
 
+def select(body: bytes, selection: "Selection", proxy: str) -> bytes:
+    """Return an answer with the selected apps alone, in their order, an app a line.
+
+    Raises:
+        AskError: It is no such answer.
+    """
+    apps = read(body, proxy)
+    document = msgspec.json.decode(body)
+    raw = dict(zip(map(id, apps), document.pop("apps"), strict=True))
+    lines = b",\n".join(msgspec.json.encode(raw[id(app)]) for app in selection.of(apps))
+    rest = msgspec.json.encode(document).removesuffix(b"}")
+    between = b"," if document else b""
+    return rest + between + b'"apps":[\n' + lines + b"\n]}\n"
+
+
 class Selection:
     """Which apps are shown, and in which order.
 

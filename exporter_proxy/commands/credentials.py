@@ -21,9 +21,9 @@ class CredentialError(Exception):
     """A file of the options can't be used; the text says why, for a person."""
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: argparse.ArgumentParser, title: str = "over HTTP") -> None:
     """Add the options. Secrets come from files or the environment: arguments can be seen by all."""
-    group = parser.add_argument_group("over HTTP")
+    group = parser.add_argument_group(title)
     group.add_argument(
         "--token-file", metavar="FILE", help=f"bearer token; without it ${TOKEN_VARIABLE}"
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote as percent_encode
 
+from exporter_proxy.commands.scrape_port import EVERYWHERE
 from exporter_proxy.config import Address, Config, find_file, load
 from exporter_proxy.config.kinds import UnfitError
 from exporter_proxy.config.texts import ListenAddress
@@ -15,8 +16,6 @@ from exporter_proxy.errors import ConfigError, quote
 
 _EXPECTED = 'expected HOST:PORT, the path of a Unix socket, or a URL such as "http://host:6555"'
 _PORT = 6554
-# What listens on every address is reached on this one.
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound to them
 
 
 class DestinationError(Exception):

@@ -11,15 +11,13 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from exporter_proxy import __version__, logs
-from exporter_proxy.config import find_file, load
+from exporter_proxy.commands.scrape_port import configured, scrape_port
 from exporter_proxy.config.units import parse_duration
-from exporter_proxy.config.urls import EndpointUrl, hide_user_info, split_url
+from exporter_proxy.config.urls import EndpointUrl, hide_user_info
 from exporter_proxy.errors import quote
 
 HEALTHY, UNHEALTHY = range(2)
 
-# Where a socket listens that listens everywhere, seen from the same machine.
-_HERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - looked for, not listened on
 _MOST_SHOWN_BYTES = 1000
 _SECONDS = 3.0
 _MOST_SECONDS = 3600.0
@@ -92,29 +90,15 @@ def _address(options: argparse.Namespace, path: str) -> EndpointUrl:
     """Return the URL to ask."""
     text = options.url
     if text is None:
-        exporter = load(find_file(options.config)).exporter
-        address = exporter.scrape_expose_endpoint
-        scheme = (
-            "https" if _has_tls(options.web_config_file or exporter.web_config_file) else "http"
-        )
-        text = f"{scheme}://{address._replace(host=_HERE.get(address.host, address.host))}"
-        if not address.port:
+        text = configured(options.config, options.web_config_file)
+        if text is None:
             raise UnhealthyError("exporter.scrape_expose_endpoint has port 0: name the URL")
-    url = split_url(text)
+    url = scrape_port(text)
     if url is None:
         raise UnhealthyError(
             f"{quote(hide_user_info(text))}: not a URL such as http://127.0.0.1:6555"
         )
     return url if url.target != "/" else url._replace(target=path)
-
-
-def _has_tls(web_config_file: str) -> bool:
-    """Tell whether the scrape port speaks TLS."""
-    if not web_config_file:
-        return False
-    from exporter_proxy.access.web_file import read  # noqa: PLC0415 - YAML, for who has such a file
-
-    return bool(read(web_config_file).tls_server_config.cert_file)
 
 
 def _ask(url: EndpointUrl, *, insecure: bool) -> str:

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from exporter_proxy import logs
+from exporter_proxy.commands import credentials
 
 if TYPE_CHECKING:
     from exporter_proxy.exposition.report import Report
@@ -49,11 +50,14 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("--json", action="store_true", help="write JSON")
     parser.add_argument(
-        "--against", metavar="URL", help="compare with what a running proxy holds, as POST /lint"
+        "--against",
+        metavar="PROXY",
+        help="compare with what a running proxy holds; the URL of its scrape port",
     )
     parser.add_argument(
         "--app", metavar="NAME", help="with --against: as whose metrics the proxy looks at them"
     )
+    credentials.add_options(parser, "with --against, over HTTP")
     parser.set_defaults(command=run)
 
 
@@ -83,9 +87,13 @@ def _report(options: argparse.Namespace) -> "Report":
         raise lint_input.UnreadableError("--app says nothing without --against")
     payload = lint_input.read(options.source)
     if options.against is not None:
-        from exporter_proxy.commands.lint_http import ask  # noqa: PLC0415
+        from exporter_proxy.commands.lint_http import Asked, ask  # noqa: PLC0415
 
-        return ask(options.against, payload, app=options.app, format=options.format)
+        try:
+            asked = Asked.of(options)
+        except credentials.CredentialError as error:
+            raise lint_input.UnreadableError(str(error)) from error
+        return ask(asked, payload, app=options.app, format=options.format)
     from exporter_proxy.exposition.report import report  # noqa: PLC0415
 
     return report(payload, format=options.format, now_ms=time.time_ns() // 1_000_000)

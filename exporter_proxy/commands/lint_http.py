@@ -1,15 +1,20 @@
 """HTTP for ``lint``: fetch a payload as the proxy polls it, and ask a running proxy."""
 
 import asyncio
-from base64 import b64encode
+import ssl
+from argparse import Namespace
+from dataclasses import dataclass
 from io import BytesIO
+from typing import Self
 
 import aiohttp
 import msgspec
 from yarl import URL
 
 from exporter_proxy import __version__
+from exporter_proxy.commands import credentials
 from exporter_proxy.commands.lint_input import MAX_BYTES, UnreadableError
+from exporter_proxy.commands.scrape_port import scrape_port, without_page
 from exporter_proxy.config import EndpointConfig, Secret
 from exporter_proxy.config.endpoints import BasicAuth
 from exporter_proxy.config.urls import EndpointUrl, hide_user_info, split_url
@@ -55,8 +60,40 @@ async def _scrape(endpoint: EndpointConfig) -> tuple[bytes, ...]:
         await client.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A proxy, and how it is asked.
+
+    Attributes:
+        base: The URL of its scrape port.
+        tls: Whom to trust over HTTPS.
+        authorization: The header; None: none.
+    """
+
+    base: str
+    tls: ssl.SSLContext
+    authorization: str | None
+
+    @classmethod
+    def of(cls, options: Namespace) -> Self:
+        """Return what the command line asks for.
+
+        Raises:
+            CredentialError: A file that is named for it can't be used.
+            UnreadableError: ``--against`` is no URL.
+        """
+        url = scrape_port(options.against)
+        if url is None:
+            raise _no_url(options.against)
+        return cls(
+            without_page(url),
+            credentials.tls_context(options),
+            credentials.authorization(options, url),
+        )
+
+
 def ask(
-    proxy: str,
+    asked: Asked,
     payload: tuple[bytes, ...],
     *,
     app: str | None,
@@ -65,7 +102,7 @@ def ask(
     """Return what a running proxy says to a payload.
 
     Args:
-        proxy: URL of its scrape port, or of its ``/lint``.
+        asked: The proxy, and how.
         payload: Exposition text.
         app: As whose metrics it looks at them; None: a new app's.
         format: As what they are read; None: the content tells.
@@ -73,27 +110,26 @@ def ask(
     Raises:
         UnreadableError: It doesn't answer, or is no proxy that has ``/lint``.
     """
-    parts = _split(proxy)
-    url = URL(parts.url)
-    if url.name != "lint":
-        url = url / "lint"
+    url = URL(asked.base + "/lint")
     query = {"app": app, "format": format}
     url = url.update_query({key: value for key, value in query.items() if value is not None})
     try:
-        return asyncio.run(_post(url, parts, payload))
+        return asyncio.run(_post(url, asked, payload))
     except TimeoutError as error:
-        raise UnreadableError(f"{parts.url}: no answer within {_ASK_SECONDS:g} s") from error
+        raise UnreadableError(f"{asked.base}: no answer within {_ASK_SECONDS:g} s") from error
     except HTTP_ERRORS as error:
-        raise UnreadableError(f"{parts.url}: {poll_error(error)}") from error
+        raise UnreadableError(f"{asked.base}: {poll_error(error)}") from error
 
 
-async def _post(url: URL, parts: EndpointUrl, payload: tuple[bytes, ...]) -> Report:
+async def _post(url: URL, asked: Asked, payload: tuple[bytes, ...]) -> Report:
     headers = {"User-Agent": f"exporter-proxy/{__version__}", "Content-Type": "text/plain"}
-    if parts.username is not None:
-        user = f"{parts.username}:{parts.password or ''}"
-        headers["Authorization"] = "Basic " + b64encode(user.encode()).decode("ascii")
+    if asked.authorization is not None:
+        headers["Authorization"] = asked.authorization
     async with (
-        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_ASK_SECONDS)) as session,
+        aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=asked.tls),
+            timeout=aiohttp.ClientTimeout(total=_ASK_SECONDS),
+        ) as session,
         # A file, as bytes would be sent in one go.
         session.post(
             url, data=BytesIO(b"".join(payload)), headers=headers, allow_redirects=False
@@ -103,25 +139,29 @@ async def _post(url: URL, parts: EndpointUrl, payload: tuple[bytes, ...]) -> Rep
         async for chunk in response.content.iter_any():
             body += chunk
             if len(body) > _MAX_ANSWER_BYTES:
-                raise UnreadableError(f"{parts.url}: the answer is too long")
+                raise UnreadableError(f"{asked.base}: the answer is too long")
         if response.status != 200:
             said = bytes(body[:200]).decode(errors="replace").partition("\n")[0]
             status = f"HTTP status {response.status}"
             said = said.removeprefix("error: ") if said.startswith("error: ") else quote(said)
-            raise UnreadableError(f"{parts.url}: {status}: {said}")
+            raise UnreadableError(f"{asked.base}: {status}: {said}")
     try:
         return decode(bytes(body))
     except msgspec.DecodeError as error:
-        message = f"{parts.url}: the answer is no report: {quote(str(error))}"
+        message = f"{asked.base}: the answer is no report: {quote(str(error))}"
         raise UnreadableError(message) from error
 
 
 def _split(url: str) -> EndpointUrl:
     parts = split_url(url)
     if parts is None:
-        shown = hide_user_info(url) if "://" in url else url.rpartition("@")[2]
-        raise UnreadableError(f"{quote(shown)} is not an HTTP or HTTPS URL")
+        raise _no_url(url)
     return parts
+
+
+def _no_url(text: str) -> UnreadableError:
+    shown = hide_user_info(text) if "://" in text else text.rpartition("@")[2]
+    return UnreadableError(f"{quote(shown)} is not an HTTP or HTTPS URL")
 
 
 def _auth(parts: EndpointUrl) -> BasicAuth | None:

@@ -290,9 +290,8 @@ def test_without_the_extra(file, monkeypatch, missing, named):
     with pytest.raises(ConfigError) as caught:
         read(str(file))
 
-    assert caught.value.problems == [
-        f"reading it needs {named}, which is missing: pip install exporter-proxy[web]"
-    ]
+    how = "pip install 'exporter-proxy[web]' (in a clone: pip install -r requirements/web.txt)"
+    assert caught.value.problems == [f"reading it needs {named}: {how}"]
 
 
 def test_file_that_is_not_there(file):

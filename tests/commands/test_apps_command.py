@@ -22,6 +22,7 @@ from tests.conftest import StartProxy
 from tests.proxy_process import ROOT, free_port, until
 
 NOW_NS = 1_700_000_000_000_000_000
+SIZES = (("shop", 1), ("billing", 2), ("webshop", 3))
 HOSTILE = "a [bold]b[/] \x1b[31m\u202e"
 
 
@@ -73,6 +74,24 @@ class TestOnce:
         assert cli.main(["apps", f"127.0.0.1:{process.http_port}", "--json"]) == 0
 
         assert json.loads(capsysbinary.readouterr().out)["apps"] == process.apps_json()["apps"]
+
+    def test_json_of_some(
+        self, server: Listening, capsysbinary: pytest.CaptureFixture[bytes]
+    ) -> None:
+        """What this version doesn't know is passed on."""
+        apps = [{"app": name, "samples": size, "new": [size]} for name, size in SIZES]
+        answer = {"current_time": "now", "apps": apps}
+        server.answer = lambda _: (200, json.dumps(answer).encode())
+
+        argv = ["apps", f"{server.url}/apps", "--json", "--filter", "shop", "--sort", "samples"]
+        assert cli.main(argv) == 0
+
+        shown = json.loads(capsysbinary.readouterr().out)
+        assert shown == {"current_time": "now", "apps": [apps[2], apps[0]]}
+
+        page = server.url.removeprefix("http://") + "/metrics"
+        assert cli.main(["apps", page, "--json", "--filter", "nobody"]) == 0
+        assert json.loads(capsysbinary.readouterr().out) == {"current_time": "now", "apps": []}
 
     def test_secrets_are_sent(self, server: Listening, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("EXPORTER_PROXY_TOKEN", "t0ken")

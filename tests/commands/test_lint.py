@@ -173,8 +173,8 @@ def test_reads_standard_input(
             ["metrics.prom", "--app", "a"], "--app says nothing without --against", id="app"
         ),
         pytest.param(
-            ["metrics.prom", "--against", "u:secret@host"],
-            '"host" is not an HTTP or HTTPS URL',
+            ["metrics.prom", "--against", "ftp://u:secret@host"],
+            '"ftp://host" is not an HTTP or HTTPS URL',
             id="no URL",
         ),
         pytest.param(["http://"], '"http://" is not an HTTP or HTTPS URL', id="no host"),
@@ -300,6 +300,36 @@ class TestAgainst:
             "metrics.prom: 40000 families with 40000 samples are shown, none held back, 1 note\n"
         )
 
+    def test_sends_credentials(
+        self,
+        proxy: StartProxy,
+        write: Callable[[bytes], str],
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """A token of the environment, to a proxy that is named by the address of its page."""
+        entries = [{"bearer_token": "t0ken", "rights": ["scrape"]}]
+        process = proxy(wait=False, access=entries)
+        until(lambda: cli.main(["health", f"127.0.0.1:{process.http_port}"]) == 0, "the proxy")
+        argv = ["lint", write(GOOD), "--against", f"127.0.0.1:{process.http_port}/metrics"]
+
+        assert cli.main(argv) == 2
+        assert "HTTP status 401: " in capsys.readouterr().err
+
+        monkeypatch.setenv("EXPORTER_PROXY_TOKEN", "t0ken")
+        assert cli.main(argv) == 0
+        assert "compared with 0 other apps" in capsys.readouterr().out
+
+    def test_credentials_that_can_not_be_read(
+        self, write: Callable[[bytes], str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        argv = ["lint", write(GOOD), "--against", "127.0.0.1:1", "--token-file", "none"]
+
+        assert cli.main(argv) == 2
+        assert capsys.readouterr().err == (
+            "exporter-proxy lint: none: can't be read: No such file or directory\n"
+        )
+
     def test_verbatim_pages_know_no_conflicts(
         self,
         proxy: StartProxy,
@@ -325,9 +355,9 @@ class TestAgainst:
         capsys: pytest.CaptureFixture[str],
     ) -> None:
         """What it says itself is quoted."""
-        url = f"http://127.0.0.1:{http_server(tmp_path)}/"
+        url = f"http://127.0.0.1:{http_server(tmp_path)}"
 
-        assert cli.main(["lint", write(GOOD), "--against", url]) == 2
+        assert cli.main(["lint", write(GOOD), "--against", f"{url}/"]) == 2
 
         assert capsys.readouterr().err.startswith(f"exporter-proxy lint: {url}: HTTP status 501: ")
 
