@@ -20,9 +20,9 @@ from exporter_proxy.expiry import Expiry
 from exporter_proxy.front import Front, FrontCollector, FrontSettings, Hooks
 from exporter_proxy.front.opening import Install
 from exporter_proxy.health import Health, describe_target
-from exporter_proxy.inherited import InheritedSockets
 from exporter_proxy.modules import ModuleCollector
-from exporter_proxy.notify import Notifier
+from exporter_proxy.process.inherited import InheritedSockets
+from exporter_proxy.process.notify import Notifier
 from exporter_proxy.reload import ReadFile, ReloadCollector, Reloader
 from exporter_proxy.self_metrics import SelfMetrics
 from exporter_proxy.serving import KEEPALIVE_SECONDS, HttpServer, ScrapePort

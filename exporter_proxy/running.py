@@ -5,12 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from exporter_proxy.config import Config
-from exporter_proxy.inherited import InheritedSockets
-from exporter_proxy.interpreter import tame_interpreter
-from exporter_proxy.notify import Heartbeat, Notifier
+from exporter_proxy.process.inherited import InheritedSockets
+from exporter_proxy.process.interpreter import tame_interpreter
+from exporter_proxy.process.notify import Heartbeat, Notifier
+from exporter_proxy.process.signals import StopSignals, on_hangup, stop_in_order
 from exporter_proxy.proxy import Proxy
 from exporter_proxy.reload import ReadFile
-from exporter_proxy.signals import StopSignals, on_hangup, stop_in_order
 
 logger = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from exporter_proxy.errors import quote
 from exporter_proxy.exposition.given import Given
 from exporter_proxy.exposition.rules import Rules
 from exporter_proxy.health import Health
-from exporter_proxy.memory import Trimmer, find_trim
 from exporter_proxy.modules import Modules
+from exporter_proxy.process.memory import Trimmer, find_trim
 from exporter_proxy.repeats import Streak
 from exporter_proxy.self_metrics import ScrapeStats, SelfMetrics
 from exporter_proxy.table import Row, Table

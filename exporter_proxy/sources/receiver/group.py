@@ -10,7 +10,7 @@ from typing import Literal
 from exporter_proxy.access import Access, TlsListener
 from exporter_proxy.changes import Change
 from exporter_proxy.config import Address, Config
-from exporter_proxy.inherited import InheritedSockets, listens_on
+from exporter_proxy.process.inherited import InheritedSockets, listens_on
 from exporter_proxy.sources.admission import Admission, Life
 from exporter_proxy.sources.receiver.descriptors import Descriptors, raise_limit
 from exporter_proxy.sources.receiver.receiver import MakeHttp, Receiver, ReceiverSettings, Shared

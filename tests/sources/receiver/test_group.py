@@ -13,7 +13,7 @@ import pytest
 
 from exporter_proxy.config import Address, Config, ExporterConfig, ReceiverConfig
 from exporter_proxy.errors import StartError
-from exporter_proxy.inherited import Inherited, InheritedSockets, listens_on
+from exporter_proxy.process.inherited import Inherited, InheritedSockets, listens_on
 from exporter_proxy.sources.admission import Admission
 from exporter_proxy.sources.checking import unreadable_line
 from exporter_proxy.sources.receiver import Receivers

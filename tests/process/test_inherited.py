@@ -12,7 +12,7 @@ import pytest
 
 from exporter_proxy.config import Address
 from exporter_proxy.errors import StartError
-from exporter_proxy.inherited import Inherited, InheritedSockets
+from exporter_proxy.process.inherited import Inherited, InheritedSockets
 from tests.proxy_process import ROOT
 
 
@@ -130,7 +130,7 @@ def test_all_are_asked_for(stack: ExitStack):
 SCRIPT = """
 import os, socket, sys
 from exporter_proxy.errors import StartError
-from exporter_proxy.inherited import InheritedSockets
+from exporter_proxy.process.inherited import InheritedSockets
 kind, count, names = sys.argv[1:4]
 if kind in ("tcp", "other"):
     made = socket.create_server(("127.0.0.1", 0))

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import StartProxy
+from tests.process.test_notify import Manager
 from tests.proxy_process import ProxyProcess, free_port, until
-from tests.test_notify import Manager
 
 PROGRAM = [sys.executable, "-m", "exporter_proxy"]
 

@@ -1,6 +1,6 @@
 """When memory is given back."""
 
-from exporter_proxy.memory import WORTH_TRIMMING, Trimmer, find_trim
+from exporter_proxy.process.memory import WORTH_TRIMMING, Trimmer, find_trim
 
 
 def nothing() -> None:

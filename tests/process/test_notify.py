@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter_proxy.notify import Heartbeat, Notifier
+from exporter_proxy.process.notify import Heartbeat, Notifier
 
 
 class Manager:
