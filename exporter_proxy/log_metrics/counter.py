@@ -27,8 +27,8 @@ class Reader(Protocol):
     def families(self) -> Sequence[Family[Any]]:
         """Return what is counted, in the order in which it is shown."""
 
-    def read(self, text: str, stream: str) -> int:
-        r"""Count the lines of ``text``, each ending in ``\n``; return how many were known."""
+    def read(self, text: str, stream: str) -> tuple[int, int]:
+        r"""Count the lines of ``text``, each ending in ``\n``; return how many, and those known."""
 
     def memory(self) -> dict[str, dict[str, str]]:
         """Return what is remembered between lines: {stream: {key: value}}."""
@@ -107,8 +107,9 @@ class LineCounter:
         # of one character, since those are searched for a hundred times faster than two
         if "\r" in text:
             text = text.replace("\r\n", "\n")
-        self.lines += text.count("\n")
-        self.matched += self._reader.read(text, stream)
+        lines, known = self._reader.read(text, stream)
+        self.lines += lines
+        self.matched += known
 
     def exposition(self) -> bytes:
         """Return the metrics as text format 0.0.4, families in a fixed order, with HELP and TYPE.

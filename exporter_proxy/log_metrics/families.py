@@ -1,8 +1,11 @@
 """Metric families that count: a bounded number of series, written as text format 0.0.4."""
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import accumulate
+from functools import reduce
+from itertools import accumulate, repeat
+from operator import add
 from typing import Any, Generic, TypeVar
 
 from exporter_proxy.exposition.grammar import escape, escape_help
@@ -194,10 +197,10 @@ class HistogramFamily(Family[list[Any]]):
     def observe(self, labels: Labels, amounts: Sequence[Number]) -> None:
         """Count ``amounts``, in the log's unit."""
         series = self._series[self._place(labels, len(amounts))]
-        bounds = self.bounds
-        for amount in amounts:
-            series[bisect_left(bounds, amount)] += 1
-            series[-1] += amount
+        for place, count in Counter(map(bisect_left, repeat(self.bounds), amounts)).items():
+            series[place] += count
+        # one after another, so that the sum doesn't depend on how they came in blocks
+        series[-1] = reduce(add, amounts, series[-1])
 
     def _samples(self, labels: bytes, value: list[Any]) -> bytes:
         front = labels + b"," if labels else b""

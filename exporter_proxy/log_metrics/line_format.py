@@ -1,7 +1,7 @@
 """How lines look: from a block of lines to rows of what their groups hold."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
 import re2
@@ -13,8 +13,8 @@ from exporter_proxy.log_metrics.predictive import (
     parse,
     predictive,
 )
+from exporter_proxy.log_metrics.quick import QuickRows, Row, known_rows, quick_source
 
-Row = tuple[str, ...]
 LINE = "line"
 """The group that is the whole line, in every format."""
 # Captures the line without going over it.
@@ -29,7 +29,7 @@ class LineFormat(Protocol):
         """Return what the columns of rows are; the first ones of a row."""
 
     def rows(self, text: str) -> tuple[list[Row], int]:
-        r"""Return a row for each line of ``text`` that is known, in their order, and how many.
+        r"""Return a row for each line of ``text`` that is known, in order, and the number of lines.
 
         A group that had no part in the match is empty. Rows may have more columns than there are
         groups.
@@ -52,14 +52,16 @@ class OwnFormat:
         if LINE in groups:
             self.groups.insert(0, LINE)
             source = _WHOLE + source
-        # a match of nothing more, so that there are two groups at least, hence tuples
-        self._find = re.compile(rf"{source}\n()|([^\n]*+\n)").findall
+        self._find = _rows_of(source)
+        quick = quick_source(source)
+        self._quick = QuickRows(_rows_of(quick), self._find) if quick else None
 
     def rows(self, text: str) -> tuple[list[Row], int]:
         """See :meth:`LineFormat.rows`."""
+        if self._quick is not None:
+            return self._quick.rows(text)
         rows = self._find(text)
-        known = [row for row in rows if not row[-1]]
-        return known, len(known)
+        return known_rows(rows), len(rows)
 
 
 class Re2Format:
@@ -112,8 +114,7 @@ class Re2Format:
                     row if not row[-1] else None if self._is_final else self.row(row[-1][:-1])
                     for row in found
                 ]
-        known = [row for row in found if row is not None]
-        return known, len(known)
+        return [row for row in found if row is not None], len(found)
 
     def row(self, line: str) -> Row | None:
         """Return what is in one line, or None if it isn't known."""
@@ -136,6 +137,12 @@ class AnyLine:
         """See :meth:`LineFormat.rows`."""
         rows: list[Row] = [(line,) for line in text.split("\n")[:-1]]
         return rows, len(rows)
+
+
+def _rows_of(source: str) -> Callable[[str], list[Row]]:
+    """Return what makes a row of each line; the last column is a line that isn't known."""
+    # a match of nothing more, so that there are two groups at least, hence tuples
+    return re.compile(rf"{source}\n()|([^\n]*+\n)").findall
 
 
 def compile_re2(pattern: str) -> Any:

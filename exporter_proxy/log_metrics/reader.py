@@ -39,18 +39,21 @@ class FormatReader:
             metric.unread = 0
         self._unread_before = count
 
-    def read(self, text: str, stream: str) -> int:  # noqa: ARG002  # no line depends on another
+    def read(self, text: str, stream: str) -> tuple[int, int]:  # noqa: ARG002  # no line depends on another
         """See :meth:`Reader.read`."""
-        rows, events = self._format.rows(text)
+        rows, lines = self._format.rows(text)
         if not rows:
-            return 0
+            return lines, 0
+        events = len(rows)
         # rows may be longer than there are groups
         columns = dict(zip(self._format.groups, zip(*rows, strict=True), strict=False))
         fits = [metric.count(columns, events) for metric in self._metrics]
         if not self._any_line:
-            return events
+            return lines, events
         known = [each for each in fits if each is not None]
-        return sum(map(any, zip(*known, strict=True))) if len(known) == len(fits) else events
+        if len(known) == len(fits):
+            events = sum(map(any, zip(*known, strict=True)))
+        return lines, events
 
     def memory(self) -> dict[str, dict[str, str]]:
         """See :meth:`Reader.memory`."""

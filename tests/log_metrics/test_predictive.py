@@ -102,7 +102,7 @@ def test_finds_what_re2_finds(pattern, lines):
     width = len(line_format.groups)
     order = sorted(range(width), key=lambda place: line_format.groups[place])
     assert [tuple(row[place] for place in order) for row in rows] == by_re2_alone(pattern, text)
-    assert count == len(rows)
+    assert count == len(lines)
 
 
 ATOMS = st.sampled_from(

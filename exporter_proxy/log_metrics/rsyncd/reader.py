@@ -45,6 +45,7 @@ _WORDS = (
     r"|module-list request from |rsync denied on module |max connections \("
     r"|unknown module '|auth failed on module "
 )
+_NOTHING = ("0", "0", "0")
 # The directions of executions, by the words with which they begin.
 _BEGINNINGS = {"rsync on ": "send", "rsync to ": "receive"}
 _WORD_OF = {way: word for word, way in _BEGINNINGS.items()}
@@ -96,7 +97,7 @@ class RsyncdReader:
         self._codes: dict[tuple[str, str], set[str]] = {}
 
     # one loop over the lines: calls from it would cost a tenth each
-    def read(self, text: str, stream: str) -> int:  # noqa: C901
+    def read(self, text: str, stream: str) -> tuple[int, int]:  # noqa: C901
         """See :meth:`Reader.read`."""
         sessions = self._sessions(stream)
         no_one, tallies, codes = self._unknown, self._tallies, self._codes
@@ -129,7 +130,8 @@ class RsyncdReader:
                 unknown += 1
         self._metrics.connections.add((), connections)
         self._count()
-        return text.count("\n") - unknown
+        lines = text.count("\n")
+        return lines, lines - unknown
 
     def _sessions(self, stream: str) -> dict[str, _Tally]:
         """Return {process id: the module and direction of its execution} of ``stream``."""
@@ -199,6 +201,9 @@ class RsyncdReader:
 
     def _count_totals(self, tally: _Tally) -> None:
         labels, metrics, totals = (tally.module,), self._metrics, tally.totals
+        if tally is self._unknown:
+            # the daemon itself writes these when it is stopped
+            totals = [each for each in totals if each != _NOTHING]
         try:
             numbers = [(int(sent), int(got), int(size)) for sent, got, size in totals]
         except ValueError:
