@@ -74,7 +74,8 @@ def test_combined_with_request_time(preset, written, seconds):
             "nginx",
             '$remote_addr - $remote_user [$time_local] "$request" $status $bytes_sent '
             "$request_time",
-            '::1 - a [x [22/Nov/2026:10:00:00 +0000] b [22/Nov/2026:10:00:00 +0000] "GET / HTTP/1.1" 200 5 0.250',
+            "::1 - a [x [22/Nov/2026:10:00:00 +0000] b [22/Nov/2026:10:00:00 +0000] "
+            '"GET / HTTP/1.1" 200 5 0.250',
             id="blanks and brackets in a name",
         ),
         pytest.param(

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from exporter_proxy.log_metrics.rsyncd.reader import MOST_SESSIONS
 from tests.log_metrics.counting import count, counter, samples
+from tests.log_metrics.rsyncd import reference
 
 HERE = Path(__file__).parent
 LOG = (HERE / "rsync-3.5.0.log").read_bytes()
@@ -311,3 +312,20 @@ def test_blocks_change_nothing_nor_does_a_checkpoint(lines, data):
 
     assert parts.exposition() == whole.exposition()
     assert (parts.lines, parts.matched) == (whole.lines, whole.matched)
+
+
+REAL = [line + b"\n" for line in (LOG + FORMATTED).split(b"\n") if b"|" not in line]
+
+
+@given(st.permutations(REAL), st.lists(st.sampled_from(REAL)))
+def test_counts_what_a_slow_reader_counts(lines, more):
+    """In whichever order: executions end up mixed, without beginnings, and with two ends."""
+    block = b"".join([*lines, *more])
+
+    found = count(block, preset="rsyncd")
+
+    assert {
+        name: value
+        for name, value in found.items()
+        if "exchanged_bytes_" not in name or "total" in name
+    } == reference.count(block.decode(errors="replace"))
