@@ -55,7 +55,7 @@ def test_start_line_names_every_address(proxy: StartProxy):
     assert re.fullmatch(
         rf"exporter-proxy \S+ serves http://127\.0\.0\.1:{running.http_port}/metrics, "
         rf"takes metrics from: 127\.0\.0\.1:{running.tcp_port}, {running.unix_socket}, "
-        "pushgateway",
+        "pushgateway, push",
         line,
     )
 
@@ -65,7 +65,7 @@ def test_nothing_is_turned_on(proxy: StartProxy):
     running = proxy(
         exporter=BARE,
         receiver={"receive_on_tcp_socket": False, "receive_on_unix_socket": False},
-        push={"pushgateway_api": False},
+        push={"pushgateway_api": False, "app_api": False},
     )
     assert running.metrics() == ""
     assert "no source is turned on: the page stays empty" in log_messages(running)

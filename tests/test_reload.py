@@ -117,7 +117,7 @@ async def test_doubts_are_told(bench: Bench, caplog: pytest.LogCaptureFixture):
     bench.write(
         "[exporter]\nworker_threads = 3\n[receiver]\n"
         "receive_on_tcp_socket = false\nreceive_on_unix_socket = false\n"
-        "[push]\npushgateway_api = false\n"
+        "[push]\npushgateway_api = false\napp_api = false\n"
     )
     lines = (await bench.reloader.reload()).lines
     assert lines[1] == (

@@ -22,10 +22,11 @@ def warnings(config: Config) -> list[str]:
         or receiver.receive_on_unix_socket
         or receiver.receive_on_scrape_port
     )
-    if not (receives or polls or config.push.pushgateway_api or config.modules):
+    pushes = config.push.pushgateway_api or config.push.app_api
+    if not (receives or polls or pushes or config.modules):
         found.append(
             "nothing is received and nothing is polled: turn on receiver.receive_on_tcp_socket, "
-            "receiver.receive_on_unix_socket, push.pushgateway_api or "
+            "receiver.receive_on_unix_socket, push.pushgateway_api, push.app_api or "
             "poll_external.poll_other_scrape_endpoints"
         )
     found += [

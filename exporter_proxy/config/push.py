@@ -19,6 +19,7 @@ class PushConfig:
     Attributes:
         allow_from: Networks from which it may be written, besides this machine.
         pushgateway_api: Whether Pushgateway's paths are answered.
+        app_api: Whether ``/push/<app>`` is answered.
         enable_admin_api: Whether all groups can be deleted at once.
         honor_timestamps: Whether samples that are pushed there may have timestamps.
         max_body_size: Bytes of a request's body, unpacked.
@@ -32,6 +33,7 @@ class PushConfig:
         ListOf(Network(), 'a list of networks, such as ["10.0.0.0/8"]'),
     ] = ()
     pushgateway_api: Annotated[bool, Boolean()] = True
+    app_api: Annotated[bool, Boolean()] = True
     enable_admin_api: Annotated[bool, Boolean()] = False
     honor_timestamps: Annotated[bool, Boolean()] = False
     max_body_size: Annotated[int, Size()] = 64 * 2**20

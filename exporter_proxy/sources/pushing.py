@@ -1,6 +1,7 @@
 """What is pushed over the scrape port, from one configuration to the next."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from aiohttp import web
 
@@ -9,12 +10,15 @@ from exporter_proxy.changes import Change
 from exporter_proxy.config import Config
 from exporter_proxy.exposition.given import Given
 from exporter_proxy.sources.admission import Admission, Life
+from exporter_proxy.sources.app_push import PATH, AppPush
+from exporter_proxy.sources.base import Source
 from exporter_proxy.sources.pushgateway import Api, Gateway, GatewayRoutes, Store
+from exporter_proxy.sources.requests import Requests
 from exporter_proxy.table import Row, Table
 
 
 class Pushing:
-    """Pushgateway's API, as ``[push]`` has it.
+    """Pushgateway's API and ``/push/<app>``, as ``[push]`` has them.
 
     Args:
         config: The configuration.
@@ -27,17 +31,27 @@ class Pushing:
         self._store = Store(table, admission)
         self._gateway = Gateway(self._store)
         self._api = Api(self._gateway)
-        self._routes = GatewayRoutes(self._gateway, self._api, access)
+        self._requests = Requests(access)
+        self._routes = GatewayRoutes(self._gateway, self._api, self._requests)
+        self._apps = AppPush(admission, self._requests.permit)
         self._configure(config)
 
     @property
-    def sources(self) -> Sequence[Gateway]:
-        """The gateway, if it is turned on."""
-        return [self._gateway] if self._routes.is_on else []
+    def sources(self) -> Sequence[Source]:
+        """The gateway, if it is turned on, and what takes pushes to apps."""
+        gateway = [self._gateway] if self._routes.is_on else []
+        apps = [self._apps] if self._apps.is_on else []
+        return [*gateway, *apps]
 
     def add_to(self, router: web.UrlDispatcher) -> None:
-        """Have a router lead to the gateway."""
+        """Have a router lead here."""
         self._routes.add_to(router)
+        # Not a mere dot, which leaves out paths with a line break (%0A).
+        for path in (PATH, PATH + r"/{app:[\s\S]*}"):
+            router.add_route("*", path, self._push)
+
+    async def _push(self, request: web.Request) -> web.StreamResponse:
+        return await self._requests.answer(request, self._apps.handle, "push", self._apps)
 
     def restore(self) -> None:
         """Take over the groups that the table has of an earlier run.
@@ -53,29 +67,32 @@ class Pushing:
 
     async def prepare(self, new: Config) -> Change:
         """Get ready to take pushes as ``new`` has it. Groups stay, and so do requests under way."""
-        was_on = self._routes.is_on
-        turns_on = new.push.pushgateway_api and not was_on
-        turns_off = was_on and not new.push.pushgateway_api
-        if turns_on:
-            await self._gateway.start()
+        wanted: dict[Gateway | AppPush, tuple[bool, bool]] = {
+            self._gateway: (self._routes.is_on, new.push.pushgateway_api),
+            self._apps: (self._apps.is_on, new.push.app_api),
+        }
+        turned_on = [source for source, (was, will) in wanted.items() if will and not was]
+        turned_off = [source for source, (was, will) in wanted.items() if was and not will]
+        for source in turned_on:
+            await source.start()
         return Change(
             lambda: self._configure(new),
-            self._stop if turns_on else _nothing,
-            self._gateway.stop if turns_off else None,
+            partial(_stop, turned_on, 0),
+            partial(_stop, turned_off) if turned_off else None,
         )
-
-    async def _stop(self) -> None:
-        await self._gateway.stop(0)
 
     def _configure(self, config: Config) -> None:
         push, exporter = config.push, config.exporter
         expire_after = exporter.expire_after if push.expire_after is None else push.expire_after
         life = Life(expire_after, push.on_expire or exporter.on_expire)
         self._store.configure(life=life, render=exporter.exposition == "verbatim")
-        self._gateway.configure(push, self._routes.permit)
+        self._gateway.configure(push, self._requests.permit)
         self._api.configure(push)
-        self._routes.configure(push)
+        self._routes.is_on = push.pushgateway_api
+        self._requests.configure(push.max_body_size)
+        self._apps.configure(push, life)
 
 
-async def _nothing() -> None:
-    pass
+async def _stop(sources: Sequence[Gateway | AppPush], grace_seconds: float) -> None:
+    for source in sources:
+        await source.stop(grace_seconds)

@@ -290,10 +290,10 @@ def test_defaults_of_a_section_with_a_mistake_are_not_judged():
         pytest.param(
             {
                 "receiver": {"receive_on_unix_socket": False, "receive_on_tcp_socket": False},
-                "push": {"pushgateway_api": False},
+                "push": {"pushgateway_api": False, "app_api": False},
             },
             [("nothing is received and nothing is polled: turn on receiver.receive_on_tcp_socket, "
-             "receiver.receive_on_unix_socket, push.pushgateway_api or "
+             "receiver.receive_on_unix_socket, push.pushgateway_api, push.app_api or "
              "poll_external.poll_other_scrape_endpoints")],
             id="does-nothing",
         ),

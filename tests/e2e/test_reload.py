@@ -398,8 +398,9 @@ def test_health(proxy: StartProxy):
         return json.loads(answer.body)
 
     shown = until(lambda: (h := health())["targets"][0]["polls"] and h, "a poll")
-    tcp, unix, poll, push = shown["sources"]
+    tcp, unix, poll, push, app_push = shown["sources"]
     assert (push["kind"], push["name"], push["up"]) == ("push", "pushgateway", True)
+    assert (app_push["kind"], app_push["name"], app_push["up"]) == ("push", "push", True)
     assert (tcp["kind"], tcp["up"], tcp["updates"]) == ("receiver", True, 1)
     assert tcp["last_success"] <= tcp["last_error"]["time"] <= shown["current_time"]
     assert tcp["rejected_messages"] == {"malformed_json": 1}

@@ -1,58 +1,31 @@
-"""What a request is answered with, whatever carries it."""
+"""What Pushgateway answers requests with."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import NamedTuple
 
 import msgspec
 
-from exporter_proxy.access import Refusal
 from exporter_proxy.errors import PayloadError, RejectReason
+from exporter_proxy.sources.answers import Answer, line
 
-TEXT = "text/plain; charset=utf-8"
 JSON = "application/json"
-
-
-class Answer(NamedTuple):
-    """A response: its status, headers without ``Content-Length``, and body."""
-
-    status: int
-    headers: tuple[tuple[str, str], ...] = ()
-    body: bytes = b""
-
-
-class ForbiddenError(Exception):
-    """A request is refused because of who sends it."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.message)
-        self.refusal = refusal
-
 
 _STATUS: Mapping[RejectReason, int] = {
     "message_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "unsupported_encoding": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "too_many_apps": HTTPStatus.SERVICE_UNAVAILABLE,
 }
-_TEXT_HEADERS = (("Content-Type", TEXT), ("X-Content-Type-Options", "nosniff"))
 _JSON_HEADERS = (
     ("Content-Type", JSON),
     ("Cache-Control", "no-cache, no-store, must-revalidate"),
 )
 
-TAKEN = Answer(HTTPStatus.OK)
 ACCEPTED = Answer(HTTPStatus.ACCEPTED)
 
 
 def refused(error: PayloadError) -> Answer:
     """Return the answer to what is refused."""
     return line(_STATUS.get(error.reason, HTTPStatus.BAD_REQUEST), str(error))
-
-
-def line(status: int, text: str, *headers: tuple[str, str]) -> Answer:
-    """Return an answer of one line."""
-    body = text.encode(errors="backslashreplace") + b"\n"
-    return Answer(status, (*_TEXT_HEADERS, *headers), body)
 
 
 def wrong_method(method: str, allowed: str) -> Answer:

@@ -11,16 +11,15 @@ from exporter_proxy.access import Peer
 from exporter_proxy.config import PushConfig, Right
 from exporter_proxy.errors import PayloadError
 from exporter_proxy.payload.compression import unpack_in_steps
+from exporter_proxy.sources.answers import Answer, Steps, line
 from exporter_proxy.sources.pushgateway.answers import (
     ACCEPTED,
-    Answer,
     failure,
-    line,
     success,
     wrong_method,
 )
 from exporter_proxy.sources.pushgateway.bulk import push_in_steps
-from exporter_proxy.sources.pushgateway.gateway import Gateway, Steps
+from exporter_proxy.sources.pushgateway.gateway import Gateway
 from exporter_proxy.sources.pushgateway.go_numbers import go_time
 from exporter_proxy.sources.pushgateway.listing import groups_in_steps
 from exporter_proxy.sources.pushgateway.selectors import Selector, parse_selector

@@ -12,21 +12,15 @@ from exporter_proxy.config import PushConfig
 from exporter_proxy.errors import PayloadError, RejectReason
 from exporter_proxy.payload.grouping import labels_of_path
 from exporter_proxy.payload.ttl import parse_ttl
+from exporter_proxy.sources.answers import TAKEN, Answer, Steps, all_at_once
 from exporter_proxy.sources.base import SourceStats
-from exporter_proxy.sources.pushgateway.answers import (
-    ACCEPTED,
-    TAKEN,
-    Answer,
-    refused,
-    wrong_method,
-)
+from exporter_proxy.sources.pushgateway.answers import ACCEPTED, refused, wrong_method
 from exporter_proxy.sources.pushgateway.bodies import Bodies
 from exporter_proxy.sources.pushgateway.group import Group, Segment
 from exporter_proxy.sources.pushgateway.shapes import Shape
 from exporter_proxy.sources.pushgateway.store import SOURCE, Store
 from exporter_proxy.sources.refusals import RefusalLog
 
-Steps = Generator[None, None, Answer]
 Permit = Callable[[Peer, str], None]
 """Raises ForbiddenError if a peer may not write an app."""
 
@@ -118,9 +112,10 @@ class Gateway:
             if group is not None and self._push_as_before(method, group, headers, body, peer):
                 return TAKEN
         steps = self._steps(method, target, headers, body, peer)
-        if len(body) > _SMALL_BYTES:
+        # What is compressed is small until it is unpacked.
+        if len(body) > _SMALL_BYTES or "content-encoding" in headers:
             return steps
-        return _all(steps)
+        return all_at_once(steps)
 
     def _push_as_before(
         self, method: str, group: Group, headers: Mapping[str, str], body: bytes, peer: Peer
@@ -218,6 +213,10 @@ class Gateway:
         self.stats.updates += pushes
         self.stats.last_success_ns = int(now * 1e9)
 
+    def refused(self, error: PayloadError) -> Answer:
+        """Return the answer to what is refused."""
+        return refused(error)
+
     def note(self, error: PayloadError, peer: Peer) -> None:
         """Count and log a refused request."""
         self.stats.rejected[error.reason] += 1
@@ -239,12 +238,3 @@ def _asked_ttl(headers: Mapping[str, str], query: str) -> str | None:
     if asked is None and query:
         asked = parse_qs(query, keep_blank_values=True).get("ttl", [None])[-1]
     return asked
-
-
-def _all(steps: Steps) -> Answer:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            answer: Answer = end.value
-            return answer

@@ -1,4 +1,4 @@
-"""The operations of Pushgateway's API: those of a source, which views know only by their routes."""
+"""The operations of what is pushed: those of sources, which views know only by their routes."""
 
 from exporter_proxy.views.openapi.operation import (
     JSON,
@@ -84,7 +84,53 @@ def _group(suffix: str, number: int, job: Schema) -> tuple[Operation, ...]:
     return (*pushes, delete)
 
 
+_APP_REFUSED: Answers = {
+    400: ("It can't be read", _LINE),
+    404: ("Turned off: push.app_api", _LINE),
+    408: ("The body did not come in time", _LINE),
+    413: ("The body is larger than push.max_body_size, or than the app may send", _LINE),
+    415: ("An encoding that is not read", _LINE),
+    429: ("The app is updated too often", _LINE),
+    503: ("The table is full", _LINE),
+}
+_APP = Parameter(
+    name="app",
+    about="The app; a slash in its name is %2F",
+    place="path",
+    schema={"type": "string", "pattern": r"^[!-.0-~]{1,256}$"},
+)
+_APP_PUSHES = tuple(
+    Operation(
+        methods=(method,),
+        path=path,
+        name=f"{method}{name}",
+        about=about,
+        needs="push",
+        parameters=parameters,
+        body=body,
+        answers={200: ("It is there", {}), **_APP_REFUSED},
+    )
+    for method in ("put", "post")
+    for path, name, about, parameters, body in (
+        (
+            "/push/{app}",
+            "App",
+            "Replaces all that an app has",
+            (_APP, _TTL, _TTL_HEADER),
+            {TEXT: STRING, OPENMETRICS: STRING},
+        ),
+        (
+            "/push",
+            "Apps",
+            "Replaces all that some apps have",
+            (_TTL, _TTL_HEADER),
+            {JSON: ref("Documents")},
+        ),
+    )
+)
+
 OPERATIONS = (
+    *_APP_PUSHES,
     *_group("", 0, _PART),
     *_group("", 1, _PART),
     *_group("@base64", 0, _BASE64),

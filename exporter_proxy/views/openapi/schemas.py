@@ -164,6 +164,13 @@ SCHEMAS: dict[str, Schema] = {
     "ApiError": _record(
         status=_kind("string", const="error"), errorType=STRING, error=_kind("string", "One line")
     ),
+    "Documents": _kind(
+        "object",
+        "An app's metrics, by its name",
+        minProperties=1,
+        propertyNames={"pattern": r"^[!-~]{1,256}$"},
+        additionalProperties={"type": ["string", "array"], "items": STRING},
+    ),
     "Groups": _record(
         groups=_list(
             _kind(

@@ -7,8 +7,8 @@ from exporter_proxy.catalog import Catalog
 from exporter_proxy.config import PushConfig
 from exporter_proxy.exposition.rules import Rules
 from exporter_proxy.sources.admission import FOR_EVER, Admission, Life, Terms
+from exporter_proxy.sources.answers import Answer, ForbiddenError
 from exporter_proxy.sources.pushgateway import Api, Gateway, Store
-from exporter_proxy.sources.pushgateway.answers import Answer, ForbiddenError
 from exporter_proxy.table import Table
 
 LOCAL = Peer(address="127.0.0.1")

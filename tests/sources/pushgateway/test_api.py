@@ -6,7 +6,7 @@ import pytest
 
 from exporter_proxy.config import PushConfig
 from exporter_proxy.errors import PayloadError
-from exporter_proxy.sources.pushgateway.answers import ForbiddenError
+from exporter_proxy.sources.answers import ForbiddenError
 from exporter_proxy.sources.pushgateway.go_numbers import go_float, go_time
 from exporter_proxy.sources.pushgateway.selectors import parse_selector
 from tests.sources.pushgateway.pushing import NOW, Pushing

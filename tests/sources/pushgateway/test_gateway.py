@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from exporter_proxy.budgets import Budget, Limit
 from exporter_proxy.config import PushConfig
 from exporter_proxy.sources.admission import Life, Terms
-from exporter_proxy.sources.pushgateway.answers import ForbiddenError
+from exporter_proxy.sources.answers import ForbiddenError
 from exporter_proxy.table import Table
 from tests.payload.test_metric_families import delimited, family
 from tests.sources.pushgateway.pushing import LOCAL, NOW, Pushing, finish

@@ -1,0 +1,48 @@
+"""What a request that writes is answered with, whatever carries it."""
+
+from collections.abc import Generator
+from http import HTTPStatus
+from typing import NamedTuple
+
+from exporter_proxy.access import Refusal
+
+TEXT = "text/plain; charset=utf-8"
+_TEXT_HEADERS = (("Content-Type", TEXT), ("X-Content-Type-Options", "nosniff"))
+
+
+class Answer(NamedTuple):
+    """A response: its status, headers without ``Content-Length``, and body."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+
+
+Steps = Generator[None, None, Answer]
+"""Steps to an answer, of some milliseconds each."""
+
+TAKEN = Answer(HTTPStatus.OK)
+
+
+class ForbiddenError(Exception):
+    """A request is refused because of who sends it."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
+def line(status: int, text: str, *headers: tuple[str, str]) -> Answer:
+    """Return an answer of one line."""
+    body = text.encode(errors="backslashreplace") + b"\n"
+    return Answer(status, (*_TEXT_HEADERS, *headers), body)
+
+
+def all_at_once(steps: Steps) -> Answer:
+    """Return what steps come to, for those that are few."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            answer: Answer = end.value
+            return answer

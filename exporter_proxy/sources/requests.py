@@ -1,0 +1,230 @@
+"""Requests that write, on an aiohttp server: who may send them, their bodies, their answers."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from exporter_proxy.access import Access, Peer, Refusal, RefusedError, peer_of
+from exporter_proxy.config import Right
+from exporter_proxy.errors import PayloadError, quote
+from exporter_proxy.payload.compression import body_too_large
+from exporter_proxy.repeats import Throttle
+from exporter_proxy.sources.answers import Answer, ForbiddenError, Steps, all_at_once, line
+from exporter_proxy.turns import TURN_SECONDS, turns_of_loop
+
+logger = logging.getLogger(__name__)
+
+SERVER = ("Server", "exporter-proxy")
+# Bodies of more than so many bytes of which at once so many are received, and how long one may
+# take.
+_LARGE_BYTES = 1 << 20
+_LARGE_AT_ONCE = 4
+_RECEIVE_SECONDS = 30.0
+
+Handle = Callable[[str, str, Mapping[str, str], bytes, Peer], Answer | Steps]
+"""Answers a request, given its method, path and query as they came, headers by names in lower case,
+body and sender. What is written is there when it is answered."""
+
+
+class Refusing(Protocol):
+    """Takes note of what is refused before it is handled."""
+
+    def note(self, error: PayloadError, peer: Peer) -> None:
+        """Count and log a refused request."""
+
+    def refused(self, error: PayloadError) -> Answer:
+        """Return the answer to it."""
+
+
+class _RefusedError(Exception):
+    """A request is answered before its body is there."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__()
+        self.answer = answer
+
+
+class Requests:
+    """Has requests answered by those whose senders may.
+
+    Args:
+        access: Knows who may do what.
+    """
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._max_bytes = 0
+        self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
+        self._failures: Throttle[str] = Throttle(_tell)
+
+    def configure(self, max_bytes: int) -> None:
+        """Take bodies of at most so many bytes from now on."""
+        self._max_bytes = max_bytes
+
+    async def answer(
+        self, request: web.Request, handle: Handle, right: Right, source: Refusing
+    ) -> web.StreamResponse:
+        """Answer a request of the server.
+
+        Args:
+            request: It.
+            handle: Answers it, once its body is there.
+            right: What its sender must have the right to; for which apps, ``handle`` asks.
+            source: Takes note of what is refused before.
+        """
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        peer = peer_of(request.transport)
+        try:
+            _check_site(headers)
+            peer = await self._access.identify(peer, headers.get("authorization"))
+            self._permit(peer, right)
+            body = await self._receive(request, peer, source)
+            answer = handle(request.method, request.raw_path, headers, body, peer)
+            if not isinstance(answer, Answer):
+                answer = await _in_slices(answer)
+        except _RefusedError as error:
+            answer = error.answer
+        except (ForbiddenError, RefusedError) as error:
+            answer = self._forbid(request.method, request.path, peer, error.refusal)
+        except ConnectionError:
+            # The sender went away; aiohttp ends the connection.
+            raise
+        except Exception as error:  # noqa: BLE001 - a bug of ours costs one request
+            answer = self._fail(request.path, error)
+        response = web.Response(
+            status=answer.status, body=answer.body, headers=[*answer.headers, SERVER]
+        )
+        if request.content.exception() is not None:
+            # What is left of the body can't be read; aiohttp would try, and log a traceback.
+            response.force_close()
+            await response.prepare(request)
+            await response.write_eof()
+            request.protocol.force_close()
+        return response
+
+    @property
+    def are_plain(self) -> bool:
+        """Whether no request needs credentials, and no answer headers of the operator."""
+        return not self._access.active
+
+    def answer_plain(
+        self,
+        handle: Handle,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        peer: Peer,
+    ) -> Answer:
+        """Answer a request without credentials that is here as a whole, and small; at once."""
+        try:
+            self._permit(peer, "push")
+            answer = handle(method, target, headers, body, peer)
+            return answer if isinstance(answer, Answer) else all_at_once(answer)
+        except ForbiddenError as error:
+            return self._forbid(method, target.partition("?")[0], peer, error.refusal)
+        except Exception as error:  # noqa: BLE001 - a bug of ours costs one request
+            return self._fail(target, error)
+
+    def permit(self, peer: Peer, app: str) -> None:
+        """Raise ForbiddenError if a peer may not write an app."""
+        self._permit(peer, "push", app)
+
+    def _permit(self, peer: Peer, right: Right, app: str | None = None) -> None:
+        access = self._access
+        if right == "scrape" and not access.active:
+            return
+        refusal = access.refusal(peer, right, app)
+        if refusal is not None:
+            raise ForbiddenError(refusal)
+
+    def _forbid(self, method: str, path: str, peer: Peer, refusal: Refusal) -> Answer:
+        access = self._access
+        access.note(peer, refusal, f"{method} {quote(path, 80)}")
+        headers: list[tuple[str, str]] = []
+        if refusal.status == HTTPStatus.UNAUTHORIZED:
+            headers = [("WWW-Authenticate", scheme) for scheme in access.policy.challenges]
+        if refusal.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            headers = [("Retry-After", "1")]
+        return line(refusal.status, f"error: {refusal.message}", *headers)
+
+    def _fail(self, path: str, error: Exception) -> Answer:
+        # Whoever asks again and again gets the log no more than a traceback a minute.
+        if self._failures.is_first(type(error).__name__):
+            logger.error("answering failed: path=%s", path, exc_info=error)
+        text = "error: internal error, see the log of exporter-proxy"
+        return line(HTTPStatus.INTERNAL_SERVER_ERROR, text)
+
+    async def _receive(self, request: web.Request, peer: Peer, source: Refusing) -> bytes:
+        """Return the whole body."""
+        if not request.can_read_body:
+            return b""
+        length = request.content_length
+        if length is not None and length > self._max_bytes:
+            raise self._too_large(peer, source)
+        content = request.content
+        parts: list[bytes] = []
+        size = 0
+        held = False
+        try:
+            async with asyncio.timeout(_RECEIVE_SECONDS):
+                while part := await content.readany():
+                    parts.append(part)
+                    size += len(part)
+                    if size > self._max_bytes:
+                        raise self._too_large(peer, source)
+                    if size > _LARGE_BYTES and not held:
+                        await self._large.acquire()
+                        held = True
+        except TimeoutError:
+            text = f"error: the body did not come within {_RECEIVE_SECONDS:g} s"
+            raise _RefusedError(line(HTTPStatus.REQUEST_TIMEOUT, text)) from None
+        except web.RequestPayloadError:
+            error = PayloadError("the body is not what its headers say", reason="bad_encoding")
+            source.note(error, peer)
+            raise _RefusedError(source.refused(error)) from None
+        finally:
+            if held:
+                self._large.release()
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _too_large(self, peer: Peer, source: Refusing) -> _RefusedError:
+        error = body_too_large(self._max_bytes)
+        source.note(error, peer)
+        return _RefusedError(source.refused(error))
+
+
+def _check_site(headers: Mapping[str, str]) -> None:
+    """Refuse what a browser sends for a page that is not of this server.
+
+    Whoever can be made to look at a page would otherwise push from their own machine, which may.
+    """
+    origin = headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != headers.get("host", ""):
+        text = "error: pages of other sites may not push"
+        raise _RefusedError(line(HTTPStatus.FORBIDDEN, text))
+
+
+async def _in_slices(steps: Steps) -> Answer:
+    """Run steps of a millisecond or so; others have their turns between them."""
+    turns = turns_of_loop()
+    serve_at = time.perf_counter() + TURN_SECONDS
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            answer: Answer = end.value
+            return answer
+        if time.perf_counter() >= serve_at:
+            await turns.turn()
+            serve_at = time.perf_counter() + TURN_SECONDS
+
+
+def _tell(kind: str | None, count: int) -> None:
+    logger.error("answering failed %d more times: %s", count, kind or "other errors")
