@@ -39,6 +39,11 @@ _QUIET_LINES = (
     r"(?:[0-9/]{10} [0-9:]{8} \[[0-9]++\] (?:building file list|receiving file list"
     r"|rsync allowed access on module [^\n]*+)\n)*+"
 )
+# A connection whose execution begins at once is one event with it; \1 is its process id.
+_CONNECTED = (
+    r"(?:[0-9/]{10} [0-9:]{8} \[([0-9]{1,20}+)\] connect from [^\n]*+\n"
+    rf"{_QUIET_LINES}(?=[0-9/]{{10}} [0-9:]{{8}} \[\1\] rsync (?:on|to) ))?+"
+)
 _WORDS = (
     r"connect from |rsync on |rsync to |rsync error: |rsync warning: |rsync: "
     r"|file has vanished: |Deletions stopped due to --max-delete "
@@ -87,7 +92,7 @@ class RsyncdReader:
         # Possessive throughout and told apart by their first letters: no line is gone over more
         # than a fixed number of times.
         self._find = re.compile(
-            rf"{RSYNCD}(?:{_TOTALS}|({_WORDS})([^/\n]*+)([^\n]*+)|{_QUIET}|{transfer})\n"
+            rf"{_CONNECTED}{RSYNCD}(?:{_TOTALS}|({_WORDS})([^/\n]*+)([^\n]*+)|{_QUIET}|{transfer})\n"
             rf"{_QUIET_LINES}|([^\n]*+\n)"
         ).findall
         self._tallies: dict[tuple[str, str], _Tally] = {}
@@ -97,12 +102,14 @@ class RsyncdReader:
         self._codes: dict[tuple[str, str], set[str]] = {}
 
     # one loop over the lines: calls from it would cost a tenth each
-    def read(self, text: str, stream: str) -> tuple[int, int]:  # noqa: C901
+    def read(self, text: str, stream: str) -> tuple[int, int]:  # noqa: C901, PLR0912
         """See :meth:`Reader.read`."""
         sessions = self._sessions(stream)
         no_one, tallies, codes = self._unknown, self._tallies, self._codes
         unknown = connections = 0
-        for pid, sent, received, size, word, front, rest, operation, other in self._find(text):
+        for (
+            connected, pid, sent, received, size, word, front, rest, operation, other
+        ) in self._find(text):  # fmt: skip
             if sent:
                 tally = sessions.get(pid, no_one)
                 tally.totals.append((sent, received, size))
@@ -111,9 +118,11 @@ class RsyncdReader:
             elif word in _BEGINNINGS:
                 tally = tallies.get((word, front)) or self._begin(word, front)
                 tally.executions += 1
+                if connected:
+                    connections += 1
                 sessions[pid] = tally
                 if len(sessions) > MOST_SESSIONS:
-                    del sessions[next(iter(sessions))]
+                    _forget(sessions)
                 if codes:
                     codes.pop((stream, pid), None)
             elif word == "connect from ":
@@ -254,6 +263,18 @@ class RsyncdReader:
                 if word in _BEGINNINGS:
                     tally = self._begin(word, module)
                     known[pid] = tally.closed if text.startswith("-") else tally
+
+
+def _forget(sessions: dict[str, _Tally]) -> None:
+    """Make room for some time: forget the older half of the executions that ended, if there are.
+
+    What is left of the oldest would otherwise cost those that go on for hours their modules.
+    """
+    ended = [pid for pid, tally in sessions.items() if tally.is_closed]
+    if len(ended) < MOST_SESSIONS // 10:
+        ended = list(sessions)[: MOST_SESSIONS // 5]
+    for pid in ended[: len(ended) // 2]:
+        del sessions[pid]
 
 
 def _module_before_host(rest: str) -> str:

@@ -266,6 +266,39 @@ def test_a_failure_counts_once_for_an_execution():
     assert found['rsync_errors_total{status_code="24"}'] == 2
 
 
+def test_a_long_execution_keeps_its_module_while_many_short_ones_end():
+    counted = counter(preset="rsyncd")
+    counted.feed(f"{TIME} [1] rsync on long/ from h (::1)\n".encode())
+    for pid in range(2, 3 * MOST_SESSIONS, 1000):
+        counted.feed("".join(session(each) for each in range(pid, pid + 1000)).encode())
+    counted.feed(f"{TIME} [1] {TOTALS}".encode())
+
+    found = samples(counted)
+    assert found['rsync_sent_bytes_total{module="long"}'] == 146
+    assert len(counted.state()) < 800_000
+
+
+def test_connections_count_whatever_comes_between_them_and_the_execution():
+    """Of one process or mixed with others, whether or not an execution begins."""
+    front = f"{TIME} [7] "
+    connect, begin = f"{front}connect from h (::1)\n", f"{front}rsync on m/ from h (::1)\n"
+    quiet, other = f"{front}building file list\n", connect.replace("[7]", "[70]")
+
+    for lines in (
+        connect + begin,
+        connect + quiet + begin,
+        connect + other + begin + begin,
+        connect + "x\n" + begin,
+        other + begin,
+        connect,
+        connect + quiet * 50,
+        connect * 3 + begin,
+    ):
+        found = count(lines, preset="rsyncd")
+        assert found["rsync_connections_total"] == lines.count("connect from")
+        assert sum(found.values()) == lines.count("connect from") + lines.count("rsync on")
+
+
 def test_what_is_remembered_is_bounded():
     """Ten thousand executions, two thousand modules, and no name as long as a line may be."""
     counted = counter(preset="rsyncd", max_series=10)
