@@ -16,7 +16,6 @@ from exporter_proxy.app_rules import rules_for
 from exporter_proxy.app_terms import terms_for
 from exporter_proxy.changes import Change, prepare_all
 from exporter_proxy.config import MODULE_SOURCE, POLL_SOURCE, Config
-from exporter_proxy.expiry import Expiry
 from exporter_proxy.front import Front, FrontCollector, FrontSettings, Hooks
 from exporter_proxy.front.opening import Install
 from exporter_proxy.health import Health, describe_target
@@ -34,6 +33,7 @@ from exporter_proxy.sources.polling import Polling
 from exporter_proxy.sources.pushing import Pushing
 from exporter_proxy.sources.receiver import Receivers
 from exporter_proxy.table import Table
+from exporter_proxy.table.expiry import Expiry
 from exporter_proxy.views.lifecycle import Lifecycle
 from exporter_proxy.views.polled import Polled
 from exporter_proxy.views.server import Backing, PageSettings, Views

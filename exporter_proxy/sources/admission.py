@@ -153,14 +153,14 @@ class Admission:
         if self._terms is not None:
             self._check_rates(message, source)
         if len(message) > 1:
-            self._table.check_room(sum(push.app not in self._table for push in message))
+            self._table.room.check(sum(push.app not in self._table for push in message))
         self._update(message, source, life)
         return None
 
     def _promise_room(self, message: Message) -> set[str]:
         """Have the table keep places for the apps that it doesn't have; return these."""
         new = {push.app for push in message if push.app not in self._table}
-        self._table.promise_room(len(new))
+        self._table.room.promise(len(new))
         return new
 
     def _apply_in_steps(
@@ -171,7 +171,7 @@ class Admission:
         while message:
             step = message[: -_PUSHES_A_STEP - 1 : -1]
             del message[-_PUSHES_A_STEP:]
-            self._table.take_room(sum(push.app in new for push in step))
+            self._table.room.take(sum(push.app in new for push in step))
             self._update(step, source, life, promised=True)
             yield len(step)
 

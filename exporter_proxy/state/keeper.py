@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 
 from exporter_proxy.clocks import boot_id
 from exporter_proxy.errors import StartError
-from exporter_proxy.payload_feed import Payload, PayloadFeed
 from exporter_proxy.state.files import StateFile, describe
 from exporter_proxy.state.record import Saved
 from exporter_proxy.state.restoring import (
@@ -26,7 +25,8 @@ from exporter_proxy.state.schema import DamagedError
 from exporter_proxy.state.stats import StateCollector, StateStats
 from exporter_proxy.state.store import Store
 from exporter_proxy.state.thread import DiskThread
-from exporter_proxy.table import FORGET_SECONDS, Table
+from exporter_proxy.table import FORGET_SECONDS, Payload, Table
+from exporter_proxy.table.payload_feed import PayloadFeed
 
 logger = logging.getLogger(__name__)
 

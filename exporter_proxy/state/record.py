@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from exporter_proxy.payload_feed import Payload
-from exporter_proxy.table import OnExpire
+from exporter_proxy.table import OnExpire, Payload
 
 
 class Trouble(msgspec.Struct, frozen=True, omit_defaults=True):

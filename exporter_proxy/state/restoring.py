@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from exporter_proxy.errors import PayloadError
-from exporter_proxy.payload_feed import Payload
 from exporter_proxy.state.record import Change, Record, Saved, Trouble
-from exporter_proxy.table import NEVER, Ghost, Problem, Row, Table
+from exporter_proxy.table import NEVER, Ghost, Payload, Problem, Row, Table
 
 IsWanted = Callable[[str, str], bool]
 """Given an app and its source, tells whether the configuration still has that."""

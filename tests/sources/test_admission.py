@@ -174,7 +174,7 @@ def test_message_of_very_many_apps(clock: Clock):
         steps = admission.apply(sent, source="s", life=LIFE)
         assert steps is not None
         with pytest.raises(PayloadError, match="the table is full"):
-            table.check_room(2)
+            table.room.check(2)
         return sum(steps)
 
     assert push(extra=0) == 2000

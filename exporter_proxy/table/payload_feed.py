@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-Payload = tuple[bytes, ...]
+from exporter_proxy.table.rows import Payload
 
 
 class PayloadFeed:

@@ -1,6 +1,6 @@
 """Whose end comes next."""
 
-from exporter_proxy.deadlines import Deadlines
+from exporter_proxy.table.deadlines import Deadlines
 
 
 def test_earliest_comes_up_first():

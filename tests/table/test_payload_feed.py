@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter_proxy.payload_feed import PayloadFeed
+from exporter_proxy.table.payload_feed import PayloadFeed
 
 ALL = (10**9, 10**9)
 

@@ -155,26 +155,26 @@ def test_room_is_checked_for_a_whole_message():
     """Who brings several apps asks before the first of them, so that all or none are taken."""
     table = Table(max_apps=3)
     table.update("a", (b"1",), source="s")
-    table.check_room(0)
-    table.check_room(2)
+    table.room.check(0)
+    table.room.check(2)
     with pytest.raises(PayloadError, match=r"^the table is full: 3 apps"):
-        table.check_room(3)
+        table.room.check(3)
 
 
 def test_room_that_was_promised_is_nobody_elses():
     """Until it is taken, app by app; an app of those that went meanwhile has a place too."""
     table = Table(max_apps=3)
-    table.promise_room(2)
+    table.room.promise(2)
     table.update("other", (b"1",), source="s")
-    for refused in (table.check_room, table.promise_room):
+    for refused in (table.room.check, table.room.promise):
         with pytest.raises(PayloadError, match=r"^the table is full: 3 apps"):
             refused(1)
-    table.take_room(1)
+    table.room.take(1)
     table.update("a", (b"1",), source="s", promised=True)
-    table.take_room(1)
+    table.room.take(1)
     table.update("b", (b"1",), source="s", promised=True)
     table.drop("b")
-    table.check_room(1)
+    table.room.check(1)
     assert apps(table) == ["other", "a"]
 
 

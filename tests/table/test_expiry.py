@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from exporter_proxy.expiry import Expiry
 from exporter_proxy.table import Table
+from exporter_proxy.table.expiry import Expiry
 
 
 class Clock:
