@@ -110,7 +110,8 @@ def _table(
     if not some:
         return []
     heads = "".join(f'<th scope="col">{name}</th>' for name in columns)
-    chunks = [f"<h2>{title}</h2>\n<table>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n".encode()]
+    table = f'<table class="cards">\n<thead><tr>{heads}</tr></thead>\n<tbody>\n'
+    chunks = [f"<h2>{title}</h2>\n{table}".encode()]
     while some:
         chunks.append("".join(map(_row, some)).encode(errors="backslashreplace"))
         yield

@@ -34,15 +34,19 @@ def _head(apps: int, now_ns: int) -> str:
         style.begin("Apps · exporter-proxy")
         + f"<h1>Apps</h1>\n<p>{known}. Current time: {show_time(now_ns)}. "
         '<a href="/">exporter-proxy</a></p>\n'
-        f"<table>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n"
+        f'<table class="apps cards">\n<thead><tr>{heads}</tr></thead>\n<tbody>\n'
     )
 
 
 def _row(line: AppLine) -> str:
     classes = ("", "time", "", *_CLASSES[3:6], "ok" if line.state == OK else "bad")
-    name, *others = map(escape, line.cells())
+    name, updated, *others = map(escape, line.cells())
+    # What a narrow window leaves out, for what the last column has to say.
+    second, point, fraction = updated.partition(".")
+    if point:
+        updated = f'{second}<span class="fine">.{fraction}</span>'
     # A path of percent signs and letters: nothing in it to escape.
-    shown = [f'<a href="{path_of(line.app)}">{name}</a>', *others]
+    shown = [f'<a href="{path_of(line.app)}">{name}</a>', updated, *others]
     cells = "".join(
         f'<td class="{kind}">{cell}</td>' if kind else f"<td>{cell}</td>"
         for cell, kind in zip(shown, classes, strict=True)

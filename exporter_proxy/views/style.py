@@ -27,9 +27,27 @@ th { position: sticky; top: 0; background: var(--band); font-weight: 600; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
 td.time { font-variant-numeric: tabular-nums; color: var(--soft); }
 td:last-child { white-space: pre-wrap; min-width: 8rem; overflow-wrap: anywhere; }
+.apps td:first-child { white-space: pre-wrap; min-width: 12rem; overflow-wrap: anywhere; }
+.apps td:last-child { min-width: 15rem; }
 td.ok { color: var(--ok); }
 td.bad { color: var(--bad); }
 tbody tr:hover { background: var(--band); }
+@media (max-width: 90rem) { .fine { display: none; } }
+@media (max-width: 62rem) {
+  body { margin: 1rem; }
+  .links li { display: block; }
+  .links a { display: block; }
+  .cards thead { display: none; }
+  .cards tr { display: block; padding: .5rem 0; border-bottom: 1px solid var(--line); }
+  .cards td { display: inline-block; padding: 0 1rem 0 0; border: 0; white-space: pre-wrap;
+    overflow-wrap: anywhere; }
+  .cards td:last-child { display: block; padding: 0; }
+  .apps td:first-child { display: block; font-weight: 600; }
+  .apps td.number { color: var(--soft); }
+  .apps td:nth-child(4)::after { content: " samples"; }
+  .apps td:nth-child(5)::after { content: " bytes"; }
+  .apps td:nth-child(6)::after { content: " updates"; }
+}
 """
 
 

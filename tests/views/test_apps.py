@@ -110,7 +110,7 @@ async def test_html_has_the_same_escaped(port: Port) -> None:
     assert "3 apps. Current time: 2022-05-22 23:51:52.939898700 UTC." in page
     assert (
         '<tr><td><a href="/apps/foo_bar_app1_metrics">foo_bar_app1_metrics</a></td>'
-        '<td class="time">2022-05-22 23:51:07.406709200 UTC</td>'
+        '<td class="time">2022-05-22 23:51:07<span class="fine">.406709200 UTC</span></td>'
         '<td>/var/run/exporter-proxy-receiver.sock</td><td class="number">1</td>'
         '<td class="number">4</td><td class="number">1</td><td class="ok">ok</td></tr>\n'
     ) in page
