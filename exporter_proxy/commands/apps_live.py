@@ -81,7 +81,7 @@ async def watch(
 def _screen(console: Console, apps: Sequence[App], proxy: Proxy, wrong: str) -> RenderableType:
     """Return what fits on the screen."""
     room = max(1, console.height - _OTHER_LINES) if console.is_terminal else len(apps)
-    table = draw(apps[:room], time.time_ns(), rates=True, width=console.width)
+    table = draw(apps[:room], time.time_ns(), rates=True, width=console.width, cut=True)
     parts: list[RenderableType] = [summary(apps, proxy.shown), Text(), table]
     if len(apps) > room:
         parts.append(Text(f"… and {len(apps) - room} more: --sort and --filter choose", "dim"))

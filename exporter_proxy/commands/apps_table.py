@@ -20,6 +20,9 @@ _STATE_COLOURS = {"ok": "green", "repaired": "yellow", "conflicts": "yellow"}
 _RATE = "Per second"
 _COLUMNS = ("App", "Age", "Source", "Samples", "Bytes", "Updates", _RATE, "State")
 _RIGHT = frozenset({"Age", "Samples", "Bytes", "Updates", _RATE})
+# What a narrow terminal goes without, in this order, before a name or a state gets less than this.
+_EXTRAS = ("Bytes", "Updates", "Source")
+_LEAST = {"App": 30, "State": 24}
 # Blanks between two columns.
 _BETWEEN = 3
 
@@ -124,7 +127,8 @@ def write(apps: Sequence[App], proxy: str, console: Console | None = None) -> No
     A pipe gets it without colours, as wide as its longest cells.
     """
     console = console or Console()
-    table = draw(apps, time.time_ns(), rates=False)
+    width = console.width if console.is_terminal else None
+    table = draw(apps, time.time_ns(), rates=False, width=width)
     if not console.is_terminal:
         console.width = max(80, console.measure(table, options=_unbounded(console)).maximum)
     console.print(table)
@@ -135,17 +139,23 @@ def _unbounded(console: Console) -> ConsoleOptions:
     return console.options.update(max_width=1_000_000)
 
 
-def draw(apps: Sequence[App], now_ns: int, *, rates: bool, width: int | None = None) -> Table:
+def draw(
+    apps: Sequence[App], now_ns: int, *, rates: bool, width: int | None = None, cut: bool = False
+) -> Table:
     """Return the table.
 
     Args:
         apps: In their order.
         now_ns: The time, in nanoseconds since the epoch, for ages.
         rates: Whether updates a second are known.
-        width: Of a screen on which each app is to have one line; None: long cells are folded.
+        width: Of a terminal; what is too much for it is left out. None: there is room for all.
+        cut: Whether each app is to have one line: long cells are cut then, else folded.
     """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     columns = _COLUMNS if rates else tuple(name for name in _COLUMNS if name != _RATE)
+    cells = [_cells(app, now_ns) for app in apps]
+    if width is not None:
+        columns = _affordable(cells, columns, width)
     for name in columns:
         table.add_column(
             name,
@@ -153,16 +163,16 @@ def draw(apps: Sequence[App], now_ns: int, *, rates: bool, width: int | None = N
             no_wrap=name in _RIGHT,
             overflow="fold",
         )
-    rows = [_cells(app, now_ns, columns) for app in apps]
-    if width is not None:
+    rows = [[each[name] for name in columns] for each in cells]
+    if width is not None and cut:
         _fit(rows, columns, width)
     for row in rows:
         table.add_row(*row)
     return table
 
 
-def _cells(app: App, now_ns: int, columns: Sequence[str]) -> list[Text]:
-    cells = {
+def _cells(app: App, now_ns: int) -> dict[str, Text]:
+    return {
         "App": Text(one_line(app.app), "bold"),
         "Age": Text(_age(app.last_update_ns, now_ns)),
         "Source": Text(one_line(app.source), "dim"),
@@ -172,20 +182,39 @@ def _cells(app: App, now_ns: int, columns: Sequence[str]) -> list[Text]:
         _RATE: Text("" if app.rate is None else f"{app.rate:.1f}"),
         "State": Text(one_line(app.state), _colour(app.state)),
     }
-    return [cells[name] for name in columns]
+
+
+def _affordable(
+    rows: Sequence[Mapping[str, Text]], columns: Sequence[str], width: int
+) -> tuple[str, ...]:
+    """Return the columns that a terminal has room for."""
+    widths = {
+        name: max(
+            [cell_len(name), *(min(row[name].cell_len, _LEAST.get(name, width)) for row in rows)]
+        )
+        for name in columns
+    }
+    for extra in _EXTRAS:
+        if sum(widths.values()) + _BETWEEN * (len(widths) - 1) <= width:
+            break
+        del widths[extra]
+    return tuple(widths)
 
 
 def _fit(rows: Sequence[Sequence[Text]], columns: Sequence[str], width: int) -> None:
-    """Cut texts so that each row has one line: names at a third of the room, states at the rest."""
+    """Cut texts so that each row has one line: names at their share, states at the rest."""
     widths = [
         max([cell_len(name), *(row[place].cell_len for row in rows)])
         for place, name in enumerate(columns)
     ]
     room = width - _BETWEEN * (len(columns) - 1)
     room -= sum(own for own, name in zip(widths, columns, strict=True) if name in _RIGHT)
-    for name in ("App", "Source", "State"):
+    texts = [name for name in columns if name not in _RIGHT]
+    for name in texts:
         place = columns.index(name)
-        share = room if name == "State" else min(widths[place], max(room // 3, cell_len(name)))
+        share = (
+            room if name == "State" else min(widths[place], max(room // len(texts), cell_len(name)))
+        )
         for row in rows:
             row[place].truncate(max(share, cell_len(name)), overflow="ellipsis")
         room -= share

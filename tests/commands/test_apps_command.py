@@ -23,6 +23,7 @@ from tests.proxy_process import ROOT, free_port, until
 
 NOW_NS = 1_700_000_000_000_000_000
 SIZES = (("shop", 1), ("billing", 2), ("webshop", 3))
+EXTRAS = {"Bytes", "Updates", "Source"}
 HOSTILE = "a [bold]b[/] \x1b[31m\u202e"
 
 
@@ -37,9 +38,11 @@ def app(name: str, seconds: float | None, **values: object) -> App:
     return App(app=name, last_update_ns=updated, **values)  # type: ignore[arg-type]
 
 
-def drawn(apps: list[App], *, rates: bool = False, width: int | None = None) -> list[str]:
+def drawn(
+    apps: list[App], *, rates: bool = False, width: int | None = None, cut: bool = False
+) -> list[str]:
     console = Console(file=io.StringIO(), width=width or 200)
-    console.print(draw(apps, NOW_NS, rates=rates, width=width))
+    console.print(draw(apps, NOW_NS, rates=rates, width=width, cut=cut))
     text: str = console.file.getvalue()  # type: ignore[attr-defined]  # it is the StringIO
     return [line.rstrip() for line in text.splitlines()]
 
@@ -172,7 +175,22 @@ class TestTable:
 
         assert row.count(r"a [bold]b[/] \x1b[31m\u202e") == 3
 
-    @pytest.mark.parametrize("width", [90, 120])
+    @pytest.mark.parametrize(
+        ("width", "left_out"),
+        [(120, set()), (105, {"Bytes"}), (90, {"Bytes", "Updates"}), (72, EXTRAS)],
+    )
+    def test_a_narrow_terminal_has_less(self, width: int, left_out: set[str]) -> None:
+        """So that names and states are not columns of syllables."""
+        apps = [app("n" * 30, 1, source="127.0.0.1:6554", state="quarantined: line 2: x " * 5)]
+
+        lines = drawn(apps, width=width)
+
+        assert {*lines[0].split()} == {"App", "Age", "Samples", "State", *EXTRAS} - left_out
+        assert max(map(cell_len, lines)) <= width
+        assert lines[2].startswith("n" * 24)
+        assert 4 <= len(lines) <= 8
+
+    @pytest.mark.parametrize("width", [60, 90, 120])
     def test_a_screen_has_a_line_for_each(self, width: int) -> None:
         """Numbers are never cut."""
         apps = [
@@ -180,7 +198,7 @@ class TestTable:
             app("漢" * 100, 1, source="s", state="ok"),
         ]
 
-        lines = drawn(apps, rates=True, width=width)
+        lines = drawn(apps, rates=True, width=width, cut=True)
 
         assert len(lines) == 4
         assert max(map(cell_len, lines)) <= width
