@@ -7,7 +7,7 @@ look-around, so that RE2 takes them. They say what such a field looks like and d
 """
 
 _CLOCK = "[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?"
-_QUOTED = r'(?:[^"\\]|\\.)*'
+_QUOTED = r'[^"\\]*(?:\\.[^"\\]*)*'
 
 PATTERNS: dict[str, str] = {
     # words and numbers
@@ -95,8 +95,9 @@ PATTERNS: dict[str, str] = {
     "HTTPDUSER": r"[^ \t\n\f\r]+",
     "COMMONAPACHELOG": (
         r"%{IPORHOST:clientip} %{HTTPDUSER:ident} %{HTTPDUSER:auth} \[%{HTTPDATE:timestamp}\] "
-        r'"(?P<verb>[A-Z]*)(?: (?P<request>[^ "]*))?(?: HTTP/(?P<httpversion>[0-9.]+))?'
-        rf'(?P<rawrequest>[^A-Z "]{_QUOTED})?" '
+        r'"(?:(?P<verb>[A-Z]+) (?P<request>[^ "\\]*(?:\\.[^ "\\]*)*)'
+        r"(?: HTTP/(?P<httpversion>[0-9.]+))?"
+        rf'|(?P<rawrequest>(?:[^A-Z"\\]|\\.){_QUOTED})|)" '
         "(?P<response>[0-9]+|-) (?P<bytes>[0-9]+|-)"
     ),
     "COMBINEDAPACHELOG": "%{COMMONAPACHELOG} %{QS:referrer} %{QS:agent}",

@@ -196,6 +196,8 @@ def test_every_grok_pattern_is_taken_by_re2(name):
             "COMBINEDAPACHELOG",
             '::1 - bob [22/Nov/2026:10:00:00 +0000] "GET /a?b HTTP/1.1" 200 5 "-" "a \\" b"',
         ),
+        ("COMMONAPACHELOG", 'h - - [22/Nov/2026:10:00:00 +0000] "" 400 0'),
+        ("COMMONAPACHELOG", 'h - - [22/Nov/2026:10:00:00 +0000] "GET /\\"a HTTP/1.1" 400 0'),
         ("COMMONAPACHELOG", 'h - - [22/Nov/2026:10:00:00 +0000] "-" 408 -'),
         ("COMMONAPACHELOG", 'h - - [22/Nov/2026:10:00:00 +0000] "\\x16\\x03" 400 226'),
     ],

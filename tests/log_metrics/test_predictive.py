@@ -181,6 +181,11 @@ def _timed(line_format: Re2Format, text: str) -> float:
 
 def test_common_formats_are_decided():
     """Those that most people will write, so that they are fast."""
-    for pattern in ("%{SYSLOGLINE}", "%{IP:a} %{WORD:b}", "%{TIMESTAMP_ISO8601:a} %{GREEDYDATA:b}"):
+    for pattern in (
+        "%{SYSLOGLINE}",
+        "%{COMBINEDAPACHELOG}",
+        "%{IP:a} %{WORD:b}",
+        "%{TIMESTAMP_ISO8601:a} %{GREEDYDATA:b}",
+    ):
         parsed = parse(expand(pattern, {}))
         assert re.compile(predictive(parsed, tuple(group_names(parsed.node)[:2])))
