@@ -14,7 +14,7 @@ from exporter_proxy import __version__
 from exporter_proxy.access import AccessStats, TlsListener, answer_push
 from exporter_proxy.access.metrics import AccessCollector
 from exporter_proxy.access.tls_context import TlsContexts
-from exporter_proxy.app_series import app_series
+from exporter_proxy.catalog.app_series import app_series
 from exporter_proxy.errors import PollReason, RejectReason
 from exporter_proxy.exposition.model import Family
 from exporter_proxy.front import FrontCollector

@@ -4,7 +4,7 @@ import time
 from collections.abc import Generator, Mapping
 from typing import NamedTuple
 
-from exporter_proxy.app_reading import AppReading
+from exporter_proxy.catalog.app_reading import AppReading
 from exporter_proxy.exposition.samples import count_samples
 from exporter_proxy.table import Ghost, Problem, Row, Snapshot
 

@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
 from typing import Any, TypeVar
 
-from exporter_proxy.app_reading import AppReading
 from exporter_proxy.catalog import Catalog
+from exporter_proxy.catalog.app_reading import AppReading
 from exporter_proxy.exposition.escaping import DEFAULT_SCHEME, Scheme
 from exporter_proxy.exposition.merged import (
     Layout,

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter_proxy import catalog as catalog_module
-from exporter_proxy.catalog import Catalog
+from exporter_proxy.catalog import Catalog, digest
 from exporter_proxy.exposition.escaping import SCHEMES, Scheme
 from exporter_proxy.exposition.merged import Layout, TextWriter
 from exporter_proxy.exposition.model import Exposition
@@ -33,7 +32,7 @@ class Reading:
         self.catalog = Catalog(self.table, rules=lambda _: RULES, wall_ns=Clock())
         self.read: list[bytes] = []
         if monkeypatch is not None:
-            monkeypatch.setattr(catalog_module, "read_in_steps", self._read_in_steps)
+            monkeypatch.setattr(digest, "read_in_steps", self._read_in_steps)
 
     def _read_in_steps(
         self, payload: tuple[bytes, ...], **named: int
@@ -56,7 +55,7 @@ class Reading:
         return [line for line in text_of(layout).decode().splitlines() if line[0] != "#"]
 
 
-original = catalog_module.read_in_steps
+original = digest.read_in_steps
 
 
 @pytest.fixture

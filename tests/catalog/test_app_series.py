@@ -1,6 +1,6 @@
 """What the proxy tells about each app."""
 
-from exporter_proxy.app_series import app_series
+from exporter_proxy.catalog.app_series import app_series
 
 
 def lines(*args: object, **named: object) -> list[str]:
