@@ -94,8 +94,11 @@ class RawSender:
         except OSError as error:
             raise _unreachable(self._to, _why(error)) from error
         if said:
-            line = said.decode(errors="replace").partition("\n")[0]
-            raise SendError(line.removeprefix("error: "), may_pass=False, reason="refused")
+            line = said.decode(errors="replace").partition("\n")[0].rstrip("\r")
+            why = line.removeprefix("error: ")
+            if why == line:
+                why = f"{self._to.shown}: not a receiver of exporter-proxy: it said {quote(line)}"
+            raise SendError(why, may_pass=False, reason="refused")
 
     async def close(self) -> None:
         """See :meth:`Sender.close`."""

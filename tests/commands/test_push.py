@@ -98,6 +98,16 @@ class TestToAReceiver:
         assert capsys.readouterr() == ("", said)
         process.wait_metrics(f'reason="nul_byte",source="{to}"}} 1.0\n')
 
+    def test_something_else_listens_there(
+        self, server: Listening, file: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """What it says is quoted, as it may be anything."""
+        to = f"127.0.0.1:{server.port}"
+        assert cli.main(["push", file, "--app", "x", "--to", to]) == 1
+
+        said = f"exporter-proxy push: {to}: not a receiver of exporter-proxy: it said "
+        assert capsys.readouterr().err.startswith(said)
+
     def test_a_large_payload_is_refused_in_words(
         self, proxy: StartProxy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
