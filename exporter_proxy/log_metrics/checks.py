@@ -25,9 +25,12 @@ def check_section(settings: LogSettings, key: str) -> tuple[list[str], list[str]
         metric_key = f"{key}.metrics[{place}]"
         problems += _problems(metric, metric_key)
         doubts += _doubts(metric, metric_key)
-        if metric.name in names:
+        own = {metric.name}
+        if metric.type == "histogram":
+            own |= {metric.name + suffix for suffix in ("_bucket", "_sum", "_count")}
+        if own & names:
             problems.append(f"{metric_key}.name: {quote(metric.name)}: is there twice")
-        names.add(metric.name)
+        names |= own
     return problems, doubts
 
 

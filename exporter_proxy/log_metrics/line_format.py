@@ -97,6 +97,8 @@ class Re2Format:
         except UnjudgedError:
             return None
         order = [name for name in group_names(parsed.node) if name in own]
+        if len(order) != len(own):  # one name for two groups
+            return None
         self.groups = [LINE, *order] if self._whole else order
         self._places = [self._regex.groupindex[name] for name in order]
         front = _WHOLE if self._whole else ""

@@ -2,12 +2,9 @@
 
 from typing import Any
 
-from exporter_proxy import config
 from exporter_proxy.config.logs import LOGS, LogConfig
 from exporter_proxy.log_metrics.compile import compile_log
 from exporter_proxy.log_metrics.counter import LineCounter
-
-assert config
 
 
 def section(**keys: Any) -> LogConfig:

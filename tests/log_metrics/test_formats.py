@@ -269,6 +269,16 @@ def test_grok_patterns(pattern, text):
             {"preset": "rsyncd", "metrics": [], "format": "%y"},
             'log[0].format: "%y": "%y" is none of the escapes of rsyncd.conf(5)',
         ),
+        (
+            {
+                "format": FORMAT,
+                "metrics": [
+                    metric(name="x_sum"),
+                    metric(name="x", type="histogram", value="size", buckets=[1]),
+                ],
+            },
+            'log[0].metrics[1].name: "x": is there twice',
+        ),
         ({"metrics": [COUNT, COUNT]}, 'log[0].metrics[1].name: "x_total": is there twice'),
     ],
 )
