@@ -6,14 +6,9 @@ from typing import Any, Protocol
 
 import re2
 
-from exporter_proxy.log_metrics.predictive import (
-    UnjudgedError,
-    group_names,
-    literal_text,
-    parse,
-    predictive,
-)
+from exporter_proxy.log_metrics.predictive import group_names, literal_text, predictive
 from exporter_proxy.log_metrics.quick import QuickRows, Row, known_rows, quick_source
+from exporter_proxy.log_metrics.regex_syntax import UnjudgedError, parse
 
 LINE = "line"
 """The group that is the whole line, in every format."""

@@ -10,13 +10,8 @@ from hypothesis import strategies as st
 
 from exporter_proxy.log_metrics.grok import expand
 from exporter_proxy.log_metrics.line_format import LINE, Re2Format
-from exporter_proxy.log_metrics.predictive import (
-    UnjudgedError,
-    group_names,
-    literal_text,
-    parse,
-    predictive,
-)
+from exporter_proxy.log_metrics.predictive import group_names, literal_text, predictive
+from exporter_proxy.log_metrics.regex_syntax import UnjudgedError, parse
 
 DECIDED = [
     r"(?P<a>[^ ]+) (?P<b>[0-9]+)",
