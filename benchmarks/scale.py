@@ -1,6 +1,6 @@
 """How much of everything: for figures, for a quick look, and for a test that it runs at all."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,50 +50,43 @@ class Scale:
     clients: tuple[int, ...]
 
 
-_TABLES = (10, 1000, 10_000)
+_FULL = Scale(
+    rounds=7,
+    pushes=4000,
+    messages=200_000,
+    connections=10_000,
+    scrapes=200,
+    targets=500,
+    poll_interval=5.0,
+    poll_seconds=30.0,
+    starts=10,
+    pages=(100, 1000),
+    page_rounds=5,
+    page_scrapes=20,
+    tables=(10, 1000, 10_000),
+    paced_pushes=500,
+    flood_bytes=64 * 2**20,
+    polled_bytes=940_000_000,
+    steady_seconds=60.0,
+    groups=(10, 1000, 10_000),
+    clients=(1, 16, 256),
+)
 
 SCALES = {
-    "full": Scale(
-        rounds=7,
-        pushes=4000,
-        messages=200_000,
-        connections=10_000,
-        scrapes=200,
-        targets=500,
-        poll_interval=5.0,
-        poll_seconds=30.0,
-        starts=10,
-        pages=(100, 1000),
-        page_rounds=5,
-        page_scrapes=20,
-        tables=_TABLES,
-        paced_pushes=500,
-        flood_bytes=64 * 2**20,
-        polled_bytes=940_000_000,
-        steady_seconds=60.0,
-        groups=(10, 1000, 10_000),
-        clients=(1, 16, 256),
-    ),
-    "quick": Scale(
+    "full": _FULL,
+    "quick": replace(
+        _FULL,
         rounds=3,
         pushes=1500,
         messages=60_000,
-        connections=10_000,
         scrapes=60,
-        targets=500,
-        poll_interval=5.0,
         poll_seconds=10.0,
         starts=3,
-        pages=(100, 1000),
         page_rounds=3,
         page_scrapes=10,
-        tables=_TABLES,
         paced_pushes=300,
-        flood_bytes=64 * 2**20,
         polled_bytes=190_000_000,
         steady_seconds=30.0,
-        groups=(10, 1000, 10_000),
-        clients=(1, 16, 256),
     ),
     "smoke": Scale(
         rounds=1,

@@ -114,10 +114,6 @@ class Policy:
         """The schemes by which HTTP requests can say who sends them (RFC 9110, section 11.6.1)."""
         return ("Basic",) * self._users + ("Bearer",) * self._has_tokens
 
-    def may(self, peer: Peer, right: Right, app: str | None = None, *, raw: bool = False) -> bool:
-        """Tell whether ``peer`` may do it; see :meth:`refusal`."""
-        return self.refusal(peer, right, app, raw=raw) is None
-
     def refusal(
         self, peer: Peer, right: Right, app: str | None = None, *, raw: bool = False
     ) -> Refusal | None:

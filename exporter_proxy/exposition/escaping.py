@@ -72,17 +72,6 @@ def escape_label(name: bytes, scheme: Scheme) -> bytes:
     return _escape(name, scheme, _PLAIN_LABEL, colon=False)
 
 
-def escape_families(families: Sequence[Family], scheme: Scheme) -> Escaped:
-    """Do at once what :func:`escape_in_steps` does."""
-    steps = escape_in_steps(families, scheme)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            escaped: Escaped = end.value
-            return escaped
-
-
 def escape_in_steps(families: Sequence[Family], scheme: Scheme) -> Generator[None, None, Escaped]:
     """Return an app's families with names that readers of ``scheme`` take, in steps.
 

@@ -92,11 +92,6 @@ class Piece:
             b"".join(parts[first : first + step]) for first in range(0, len(parts), step)
         )
 
-    @property
-    def is_deflated(self) -> bool:
-        """Whether there is nothing left to do for :meth:`deflated`."""
-        return bool(self.packed)
-
     def deflated(self) -> bytes:
         """Return ``packed``, made once. The compressor releases the interpreter lock."""
         if not self.packed:

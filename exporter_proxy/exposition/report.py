@@ -21,6 +21,7 @@ from exporter_proxy.exposition.report_texts import (
     text_of,
 )
 from exporter_proxy.exposition.rules import Rules, apply_in_steps
+from exporter_proxy.steps import all_at_once
 
 _STEP = 1000
 # Bytes of samples looked at before the event loop is served, and what a family takes beside them.
@@ -174,13 +175,7 @@ def report(
     others: Others | None = None,
 ) -> Report:
     """Do at once what :func:`report_in_steps` does."""
-    steps = report_in_steps(payload, format=format, now_ms=now_ms, others=others)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            made: Report = end.value
-            return made
+    return all_at_once(report_in_steps(payload, format=format, now_ms=now_ms, others=others))
 
 
 def report_in_steps(

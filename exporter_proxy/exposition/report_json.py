@@ -6,19 +6,14 @@ from dataclasses import fields
 from msgspec import json
 
 from exporter_proxy.exposition.report import Report
+from exporter_proxy.steps import all_at_once
 
 _STEP = 500
 
 
 def encode(report: Report) -> bytes:
     """Return a report as JSON."""
-    steps = encode_in_steps(report)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            chunks: list[bytes] = end.value
-            return b"".join(chunks)
+    return b"".join(all_at_once(encode_in_steps(report)))
 
 
 def encode_in_steps(report: Report) -> Generator[None, None, list[bytes]]:

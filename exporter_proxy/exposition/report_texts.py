@@ -32,7 +32,7 @@ def remedy(conflict: Conflict) -> str:
     return _REMEDIES[conflict.reason]
 
 
-def hides(conflict: "_Hiding") -> bool:
+def hides(conflict: _Hiding) -> bool:
     """Tell whether a conflict, or the report of one, takes a family off the text page."""
     return conflict.held_back == "this" and conflict.reason != "same_series"
 

@@ -9,6 +9,7 @@ from exporter_proxy.exposition.lines import WINDOW, add_latest, windows, without
 from exporter_proxy.exposition.model import Family, Finding, Quarantined
 from exporter_proxy.exposition.name_pattern import NamePattern
 from exporter_proxy.exposition.relabel import Labels, Seen
+from exporter_proxy.steps import all_at_once
 
 # A family takes as long as so many bytes, however few it has.
 _FAMILY_BYTES = 256
@@ -72,13 +73,7 @@ class Applied(NamedTuple):
 
 def apply(families: Sequence[Family], rules: Rules) -> Applied:
     """Return what ``rules`` make of ``families``, which stay as they are."""
-    steps = apply_in_steps(families, rules)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            applied: Applied = end.value
-            return applied
+    return all_at_once(apply_in_steps(families, rules))
 
 
 def apply_in_steps(families: Sequence[Family], rules: Rules) -> Generator[None, None, Applied]:

@@ -36,13 +36,3 @@ def line(status: int, text: str, *headers: tuple[str, str]) -> Answer:
     """Return an answer of one line."""
     body = text.encode(errors="backslashreplace") + b"\n"
     return Answer(status, (*_TEXT_HEADERS, *headers), body)
-
-
-def all_at_once(steps: Steps) -> Answer:
-    """Return what steps come to, for those that are few."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            answer: Answer = end.value
-            return answer

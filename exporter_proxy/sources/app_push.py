@@ -18,9 +18,10 @@ from exporter_proxy.payload.names import check_name
 from exporter_proxy.payload.text import PIECE_BYTES, TextBuilder, nul_byte
 from exporter_proxy.payload.ttl import parse_ttl
 from exporter_proxy.sources.admission import FOR_EVER, Admission, Life
-from exporter_proxy.sources.answers import TAKEN, Answer, Steps, all_at_once, line
+from exporter_proxy.sources.answers import TAKEN, Answer, Steps, line
 from exporter_proxy.sources.base import SourceStats
 from exporter_proxy.sources.refusals import RefusalLog
+from exporter_proxy.steps import all_at_once
 
 PATH = "/push"
 SOURCE = "push"

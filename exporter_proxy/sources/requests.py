@@ -15,7 +15,8 @@ from exporter_proxy.config import Right
 from exporter_proxy.errors import PayloadError, quote
 from exporter_proxy.payload.compression import body_too_large
 from exporter_proxy.repeats import Throttle
-from exporter_proxy.sources.answers import Answer, ForbiddenError, Steps, all_at_once, line
+from exporter_proxy.sources.answers import Answer, ForbiddenError, Steps, line
+from exporter_proxy.steps import all_at_once
 from exporter_proxy.turns import TURN_SECONDS, turns_of_loop
 
 logger = logging.getLogger(__name__)

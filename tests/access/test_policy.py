@@ -33,7 +33,7 @@ def grant(rights: frozenset[Any], **who: Any) -> Grant:
 def rights_of(policy: Policy, peer: Peer, **about: Any) -> str:
     """Return the first letters of what ``peer`` may do."""
     rights: Any = ("scrape", "push", "admin")
-    return "".join(right[0] for right in rights if policy.may(peer, right, **about))
+    return "".join(right[0] for right in rights if policy.refusal(peer, right, **about) is None)
 
 
 OPEN = Policy(networks=[ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8")])
@@ -108,7 +108,7 @@ def test_cases(policy: Policy, peer: Peer, rights: str) -> None:
 )
 def test_raw_wires(policy: Policy, peer: Peer, may: bool) -> None:  # noqa: FBT001
     """Where there are no credentials to send, one must have shown who one is."""
-    assert policy.may(peer, "push", "app", raw=True) is may
+    assert (policy.refusal(peer, "push", "app", raw=True) is None) is may
 
 
 def test_rights_add_up() -> None:

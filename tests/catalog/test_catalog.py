@@ -14,8 +14,9 @@ from exporter_proxy.exposition.merged import Layout, TextWriter
 from exporter_proxy.exposition.model import Exposition
 from exporter_proxy.exposition.name_pattern import NamePattern
 from exporter_proxy.exposition.rules import Rules
+from exporter_proxy.steps import all_at_once
 from exporter_proxy.table import Table
-from tests.exposition.families import run, text_of
+from tests.exposition.families import text_of
 from tests.views.conftest import Clock
 
 RULES = Rules()
@@ -518,7 +519,7 @@ PLAIN = b"# TYPE a_b gauge\na_b 3\n"
 def samples_of(reading: Reading, scheme: Scheme = "underscores") -> list[str]:
     """Return the samples of apps on a page of a scheme."""
     reading.refresh()
-    index = run(reading.catalog.index_for(scheme))
+    index = all_at_once(reading.catalog.index_for(scheme))
     page = text_of(Layout(index, TextWriter(index))).decode().splitlines()
     return [line for line in page if line[0] != "#" and not line.startswith("exporter_proxy_")]
 
@@ -590,7 +591,7 @@ def test_names_are_given_as_in_a_fresh_table(
 ) -> None:
     """Whatever came before, and whether the page was asked for meanwhile."""
     reading, fresh = Reading(), Reading()
-    run(reading.catalog.index_for(scheme))
+    all_at_once(reading.catalog.index_for(scheme))
     last: dict[str, bytes | None] = {}
     for app, payload in updates:
         last[app] = payload

@@ -1,8 +1,7 @@
 """Families made by hand, and pages of them."""
 
 import re
-from collections.abc import Generator, Iterable
-from typing import TypeVar
+from collections.abc import Iterable
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
@@ -11,8 +10,7 @@ from exporter_proxy.exposition.merged.layout import Layout, Writer
 from exporter_proxy.exposition.merged.openmetrics_writer import OpenMetricsWriter
 from exporter_proxy.exposition.merged.text_writer import TextWriter
 from exporter_proxy.exposition.model import Family, FamilyType
-
-_T = TypeVar("_T")
+from exporter_proxy.steps import all_at_once
 
 Series = tuple[str, tuple[tuple[str, str], ...]]
 
@@ -46,15 +44,6 @@ def lines(text: str) -> bytes:
     return "".join(line.strip() + "\n" for line in text.strip().split("\n") if line).encode()
 
 
-def run(steps: Generator[None, None, _T]) -> _T:
-    """Take all steps of a generator and return its value."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            return stop.value
-
-
 def index_of(*apps: Iterable[Family]) -> MergedIndex:
     """Make an index of apps, in their order."""
     index = MergedIndex()
@@ -65,7 +54,7 @@ def index_of(*apps: Iterable[Family]) -> MergedIndex:
 
 def text_of(layout: Layout) -> bytes:
     """Return the page that a layout has now, without its end."""
-    return b"".join(piece.text() for piece in run(layout.refresh()))
+    return b"".join(piece.text() for piece in all_at_once(layout.refresh()))
 
 
 def page(index: MergedIndex, writer: Writer) -> bytes:

@@ -8,11 +8,11 @@ from exporter_proxy.exposition.merged import SELF
 from exporter_proxy.exposition.merged.conflicts import (
     Conflict,
     conflicts_in_steps,
-    conflicts_with,
 )
 from exporter_proxy.exposition.merged.family import COMPOUND
 from exporter_proxy.exposition.merged.index import MergedIndex
 from exporter_proxy.exposition.model import Family, FamilyType
+from exporter_proxy.steps import all_at_once
 from tests.exposition.families import family, index_of
 
 LATER = SELF - 1
@@ -152,7 +152,7 @@ COUNT = family("x_count", "gauge", "x_count 1")
 def test_conflicts(
     others: list[list[Family]], mine: list[Family], number: int, expected: list[Conflict]
 ) -> None:
-    assert conflicts_with(index_of(*others), mine, number) == expected
+    assert all_at_once(conflicts_in_steps(index_of(*others), mine, number)) == expected
 
 
 def test_works_in_steps() -> None:
@@ -173,7 +173,7 @@ def test_steps_are_taken_over_many_apps_too() -> None:
     )
     mine = family("x", "summary", "x_sum 1", help="Mine.")
 
-    assert conflicts_with(index, [mine], 0) == [
+    assert all_at_once(conflicts_in_steps(index, [mine], 0)) == [
         Conflict(b"x", "summary", "type_conflict", 1, b"gauge", True, "other", 3_000),
         Conflict(b"x", "summary", "help_conflict", 1, b"0", True, "", 3_000),
     ]
@@ -184,7 +184,7 @@ def test_finds_series_among_many_bytes() -> None:
     many = "".join(f'x{{n="{number}"}} 1\n' for number in range(20_000, 0, -1))
     index = index_of([family("x", "gauge", many)])
 
-    assert conflicts_with(index, [family("x", "gauge", many)], LATER) == [
+    assert all_at_once(conflicts_in_steps(index, [family("x", "gauge", many)], LATER)) == [
         Conflict(b"x", "gauge", "same_series", 0, b'x{n="1"}', False, "this", 20_000)
     ]
 
@@ -235,7 +235,7 @@ def test_what_is_held_back_is_what_the_index_holds_back(
     index = index_of(*others)
     index.drop_app(number)
     before = held(index)
-    found = conflicts_with(index, mine, number)
+    found = all_at_once(conflicts_in_steps(index, mine, number))
     index.set_app(number, mine)
     after = held(index)
 
@@ -269,5 +269,5 @@ def test_series_of_a_large_family_are_let_go_of_in_steps() -> None:
     steps = list(conflicts_in_steps(index, [cell], LATER))
 
     assert len(steps) >= len(cell.samples) // 131_072 + 4
-    (conflict,) = conflicts_with(index, [cell], LATER)
+    (conflict,) = all_at_once(conflicts_in_steps(index, [cell], LATER))
     assert (conflict.reason, conflict.other) == ("same_series", b'x{a="39999"}')

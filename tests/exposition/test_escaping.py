@@ -8,13 +8,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from exporter_proxy.exposition.escaping import (
     SCHEMES,
     Scheme,
-    escape_families,
+    escape_in_steps,
     escape_label,
     escape_metric,
     quoted_name,
 )
 from exporter_proxy.exposition.model import Family
 from exporter_proxy.exposition.reader import read
+from exporter_proxy.steps import all_at_once
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,7 @@ def test_labels_have_no_colons():
 )
 def test_a_reserved_label_holds_the_family_back(label: str, scheme: Scheme):
     """Parsers refuse a page with one."""
-    escaped = escape_families(families(f'x{{"{label}"="1"}} 1\n'), scheme)
+    escaped = all_at_once(escape_in_steps(families(f'x{{"{label}"="1"}} 1\n'), scheme))
 
     assert not escaped.families
     assert [each.reason for each in escaped.quarantined] == ["name_clash"]
@@ -58,7 +59,7 @@ def test_a_reserved_label_holds_the_family_back(label: str, scheme: Scheme):
 
 
 def test_plain_labels_stay_beside_others():
-    escaped = escape_families(families('x{_y="1","a.b"="2"} 1\n'), "dots")
+    escaped = all_at_once(escape_in_steps(families('x{_y="1","a.b"="2"} 1\n'), "dots"))
 
     assert escaped.families[0].samples == b'x{_y="1",a_dot_b="2"} 1\n'
 
@@ -78,13 +79,13 @@ def test_families_without_such_names_are_the_same():
     """Nothing is made anew where nothing changes."""
     given_families = families('# TYPE a gauge\na{b="c.d"} 1\n')
 
-    assert escape_families(given_families, "underscores").families is given_families
+    assert all_at_once(escape_in_steps(given_families, "underscores")).families is given_families
 
 
 def test_escapes_samples_whole():
     """Names of metrics and labels change, values and timestamps never."""
     text = '# TYPE "my.gauge" gauge\n{"my.gauge","a.b"="c.d,{\\"}",e="f"} 1 1234567890123\n'
-    escaped = escape_families(families(text), "underscores")
+    escaped = all_at_once(escape_in_steps(families(text), "underscores"))
 
     assert [family.name for family in escaped.families] == [b"my_gauge"]
     assert escaped.families[0].samples == (b'my_gauge{a_b="c.d,{\\"}",e="f"} 1 1234567890123\n')
@@ -102,7 +103,7 @@ def test_samples_of_a_histogram_stay_its_own(name: str, scheme: Scheme, shown: s
         f'{{"{name}{suffix}"{label}}} 1\n'
         for suffix, label in (("_bucket", ',le="+Inf"'), ("_sum", ""), ("_count", ""))
     )
-    escaped = escape_families(families(text), scheme)
+    escaped = all_at_once(escape_in_steps(families(text), scheme))
 
     assert [family.name.decode() for family in escaped.families] == [shown]
     assert escaped.families[0].samples.decode() == (
@@ -113,7 +114,7 @@ def test_samples_of_a_histogram_stay_its_own(name: str, scheme: Scheme, shown: s
 def test_a_plain_name_keeps_its_place():
     """Of two names that become one, the one that needs no escape is shown."""
     text = '# TYPE "a.b" gauge\n{"a.b"} 1\n# TYPE a_b gauge\na_b 2\n# TYPE "a-b" gauge\n{"a-b"} 3\n'
-    escaped = escape_families(families(text), "underscores")
+    escaped = all_at_once(escape_in_steps(families(text), "underscores"))
 
     assert [family.samples for family in escaped.families] == [b"a_b 2\n"]
     assert [each.name for each in escaped.quarantined] == [b"a.b", b"a-b"]
@@ -125,7 +126,7 @@ def test_a_plain_name_keeps_its_place():
 
 
 def test_labels_that_become_one_hold_the_family_back():
-    escaped = escape_families(families('x{"a.b"="1","a-b"="2"} 1\n'), "underscores")
+    escaped = all_at_once(escape_in_steps(families('x{"a.b"="1","a-b"="2"} 1\n'), "underscores"))
 
     assert not escaped.families
     assert [each.reason for each in escaped.quarantined] == ["name_clash"]
@@ -150,7 +151,7 @@ def test_what_is_escaped_can_be_read(names: list[str], value: str, scheme: Schem
         if "\0" not in name
     ]
     exposition = read((b"".join(lines),), format="text")
-    escaped = escape_families(exposition.families, scheme)
+    escaped = all_at_once(escape_in_steps(exposition.families, scheme))
     page = b"".join(family.samples for family in escaped.families).decode()
 
     read_back = [

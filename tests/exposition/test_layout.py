@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from exporter_proxy.exposition.merged import Layout, MergedIndex, TextWriter
 from exporter_proxy.exposition.merged.family import MergedFamily
 from exporter_proxy.exposition.merged.layout import Part
-from tests.exposition.families import family, run
+from exporter_proxy.steps import all_at_once
+from tests.exposition.families import family
 
 
 class CountingWriter(TextWriter):
@@ -30,7 +31,7 @@ def test_cells_of_a_large_block_are_written_some_at_a_time():
     writer = CountingWriter(index)
     layout = Layout(index, writer)
 
-    page = b"".join(piece.text() for piece in run(layout.refresh()))
+    page = b"".join(piece.text() for piece in all_at_once(layout.refresh()))
 
     assert sum(writer.counts) == 6_000
     assert max(writer.counts) <= 500

@@ -15,13 +15,13 @@ from exporter_proxy.exposition.merged.openmetrics_writer import OpenMetricsWrite
 from exporter_proxy.exposition.merged.series import GROUPED
 from exporter_proxy.exposition.merged.text_writer import TextWriter
 from exporter_proxy.exposition.model import Family, FamilyType
+from exporter_proxy.steps import all_at_once
 from tests.exposition.families import (
     all_series_of,
     family,
     index_of,
     page,
     parse,
-    run,
     text_of,
 )
 
@@ -177,7 +177,7 @@ def test_any_families_make_a_page_that_is_read(apps: tuple[list[Family], ...]) -
         for cell in families:
             note(f"{app}: {cell.name!r} {cell.type} {cell.typed} {cell.unit!r} {cell.samples!r}")
     duplicates = Duplicates(index)
-    run(duplicates.search())
+    all_at_once(duplicates.search())
     duplicates.settle()
     writer = OpenMetricsWriter(index, duplicates.held)
     note(page(index, OpenMetricsWriter(index, duplicates.held)).decode())
@@ -245,13 +245,13 @@ class Updates(RuleBasedStateMachine):
     @invariant()
     def pages_are_those_of_a_fresh_index(self) -> None:
         """And they are read, whatever went before."""
-        run(self.duplicates.search())
+        all_at_once(self.duplicates.search())
         self.duplicates.settle()
         fresh = MergedIndex()
         for app, families in sorted(self.apps.items()):
             fresh.set_app(app, [copy_of(cell) for cell in families])
         duplicates = Duplicates(fresh)
-        run(duplicates.search())
+        all_at_once(duplicates.search())
         duplicates.settle()
         written = text_of(self.openmetrics)
 

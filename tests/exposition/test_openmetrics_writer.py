@@ -6,6 +6,7 @@ from exporter_proxy.exposition.merged.index import MergedIndex
 from exporter_proxy.exposition.merged.layout import Layout
 from exporter_proxy.exposition.merged.openmetrics_writer import OpenMetricsWriter
 from exporter_proxy.exposition.model import Family
+from exporter_proxy.steps import all_at_once
 from tests.exposition.families import (
     family,
     index_of,
@@ -13,7 +14,6 @@ from tests.exposition.families import (
     openmetrics,
     page,
     parse,
-    run,
     text_of,
 )
 
@@ -524,13 +524,13 @@ def test_a_change_costs_what_it_touches() -> None:
     def pieces() -> set[int]:
         return {id(piece) for piece in kept[-1]}
 
-    kept = [run(layout.refresh())]
+    kept = [all_at_once(layout.refresh())]
     first = pieces()
     index.set_app(99, [family("a_total", "counter", 'a_total{app="99"} 2')])
-    kept.append(run(layout.refresh()))
+    kept.append(all_at_once(layout.refresh()))
     second = pieces()
     index.set_app(99, [family("a_total", "counter", 'a_total{app="99"} -2')])
-    kept.append(run(layout.refresh()))
+    kept.append(all_at_once(layout.refresh()))
 
     assert first & second
     assert not second & pieces()

@@ -1,29 +1,20 @@
 """What is kept of a payload for other rules."""
 
-from typing import Any
-
 import pytest
 
 from exporter_proxy.exposition.model import Exposition
 from exporter_proxy.exposition.origin import Origin, pack, payload_of
 from exporter_proxy.exposition.reader import read
-
-
-def run(steps: Any) -> Any:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
+from exporter_proxy.steps import all_at_once
 
 
 def written(origin: Origin) -> tuple[bytes, ...]:
-    return run(payload_of(origin))
+    return all_at_once(payload_of(origin))
 
 
 @pytest.mark.parametrize("payload", [(b"",), (b"x 1\n",), (b"x 1\n" * 1000, b"y 2\n", b"z")])
 def test_packed_payload_comes_back_byte_for_byte(payload: tuple[bytes, ...]):
-    assert written(run(pack(payload))) == payload
+    assert written(all_at_once(pack(payload))) == payload
 
 
 def test_families_are_written_anew():

@@ -8,7 +8,7 @@ from hypothesis.database import InMemoryExampleDatabase
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
-from exporter_proxy.exposition.escaping import SCHEMES, Scheme, escape_families
+from exporter_proxy.exposition.escaping import SCHEMES, Scheme, escape_in_steps
 from exporter_proxy.exposition.merged.duplicates import Duplicates
 from exporter_proxy.exposition.merged.family import COMPOUND
 from exporter_proxy.exposition.merged.index import MergedIndex
@@ -16,7 +16,8 @@ from exporter_proxy.exposition.merged.openmetrics_writer import OpenMetricsWrite
 from exporter_proxy.exposition.merged.series import GROUPED
 from exporter_proxy.exposition.merged.text_writer import TextWriter
 from exporter_proxy.exposition.reader import read
-from tests.exposition.families import page, run
+from exporter_proxy.steps import all_at_once
+from tests.exposition.families import page
 from tests.exposition.payloads import anything
 
 PLAIN = st.sampled_from([scheme for scheme in SCHEMES if scheme != "allow-utf-8"])
@@ -41,7 +42,9 @@ def _index(payloads: list[tuple[bytes, ...]], scheme: Scheme) -> MergedIndex:
     index = MergedIndex()
     for app, payload in enumerate(payloads):
         note(repr(payload))
-        index.set_app(app, list(escape_families(read(payload).families, scheme).families))
+        index.set_app(
+            app, list(all_at_once(escape_in_steps(read(payload).families, scheme)).families)
+        )
     return index
 
 
@@ -61,7 +64,7 @@ def test_any_payloads_give_pages_that_are_read(
     """In OpenMetrics with every series but those of which a finding tells."""
     index = _index(payloads, scheme)
     duplicates = Duplicates(index)
-    run(duplicates.search())
+    all_at_once(duplicates.search())
     duplicates.settle()
     text = TextWriter(index)
     writer = OpenMetricsWriter(index, duplicates.held)

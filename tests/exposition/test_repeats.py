@@ -6,7 +6,8 @@ from exporter_proxy.exposition.merged import repeats as module
 from exporter_proxy.exposition.merged.repeats import repeats_of
 from exporter_proxy.exposition.merged.text_writer import TextWriter
 from exporter_proxy.exposition.model import Family, FamilyType
-from tests.exposition.families import family, index_of, lines, openmetrics, page, run
+from exporter_proxy.steps import all_at_once
+from tests.exposition.families import family, index_of, lines, openmetrics, page
 
 
 @pytest.mark.parametrize(
@@ -58,13 +59,13 @@ def test_leaves_out_what_is_there_already(
     kind: FamilyType, samples: str, shown: str, times: int, series: str
 ) -> None:
     cell = family(samples[0], kind, samples)
-    repeats = run(repeats_of(cell))
+    repeats = all_at_once(repeats_of(cell))
 
     assert repeats is not None
     assert repeats.shown.samples == lines(shown)
     assert repeats.shown.count == shown.count("\n") + 1
     assert (repeats.times, repeats.series) == (times, series.encode())
-    assert run(repeats_of(cell)) is repeats, "it is searched once"
+    assert all_at_once(repeats_of(cell)) is repeats, "it is searched once"
 
 
 @pytest.mark.parametrize(
@@ -78,13 +79,13 @@ def test_leaves_out_what_is_there_already(
     ],
 )
 def test_finds_nothing_in_other_series(samples: str) -> None:
-    assert run(repeats_of(family("x", "gauge", samples))) is None
+    assert all_at_once(repeats_of(family("x", "gauge", samples))) is None
 
 
 def test_points_of_a_series_stand_together_in_the_order_of_time() -> None:
     """None of them is a duplicate."""
     cell = family("y", "gauge", "y 3 3000\nz 1 1\ny 1 1000", "y 3 3\nz 1 0.001\ny 1 1")
-    repeats = run(repeats_of(cell))
+    repeats = all_at_once(repeats_of(cell))
 
     assert repeats is not None
     assert repeats.shown.openmetrics == b"y 1 1\ny 3 3\nz 1 0.001\n"
@@ -98,19 +99,19 @@ def test_a_long_family_is_searched_in_steps(monkeypatch: pytest.MonkeyPatch, man
     samples = "\n".join(f'x{{n="{number % 9990}"}} 1' for number in range(10_000))
     cell = family("x", "gauge", samples)
     distinct = family("x", "gauge", "\n".join(samples.split("\n")[:9990]))
-    repeats = run(repeats_of(cell))
+    repeats = all_at_once(repeats_of(cell))
 
     assert repeats is not None
     assert repeats.times == 10
     assert repeats.series == b'x{n="0"}'
     assert len(list(repeats_of(distinct))) > 50
-    assert run(repeats_of(distinct)) is None
+    assert all_at_once(repeats_of(distinct)) is None
 
 
 def test_more_series_than_are_kept_in_mind(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MOST_KNOWN", 2)
     for number in range(10):
-        assert run(repeats_of(family("x", "gauge", f'x 1\nx{{n="{number}"}} 1'))) is None
+        assert all_at_once(repeats_of(family("x", "gauge", f'x 1\nx{{n="{number}"}} 1'))) is None
     assert len(module._known) <= 2
 
 

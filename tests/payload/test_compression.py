@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from exporter_proxy.errors import PayloadError
 from exporter_proxy.payload.compression import unpack_in_steps
+from exporter_proxy.steps import all_at_once
 
 LIMIT = 5 << 20
 PACK = {
@@ -24,13 +25,7 @@ PACK = {
 
 
 def unpack(body: bytes, encoding: str, limit: int = LIMIT) -> bytes:
-    steps = unpack_in_steps(body, encoding, limit)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            data: bytes = end.value
-            return data
+    return all_at_once(unpack_in_steps(body, encoding, limit))
 
 
 @pytest.mark.parametrize("encoding", PACK)

@@ -8,16 +8,11 @@ from hypothesis import strategies as st
 
 from exporter_proxy.errors import PayloadError
 from exporter_proxy.payload.metric_families import Converted, _message_class, convert_in_steps
+from exporter_proxy.steps import all_at_once
 
 
 def convert(body: bytes) -> Converted:
-    steps = convert_in_steps(body)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            converted: Converted = end.value
-            return converted
+    return all_at_once(convert_in_steps(body))
 
 
 def varint(number: int) -> bytes:

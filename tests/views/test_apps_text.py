@@ -1,6 +1,5 @@
 """The table in a terminal is what rich would draw, whatever the names are."""
 
-from collections.abc import Generator
 from io import StringIO
 from typing import TypeVar
 
@@ -13,6 +12,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from exporter_proxy.steps import all_at_once
 from exporter_proxy.views.app_lines import COLUMNS, NUMBERS, AppLine, printable, show_time
 from exporter_proxy.views.apps_text import LINES_A_CHUNK, draw
 
@@ -37,17 +37,8 @@ LINES = st.lists(
 )
 
 
-def finish(steps: Generator[None, None, T]) -> T:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            value: T = end.value
-            return value
-
-
 def drawn(lines: list[AppLine]) -> str:
-    return b"".join(finish(draw(lines, NOW_NS))).decode()
+    return b"".join(all_at_once(draw(lines, NOW_NS))).decode()
 
 
 def drawn_by_rich(lines: list[AppLine]) -> str:

@@ -75,7 +75,7 @@ async def test_a_long_page_is_never_joined(long_table: Table, workers: Workers) 
 
     assert page.plain is None
     assert max(map(len, text_chunks(page.pieces))) <= 2 * CHUNK
-    assert all(piece.is_deflated for piece in page.pieces)
+    assert all(piece.packed for piece in page.pieces)
     assert text(page) == gzip.decompress(b"".join(packed)) == whole
 
 
@@ -88,7 +88,7 @@ async def test_a_change_leaves_other_pieces_as_they_are(
     long_table.update("app7", (b"app7 1\n" * 100_000,), source="test")
     after = await pages.current(TEXT)
 
-    changed = [piece for piece in after.pieces if not piece.is_deflated]
+    changed = [piece for piece in after.pieces if not piece.packed]
     assert 1 <= len(changed) <= 2
     assert len(after.pieces) >= len(before.pieces) - 2
 

@@ -56,17 +56,6 @@ class Conflict(NamedTuple):
     times: int = 1
 
 
-def conflicts_with(index: MergedIndex, families: Sequence[Family], app: int) -> list[Conflict]:
-    """Do at once what :func:`conflicts_in_steps` does."""
-    steps = conflicts_in_steps(index, families, app)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            found: list[Conflict] = end.value
-            return found
-
-
 def conflicts_in_steps(
     index: MergedIndex, families: Sequence[Family], app: int
 ) -> Generator[None, None, list[Conflict]]:

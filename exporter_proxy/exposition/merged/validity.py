@@ -16,6 +16,7 @@ from exporter_proxy.exposition.merged.modes import typed
 from exporter_proxy.exposition.merged.repeats import repeats_of
 from exporter_proxy.exposition.merged.written import written_of
 from exporter_proxy.exposition.model import Family, FamilyType
+from exporter_proxy.steps import all_at_once
 
 _CHECKS = {"counter": are_counters, "info": are_infos, "stateset": are_states}
 # Cells looked at before the event loop is served.
@@ -150,10 +151,5 @@ def named(cell: Family) -> dict[bytes, bytes]:
     """Return a cell's samples by their name; sorted once."""
     written = written_of(cell)
     if written.named is None:
-        steps = by_name(openmetrics_lines(cell))
-        while written.named is None:
-            try:
-                next(steps)
-            except StopIteration as stop:
-                written.named = stop.value
+        written.named = all_at_once(by_name(openmetrics_lines(cell)))
     return written.named

@@ -16,6 +16,7 @@ from exporter_proxy.exposition.reader.drafts import Book
 from exporter_proxy.exposition.reader.fast_text import FastReader
 from exporter_proxy.exposition.reader.metadata import MetadataReader, OpenMetricsSignError
 from exporter_proxy.exposition.reader.slow_text import SlowReader
+from exporter_proxy.steps import all_at_once
 
 OLD_MILLISECONDS = 300_000
 """Prometheus' lookback: a sample with an older timestamp is not the current value of its series."""
@@ -42,13 +43,7 @@ def read(
     fast: bool = True,
 ) -> Exposition:
     """Read a payload at once; as :func:`read_in_steps`."""
-    steps = read_in_steps(payload, format=format, now_ms=now_ms, fast=fast)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            exposition: Exposition = done.value
-            return exposition
+    return all_at_once(read_in_steps(payload, format=format, now_ms=now_ms, fast=fast))
 
 
 def read_in_steps(

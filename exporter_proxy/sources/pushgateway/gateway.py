@@ -12,7 +12,7 @@ from exporter_proxy.config import PushConfig
 from exporter_proxy.errors import PayloadError, RejectReason
 from exporter_proxy.payload.grouping import labels_of_path
 from exporter_proxy.payload.ttl import parse_ttl
-from exporter_proxy.sources.answers import TAKEN, Answer, Steps, all_at_once
+from exporter_proxy.sources.answers import TAKEN, Answer, Steps
 from exporter_proxy.sources.base import SourceStats
 from exporter_proxy.sources.pushgateway.answers import ACCEPTED, refused, wrong_method
 from exporter_proxy.sources.pushgateway.bodies import Bodies
@@ -20,6 +20,7 @@ from exporter_proxy.sources.pushgateway.group import Group, Segment
 from exporter_proxy.sources.pushgateway.shapes import Shape
 from exporter_proxy.sources.pushgateway.store import SOURCE, Store
 from exporter_proxy.sources.refusals import RefusalLog
+from exporter_proxy.steps import all_at_once
 
 Permit = Callable[[Peer, str], None]
 """Raises ForbiddenError if a peer may not write an app."""

@@ -9,6 +9,7 @@ from exporter_proxy.exposition.rules import Rules
 from exporter_proxy.sources.admission import FOR_EVER, Admission, Life, Terms
 from exporter_proxy.sources.answers import Answer, ForbiddenError
 from exporter_proxy.sources.pushgateway import Api, Gateway, Store
+from exporter_proxy.steps import all_at_once
 from exporter_proxy.table import Table
 
 LOCAL = Peer(address="127.0.0.1")
@@ -104,11 +105,4 @@ class Pushing:
 
 def finish(answer: Answer | Generator[None, None, Answer]) -> Answer:
     """Go through the steps to an answer."""
-    if isinstance(answer, Answer):
-        return answer
-    while True:
-        try:
-            next(answer)
-        except StopIteration as end:
-            done: Answer = end.value
-            return done
+    return answer if isinstance(answer, Answer) else all_at_once(answer)
