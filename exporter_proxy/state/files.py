@@ -9,9 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from exporter_proxy.errors import StartError, quote
+from exporter_proxy.state.schema import APPLICATION_ID
 
 _KEY = "exporter.state_file"
 _MODE = 0o600
+# The header of a database and that of the tree of its tables: a page with rows, or one above such.
+_HEAD_BYTES = 112
+_LEAF, _INTERIOR = 0x0D, 0x05
 # What sqlite keeps beside its file.
 _COMPANIONS = ("-wal", "-shm", "-journal")
 
@@ -35,12 +39,17 @@ class StateFile:
         """Take the path for this process.
 
         Raises:
-            StartError: Another process has it, or nothing can be written there.
+            StartError: Another process has it, or nothing can be written there, or what is there
+                belongs to another program, and is left as it is.
         """
         try:
             self.path = self.path.resolve()
             if self.path.exists() and not self.path.is_file():
                 raise StartError(f"{_KEY}: {_shown(self.path)}: is not a file")
+            if _is_foreign(self.path):
+                raise StartError(
+                    f"{_KEY}: {_shown(self.path)}: is another program's database: name another file"
+                )
             lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE)
         except (OSError, RuntimeError) as error:  # RuntimeError: links that lead to one another
             raise StartError(
@@ -100,6 +109,29 @@ class StateFile:
     @property
     def _lock_path(self) -> Path:
         return self._beside(".lock")
+
+
+def _is_foreign(path: Path) -> bool:
+    """Tell whether a file is surely a database of another program, by the head of its first page.
+
+    Ours has its tables and its mark from one transaction, so that tables without the mark are
+    somebody else's. What can't be told, such as a file that is torn, is not foreign. See
+    https://www.sqlite.org/fileformat2.html, "The Database Header" and "B-tree Pages".
+
+    Raises:
+        OSError: It can't be read.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except FileNotFoundError:
+        return False
+    if len(head) < _HEAD_BYTES or not head.startswith(b"SQLite format 3\0"):
+        return False
+    mark = int.from_bytes(head[68:72], "big")
+    kind, cells = head[100], int.from_bytes(head[103:105], "big")
+    has_tables = kind == _INTERIOR or (kind == _LEAF and cells > 0)
+    return mark != APPLICATION_ID and has_tables
 
 
 def make_private(path: Path) -> None:

@@ -1,6 +1,8 @@
 """The state file among others: lock, mode, and where a damaged one goes."""
 
+import contextlib
 import os
+import sqlite3
 import stat
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 
 from exporter_proxy.errors import StartError
 from exporter_proxy.state.files import StateFile, make_private
+from exporter_proxy.state.schema import APPLICATION_ID
 
 
 def test_file_is_for_its_owner_alone(tmp_path: Path):
@@ -40,6 +43,58 @@ def test_second_one_is_refused_until_the_first_is_done(tmp_path: Path):
     first.release()
     second.acquire()
     second.release()
+
+
+def database(path: Path, *statements: str) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ["CREATE TABLE a (b)"],
+        ["PRAGMA journal_mode = WAL", "PRAGMA application_id = 7", "CREATE TABLE a (b)"],
+        [f"CREATE TABLE a{number} ({'b' * 900})" for number in range(100)],
+    ],
+    ids=["no mark", "a mark", "many tables"],
+)
+def test_database_of_another_program_is_left_alone(tmp_path: Path, statements: list[str]):
+    """Its name, its mode, its content; and there is no file beside it."""
+    path = tmp_path / "other.db"
+    database(path, *statements)
+    path.chmod(0o644)
+    before = path.read_bytes()
+
+    with pytest.raises(StartError) as caught:
+        StateFile(str(path)).acquire()
+
+    assert str(caught.value) == (
+        f'exporter.state_file: "{path}": is another program\'s database: name another file'
+    )
+    assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (before, 0o644)
+    assert [each.name for each in tmp_path.iterdir()] == ["other.db"]
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        [],
+        ["PRAGMA journal_mode = WAL"],
+        [f"PRAGMA application_id = {APPLICATION_ID}", "CREATE TABLE a (b)"],
+    ],
+    ids=["nothing", "no tables", "ours"],
+)
+def test_what_may_be_ours_is_taken(tmp_path: Path, statements: list[str]):
+    path = tmp_path / "state.db"
+    database(path, *statements)
+    file = StateFile(str(path))
+
+    file.acquire()
+
+    file.release()
 
 
 @pytest.mark.parametrize(
