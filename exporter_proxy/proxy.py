@@ -88,9 +88,10 @@ class Proxy:
             tls=self._receiver_tls,
             http=self._answer_unix,
         )
-        self._front = Front(_front_settings(config), Hooks(raw=self._take_raw))
         self._polling = Polling(config, self.table, self._admission)
         self._pushing = Pushing(config, self.table, self._admission, self.access)
+        hooks = Hooks(raw=self._take_raw, pushes=self._pushing)
+        self._front = Front(_front_settings(config), hooks)
         self._modules = ModuleSource(config, self.table, self._admission)
         # The same list always: others follow it.
         self._sources = self._make_sources()

@@ -18,7 +18,7 @@ ALLOWED = {
     "access": {"changes", "config", "errors", "repeats"},
     "errors": set(),
     "exposition": {"errors", "steps"},
-    "front": {"errors", "payload", "repeats"},
+    "front": {"access", "errors", "payload", "repeats", "turns"},
     "log_metrics": {"errors", "exposition"},
     "payload": {"errors"},
     "clocks": set(),

@@ -7,9 +7,10 @@ import resource
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 from exporter_proxy.front.opening import Install, Opening
+from exporter_proxy.front.pushes import BODY_SECONDS, PushConnection, Taking, is_push
 from exporter_proxy.repeats import Throttle
 
 logger = logging.getLogger(__name__)
@@ -24,14 +25,13 @@ Raw = Callable[[asyncio.Transport, bytes, bool], bool]
 """Takes over a connection that speaks no HTTP, its first bytes, and whether it has ended with them;
 False: it doesn't."""
 
-Quick = Callable[[bytes, "FrontPort"], asyncio.Protocol | None]
-"""Makes what answers a connection whose first request has that head; None: the server does."""
-
 _SWEEP_SECONDS = 1.0
 # How long a refused peer has to read its line.
 _LINGER_SECONDS = 2.0
 # A connection is left alone that long even if there are too many.
 _LEFT_ALONE_SECONDS = 0.05
+# How often it is looked at the end whether all is done.
+_GRACE_STEP = 0.02
 # Those are no mistakes: a port scan, a connection that is kept for later.
 _SILENT_REASONS: frozenset[Reason] = frozenset({"evicted", "silent"})
 
@@ -72,11 +72,11 @@ class Hooks:
 
     Attributes:
         raw: Those without HTTP; None: nobody.
-        quick: Some requests; None: nobody.
+        pushes: Takes small pushes over HTTP; None: the server does.
     """
 
     raw: Raw | None = None
-    quick: Quick | None = None
+    pushes: Taking | None = None
 
 
 class Front:
@@ -133,6 +133,9 @@ class FrontPort:
         self._silent: dict[Opening, None] = {}
         self._begun: dict[Opening, None] = {}
         self._lingering: dict[Opening, None] = {}
+        # Of pushes: between two requests, and within one.
+        self._kept: dict[PushConnection, None] = {}
+        self._pushing: dict[PushConnection, None] = {}
         self._sweeper: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._closed = False
@@ -146,9 +149,20 @@ class FrontPort:
         """
         return Opening(self, install)
 
-    async def close(self, grace_seconds: float) -> None:  # noqa: ARG002
-        """Close the connections that wait. Idempotent."""
+    async def close(self, grace_seconds: float) -> None:
+        """Close the connections that wait, and those with a push under way after it. Idempotent.
+
+        Args:
+            grace_seconds: What these may take.
+        """
         self._closed = True
+        for kept in list(self._kept):
+            kept.close()
+        end = self._loop.time() + grace_seconds
+        while self._pushing and self._loop.time() < end:  # noqa: ASYNC110 - once, at the end
+            await asyncio.sleep(_GRACE_STEP)
+        for late in list(self._pushing):
+            late.close()
         for each in [*self._silent, *self._begun, *self._lingering]:
             each.close()
         if self._sweeper is not None:
@@ -167,10 +181,12 @@ class FrontPort:
         """Who goes on with a connection that speaks no HTTP."""
         return self._front.hooks.raw
 
-    def answerer(self, head: bytes) -> asyncio.Protocol:
+    def answerer(self, head: bytes, install: Install | None) -> asyncio.Protocol:
         """Return what answers a connection whose first request has this head."""
-        quick = self._front.hooks.quick
-        return (None if quick is None else quick(head, self)) or self._server()
+        pushes = self._front.hooks.pushes
+        if pushes is not None and is_push(head, pushes):
+            return PushConnection(self, pushes, install)
+        return self._server()
 
     def server(self) -> asyncio.Protocol:
         """Return what answers any request."""
@@ -214,7 +230,45 @@ class FrontPort:
         opening.since = self._loop.time()
         self._lingering[opening] = None
 
+    def keeps(self, connection: PushConnection, *, under_way: bool, anew: bool) -> None:
+        """Take note of a connection that pushes.
+
+        Args:
+            connection: Which.
+            under_way: A request of it has begun, and is not whole.
+            anew: It is another one than at the last call.
+        """
+        if under_way:
+            if connection in self._pushing and not anew:
+                return
+            self._kept.pop(connection, None)
+            self._pushing.pop(connection, None)
+            self._pushing[connection] = None
+        else:
+            self._pushing.pop(connection, None)
+            self._kept.pop(connection, None)
+            self._kept[connection] = None
+            if len(self._kept) > self._front.most_waiting:
+                self._close_longest_idle()
+        connection.since = self._loop.time()
+        if self._sweeper is None:
+            self._sweeper = self._loop.call_later(_SWEEP_SECONDS, self._sweep)
+        if self._closed and not under_way:
+            connection.close()
+
+    def lets_go(self, connection: PushConnection) -> None:
+        """Take note that a connection pushes no more."""
+        self._kept.pop(connection, None)
+        self._pushing.pop(connection, None)
+
     # Limits.
+
+    def _close_longest_idle(self) -> None:
+        """Close the connection that has pushed nothing for longest."""
+        longest = next(iter(self._kept))
+        if longest.since < self._loop.time() - _LEFT_ALONE_SECONDS and not longest.has_input():
+            self.lets_go(longest)
+            longest.close()
 
     def _make_place(self) -> None:
         """Close the connection that has been silent longest."""
@@ -238,13 +292,20 @@ class FrontPort:
             each.too_late()
         for each in list(_since_before(self._lingering, now - _LINGER_SECONDS)):
             each.close()
-        if self._silent or self._begun or self._lingering:
+        for idle in list(_since_before(self._kept, now - settings.silent_timeout)):
+            idle.close()
+        for late in list(_since_before(self._pushing, now - BODY_SECONDS)):
+            late.too_late()
+        if self._silent or self._begun or self._lingering or self._kept or self._pushing:
             seconds = max(0.01, min(_SWEEP_SECONDS, settings.header_timeout / 4))
             self._sweeper = self._loop.call_later(seconds, self._sweep)
 
 
-def _since_before(openings: dict[Opening, None], moment: float) -> Iterator[Opening]:
-    return itertools.takewhile(lambda opening: opening.since < moment, openings)
+_Waiting = TypeVar("_Waiting", Opening, PushConnection)
+
+
+def _since_before(waiting: dict[_Waiting, None], moment: float) -> Iterator[_Waiting]:
+    return itertools.takewhile(lambda each: each.since < moment, waiting)
 
 
 def _tell(kind: tuple[str, str] | None, count: int) -> None:

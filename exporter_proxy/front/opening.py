@@ -85,11 +85,7 @@ class Opening(asyncio.Protocol):
 
     def has_input(self) -> bool:
         """Whether bytes of the peer, or its end, wait to be read."""
-        if self._transport.is_closing():
-            return True
-        poll = select.poll()
-        poll.register(self._transport.get_extra_info("socket"), select.POLLIN)
-        return bool(poll.poll(0))
+        return has_input(self._transport)
 
     def too_late(self) -> None:
         """Close the connection, which has taken too long."""
@@ -131,7 +127,7 @@ class Opening(asyncio.Protocol):
     def _give_on(self, kind: Kind, head: bytes, *, final: bool) -> bool:
         port = self._port
         if kind == "http":
-            return self._hand_over(port.answerer(head), head, final=final)
+            return self._hand_over(port.answerer(head, self._install), head, final=final)
         raw = port.raw
         if raw is not None and self._install is None:
             self._ended = True
@@ -173,3 +169,12 @@ class Opening(asyncio.Protocol):
         transport.write(answer)
         if transport.can_write_eof():
             transport.write_eof()
+
+
+def has_input(transport: asyncio.Transport) -> bool:
+    """Tell whether bytes of the peer, or its end, wait to be read."""
+    if transport.is_closing():
+        return True
+    poll = select.poll()
+    poll.register(transport.get_extra_info("socket"), select.POLLIN)
+    return bool(poll.poll(0))

@@ -1,20 +1,25 @@
 """What is pushed over the scrape port, from one configuration to the next."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from aiohttp import web
 
-from exporter_proxy.access import Access
+from exporter_proxy.access import Access, Peer
 from exporter_proxy.changes import Change
 from exporter_proxy.config import Config
 from exporter_proxy.exposition.given import Given
+from exporter_proxy.payload.grouping import PREFIX
 from exporter_proxy.sources.admission import Admission, Life
+from exporter_proxy.sources.answers import Answer
 from exporter_proxy.sources.app_push import PATH, AppPush
 from exporter_proxy.sources.base import Source
 from exporter_proxy.sources.pushgateway import Api, Gateway, GatewayRoutes, Store
 from exporter_proxy.sources.requests import Requests
 from exporter_proxy.table import Row, Table
+
+_APPS = f"{PATH}/"
+_PUSHES = (_APPS, f"{PREFIX}/", f"{PREFIX}@base64/")
 
 
 class Pushing:
@@ -49,6 +54,24 @@ class Pushing:
         # Not a mere dot, which leaves out paths with a line break (%0A).
         for path in (PATH, PATH + r"/{app:[\s\S]*}"):
             router.add_route("*", path, self._push)
+
+    # What front/pushes.py asks for.
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether no request needs credentials, and no answer headers of the operator."""
+        return self._requests.are_plain
+
+    def wants(self, target: str, length: int) -> bool:
+        """Tell whether a PUT or POST there is a push, and may have so many bytes."""
+        return length <= self._requests.max_bytes and target.startswith(_PUSHES)
+
+    def take(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes, peer: Peer
+    ) -> Answer:
+        """Take a small push, and return what its sender is told; at once."""
+        handle = self._apps.handle if target.startswith(_APPS) else self._routes.handle
+        return self._requests.answer_plain(handle, method, target, headers, body, peer)
 
     async def _push(self, request: web.Request) -> web.StreamResponse:
         return await self._requests.answer(request, self._apps.handle, "push", self._apps)

@@ -56,17 +56,22 @@ class Requests:
 
     Args:
         access: Knows who may do what.
+
+    Attributes:
+        max_bytes: Of a body.
     """
 
     def __init__(self, access: Access) -> None:
         self._access = access
-        self._max_bytes = 0
+        self.max_bytes = 0
         self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
+        # Who was let in last, and by which policy: with none that names anybody, for all apps.
+        self._let_in: tuple[Peer | None, object] = (None, None)
         self._failures: Throttle[str] = Throttle(_tell)
 
     def configure(self, max_bytes: int) -> None:
         """Take bodies of at most so many bytes from now on."""
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
 
     async def answer(
         self, request: web.Request, handle: Handle, right: Right, source: Refusing
@@ -139,11 +144,17 @@ class Requests:
 
     def _permit(self, peer: Peer, right: Right, app: str | None = None) -> None:
         access = self._access
-        if right == "scrape" and not access.active:
+        free = not access.active
+        if free and right == "scrape":
+            return
+        known, policy = self._let_in
+        if free and right == "push" and known is peer and policy is access.policy:
             return
         refusal = access.refusal(peer, right, app)
         if refusal is not None:
             raise ForbiddenError(refusal)
+        if right == "push":
+            self._let_in = (peer, access.policy)
 
     def _forbid(self, method: str, path: str, peer: Peer, refusal: Refusal) -> Answer:
         access = self._access
@@ -167,7 +178,7 @@ class Requests:
         if not request.can_read_body:
             return b""
         length = request.content_length
-        if length is not None and length > self._max_bytes:
+        if length is not None and length > self.max_bytes:
             raise self._too_large(peer, source)
         content = request.content
         parts: list[bytes] = []
@@ -178,7 +189,7 @@ class Requests:
                 while part := await content.readany():
                     parts.append(part)
                     size += len(part)
-                    if size > self._max_bytes:
+                    if size > self.max_bytes:
                         raise self._too_large(peer, source)
                     if size > _LARGE_BYTES and not held:
                         await self._large.acquire()
@@ -196,7 +207,7 @@ class Requests:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _too_large(self, peer: Peer, source: Refusing) -> _RefusedError:
-        error = body_too_large(self._max_bytes)
+        error = body_too_large(self.max_bytes)
         source.note(error, peer)
         return _RefusedError(source.refused(error))
 

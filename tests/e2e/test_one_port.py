@@ -167,3 +167,51 @@ def test_reload_turns_it_on_and_off(proxy, tool):
     assert rows["b"] == f"127.0.0.1:{address[1]}"
     reload(receive_on_scrape_port=False)
     assert until(lambda: push("c").startswith(b"HTTP/1.1 400"), "pushes to be refused")
+
+
+@pytest.mark.parametrize("where", ["tcp", "unix"])
+def test_pushes_and_scrapes_on_one_connection(proxy, where: str):
+    """Quick pushes, a chunked one, a scrape: whoever answers, each is answered in its turn."""
+    running = proxy(exporter=QUIET)
+    if where == "tcp":
+        connection = socket.create_connection(("127.0.0.1", running.http_port), 20)
+    else:
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(20)
+        connection.connect(str(running.unix_socket))
+    push = b"PUT /push/%b HTTP/1.1\r\nHost: x\r\n"
+    with connection:
+        connection.sendall(
+            push % b"a"
+            + b"Content-Length: 4\r\n\r\na 1\n"
+            + push % b"b%2Fc"
+            + b"Content-Length: 4\r\n\r\nb 1\n"
+            + push % b"d"
+            + b"Transfer-Encoding: chunked\r\n\r\n4\r\nd 1\n\r\n0\r\n\r\n"
+            + push % b"e"
+            + b"Content-Length: 4\r\n\r\ne 1\n"
+            + b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        )
+        answer = b""
+        while part := connection.recv(65_536):
+            answer += part
+    assert answer.count(b"HTTP/1.1 200 OK\r\n") == 5
+    assert answer.endswith(b"\r\n\r\na 1\nb 1\nd 1\ne 1\n")
+
+
+def test_no_smuggling(proxy):
+    """A request with two lengths is refused, and nothing within it is taken for another."""
+    running = proxy(exporter=QUIET)
+    inner = b"PUT /push/inner HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\ni 1\n"
+    both = b"Content-Length: 0\r\nTransfer-Encoding: chunked\r\n"
+    two = b"Content-Length: 0\r\nContent-Length: %d\r\n" % len(inner)
+    for lengths in (both, two):
+        with socket.create_connection(("127.0.0.1", running.http_port), 20) as connection:
+            push = b"PUT /push/%b HTTP/1.1\r\nHost: x\r\n"
+            connection.sendall(push % b"a" + b"Content-Length: 4\r\n\r\na 1\n")
+            connection.sendall(push % b"outer" + lengths + b"\r\n" + inner)
+            answer = b""
+            while part := connection.recv(65_536):
+                answer += part
+        assert b" 400 Bad Request\r\n" in answer
+    assert running.metrics() == "a 1\n"

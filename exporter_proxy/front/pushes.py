@@ -1,0 +1,279 @@
+"""Small pushes over HTTP, answered at once: the HTTP server costs several times that.
+
+What is not a small, plain push goes to the server, with all bytes from there on, so that nothing
+but the time tells who has answered.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Protocol, cast
+
+from exporter_proxy.access import Peer, peer_of
+from exporter_proxy.front import answers
+from exporter_proxy.front.heads import END, LARGEST_HEAD, Heads
+from exporter_proxy.front.opening import Install, has_input
+from exporter_proxy.turns import turns_of_loop
+
+if TYPE_CHECKING:
+    from exporter_proxy.front.front import FrontPort
+
+logger = logging.getLogger(__name__)
+
+BODY_SECONDS = 30.0
+"""How long a request may take once begun."""
+
+# Requests of one packet that are answered before others have their turn: a millisecond or so.
+_REQUESTS_A_TURN = 32
+_heads = Heads()
+
+
+class Reply(Protocol):
+    """What a request is answered with."""
+
+    @property
+    def status(self) -> int:
+        """Its status."""
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """Its headers, without those of each response."""
+
+    @property
+    def body(self) -> bytes:
+        """Its body."""
+
+
+class Taking(Protocol):
+    """Takes pushes that are here as a whole."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether no request needs credentials, and no answer headers of the operator."""
+
+    def wants(self, target: str, length: int) -> bool:
+        """Tell whether a PUT or POST there is a push, and may have so many bytes."""
+
+    def take(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes, peer: Peer
+    ) -> Reply:
+        """Take a push, and return what its sender is told; at once."""
+
+
+def is_push(head: bytes, taking: Taking) -> bool:
+    """Tell whether a connection that begins with ``head`` is one for :class:`PushConnection`."""
+    read = _heads.read(head[: head.find(END) + len(END)]) if head[:1] == b"P" else None
+    return read is not None and taking.is_plain and taking.wants(read.target, read.length)
+
+
+class PushConnection(asyncio.Protocol):
+    """Answers pushes, as long as they are nothing else.
+
+    Args:
+        port: Whose connection it is.
+        taking: Takes pushes.
+        install: Has another protocol go on in this one's place.
+
+    Attributes:
+        since: When it last began to wait, in seconds of the loop's clock.
+    """
+
+    __slots__ = (
+        "_buffer",
+        "_closing",
+        "_ended",
+        "_install",
+        "_needed",
+        "_paused",
+        "_peer",
+        "_port",
+        "_searched",
+        "_taking",
+        "_transport",
+        "_waits",
+        "since",
+    )
+
+    def __init__(self, port: "FrontPort", taking: Taking, install: Install | None) -> None:
+        self._port = port
+        self._taking = taking
+        self._install = install
+        self._transport: asyncio.Transport
+        self._peer: Peer
+        # What has come of requests that are not answered.
+        self._buffer = bytearray()
+        # Its first bytes that hold no end of a head.
+        self._searched = 0
+        # Bytes with which the first of them is whole, as far as is known.
+        self._needed = 0
+        # The peer doesn't read its answers; the next requests wait for their turn.
+        self._paused = self._waits = False
+        self._closing = self._ended = False
+        self.since = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._peer = peer_of(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        """End, whoever ended it."""
+        self._closing = True
+        self._port.lets_go(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Answer what has come as a whole."""
+        if self._closing:
+            return
+        if self._buffer or self._waits or self._paused:
+            self._buffer += data
+            if not (self._waits or self._paused) and len(self._buffer) >= self._needed:
+                self._go_on(bytes(self._buffer))
+        else:
+            self._go_on(data)
+
+    def eof_received(self) -> bool:
+        """Close: there are no more requests, and all that were whole are answered."""
+        self._ended = True
+        return self._waits
+
+    def pause_writing(self) -> None:
+        """Take no more while the peer doesn't read its answers."""
+        self._paused = True
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Take more."""
+        self._paused = False
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+            if self._buffer and not self._waits:
+                self._go_on(bytes(self._buffer))
+
+    def has_input(self) -> bool:
+        """Whether bytes of the peer, or its end, wait to be read."""
+        return has_input(self._transport)
+
+    def close(self) -> None:
+        """Close the connection when what was written is on its way."""
+        self._closing = True
+        self._transport.close()
+
+    def too_late(self) -> None:
+        """Close the connection, whose request has taken too long."""
+        line = f"the request did not come within {BODY_SECONDS:g} s"
+        self._transport.write(answers.http(HTTPStatus.REQUEST_TIMEOUT, line))
+        self.close()
+
+    def _go_on(self, data: bytes) -> None:
+        """Answer the requests that ``data`` begins with; the rest is kept, or the server's."""
+        replies: list[bytes] = []
+        place = 0
+        while place < len(data) and len(replies) < _REQUESTS_A_TURN:
+            end = data.find(END, place + max(0, self._searched - 3))
+            if end == -1:
+                if len(data) - place > LARGEST_HEAD:
+                    self._hand_over(replies, data[place:])
+                    return
+                self._searched = len(data) - place
+                self._needed = 0
+                break
+            end += len(END)
+            head = _heads.read(data[place:end])
+            taking = self._taking
+            if head is None or not taking.is_plain or not taking.wants(head.target, head.length):
+                self._hand_over(replies, data[place:])
+                return
+            stop = end + head.length
+            if stop > len(data):
+                self._searched = end - len(END) - place
+                self._needed = stop - place
+                break
+            body = data[end:stop]
+            reply = taking.take(head.method, head.target, head.headers, body, self._peer)
+            replies.append(response(reply))
+            place, self._searched, self._needed = stop, 0, 0
+        if replies:
+            turns_of_loop().note_served()
+            self._transport.write(replies[0] if len(replies) == 1 else b"".join(replies))
+        self._keep(data, place, full=len(replies) == _REQUESTS_A_TURN)
+
+    def _keep(self, data: bytes, place: int, *, full: bool) -> None:
+        """Keep what is not answered."""
+        rest = place < len(data)
+        if not rest:
+            if self._buffer:
+                self._buffer = bytearray()
+        elif place or not self._buffer:
+            self._buffer = bytearray(data[place:])
+        if rest and full:
+            self._waits = True
+            self._transport.pause_reading()
+            turns_of_loop().wait(self._turn)
+        self._port.keeps(self, under_way=rest, anew=place > 0)
+        if self._ended and not self._waits:
+            self.close()
+
+    def _turn(self) -> None:
+        self._waits = False
+        if self._closing or self._transport.is_closing():
+            return
+        if not self._paused:
+            self._transport.resume_reading()
+            self._go_on(bytes(self._buffer))
+
+    def _hand_over(self, replies: list[bytes], rest: bytes) -> None:
+        """Have the server go on with the bytes that it has to read."""
+        transport = self._transport
+        if replies:
+            transport.write(b"".join(replies))
+        self._closing = True
+        self._buffer = bytearray()
+        self._port.lets_go(self)
+        protocol = self._port.server()
+        (self._install or transport.set_protocol)(protocol)
+        protocol.connection_made(transport)
+        protocol.data_received(rest)
+
+
+class _Top:
+    """The first bytes of a response, with the date of this second (RFC 9110, section 6.6.1)."""
+
+    __slots__ = ("_second", "date", "taken")
+
+    def __init__(self) -> None:
+        self._second = 0
+        self.date = b""
+        self.taken = b""
+
+    def refresh(self) -> None:
+        """Have the date of now."""
+        second = int(time.time())
+        if second != self._second:
+            self._second = second
+            date = formatdate(second, usegmt=True)
+            self.date = f"Server: exporter-proxy\r\nDate: {date}\r\n".encode()
+            self.taken = b"HTTP/1.1 200 OK\r\n" + self.date + b"Content-Length: 0\r\n\r\n"
+
+
+_top = _Top()
+
+
+def response(reply: Reply) -> bytes:
+    """Return a response as it is sent."""
+    _top.refresh()
+    status, headers, body = reply.status, reply.headers, reply.body
+    if status == HTTPStatus.OK and not headers and not body:
+        return _top.taken
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
+    return b"HTTP/1.1 %d %b\r\n%b%bContent-Length: %d\r\n\r\n%b" % (
+        status,
+        HTTPStatus(status).phrase.encode(),
+        _top.date,
+        lines.encode(),
+        len(body),
+        body,
+    )

@@ -1,0 +1,239 @@
+"""Small pushes, answered without the HTTP server."""
+
+import asyncio
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from exporter_proxy.access import Peer
+from exporter_proxy.front import pushes
+from tests.front.ports import Port
+
+
+class Reply(NamedTuple):
+    """An answer."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+
+
+class Taken:
+    """Takes pushes to /push/… and keeps them."""
+
+    def __init__(self) -> None:
+        self.is_plain = True
+        self.pushes: list[tuple[str, str, bytes]] = []
+
+    def wants(self, target: str, length: int) -> bool:
+        return target.startswith("/push/") and length <= 1000
+
+    def take(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes, peer: Peer
+    ) -> Reply:
+        assert headers["host"] == "x"
+        assert peer.address == "127.0.0.1"
+        self.pushes.append((method, target, body))
+        if body == b"bad":
+            return Reply(400, (("Content-Type", "text/plain"),), b"error: bad\n")
+        return Reply(200)
+
+
+def request(number: int, body: bytes = b"x 1\n", method: bytes = b"PUT") -> bytes:
+    head = b"%b /push/%d HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+    return head % (method, number, len(body)) + body
+
+
+def pushing(**settings: object) -> tuple[Port, Taken]:
+    port, taken = Port(**settings), Taken()
+    port.front.hooks.pushes = taken
+    return port, taken
+
+
+async def test_is_answered():
+    """With the headers of any response; a refusal leaves the connection open."""
+    port, taken = pushing()
+    async with port:
+        reader, writer = await port.connect()
+        writer.write(request(1))
+        answer = await reader.readuntil(b"\r\n\r\n")
+        pattern = rb"HTTP/1.1 200 OK\r\nServer: exporter-proxy\r\nDate: .*? GMT\r\n"
+        assert re.fullmatch(pattern + rb"Content-Length: 0\r\n\r\n", answer)
+        writer.write(request(2, b"bad", b"POST"))
+        answer = await reader.readuntil(b"error: bad\n")
+        assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+        assert b"\r\nContent-Type: text/plain\r\nContent-Length: 11\r\n\r\n" in answer
+        writer.write(request(3))
+        await reader.readuntil(b"\r\n\r\n")
+    assert taken.pushes == [
+        ("PUT", "/push/1", b"x 1\n"),
+        ("POST", "/push/2", b"bad"),
+        ("PUT", "/push/3", b"x 1\n"),
+    ]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.lists(st.binary(max_size=40), min_size=1, max_size=60),
+    st.lists(st.integers(1, 3000), max_size=6),
+)
+async def test_pipelined_and_cut_anywhere(bodies: list[bytes], cuts: list[int]):
+    """Each is taken once, in its order, whatever the packets are."""
+    port, taken = pushing()
+    data = b"".join(request(number, body) for number, body in enumerate(bodies))
+    async with port:
+        reader, writer = await port.connect()
+        place = 0
+        for cut in sorted(cuts):
+            writer.write(data[place:cut])
+            place = max(place, min(cut, len(data)))
+            for _ in range(3):
+                await asyncio.sleep(0)
+        writer.write(data[place:])
+        for _ in bodies:
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+            length = int(head.rpartition(b"Content-Length: ")[2])
+            await reader.readexactly(length)
+    assert [body for _, _, body in taken.pushes] == bodies
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"PUT /other HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\na",
+        b"PUT /push/a HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n\r\na",
+        b"PUT /push/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"PUT /push/a HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: x\r\n\r\na",
+        b"A" * 9000,
+    ],
+    ids=["get", "other_path", "too_long", "chunked", "two_lengths", "no_end"],
+)
+async def test_what_is_unusual_goes_to_the_server(other: bytes):
+    """With all its bytes, and what follows; what came before is answered first."""
+    port, taken = pushing()
+    async with port:
+        reader, writer = await port.connect()
+        writer.write(request(1) + other)
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+        assert head.startswith(b"HTTP/1.1 200")
+        assert await reader.readexactly(5 + len(other)) == b"http:" + other
+        writer.write(request(2))
+        assert await reader.readexactly(5) == b"http:"
+    assert len(taken.pushes) == 1
+
+
+async def test_credentials_turn_it_off():
+    """As soon as access is configured, also on a connection that is kept."""
+    port, taken = pushing()
+    async with port:
+        reader, writer = await port.connect()
+        writer.write(request(1))
+        await reader.readuntil(b"\r\n\r\n")
+        taken.is_plain = False
+        writer.write(request(2))
+        assert await reader.readexactly(5) == b"http:"
+
+
+async def test_eof_within_a_push():
+    """It is not taken."""
+    port, taken = pushing()
+    async with port:
+        reader, writer = await port.connect()
+        writer.write(request(1) + request(2)[:-1])
+        writer.write_eof()
+        assert (await asyncio.wait_for(reader.read(), 10)).count(b"HTTP/1.1 200") == 1
+    assert len(taken.pushes) == 1
+
+
+async def test_eof_after_many():
+    """All that is whole is answered, over several turns."""
+    port, taken = pushing()
+    async with port:
+        reader, writer = await port.connect()
+        writer.write(b"".join(map(request, range(100))))
+        writer.write_eof()
+        assert (await asyncio.wait_for(reader.read(), 10)).count(b"HTTP/1.1 200") == 100
+    assert len(taken.pushes) == 100
+
+
+async def test_slow_push(monkeypatch: pytest.MonkeyPatch):
+    """A request has its time, however its bytes come."""
+    monkeypatch.setattr("exporter_proxy.front.front.BODY_SECONDS", 0.01)
+    port, _ = pushing(header_timeout=0.04)
+    async with port:
+        reader, writer = await port.connect()
+        writer.write(request(1)[:-1])
+        answer = await asyncio.wait_for(reader.read(), 10)
+        assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+
+
+async def test_idle_connections_go():
+    """After a while, or when there are too many of them."""
+    port, _ = pushing(silent_timeout=0.02, header_timeout=0.02)
+    async with port:
+        reader, writer = await port.connect()
+        writer.write(request(1))
+        await reader.readuntil(b"\r\n\r\n")
+        assert await asyncio.wait_for(reader.read(), 10) == b""
+    port, _ = pushing(connections=1)
+    async with port:
+        first, writer = await port.connect()
+        writer.write(request(1))
+        await first.readuntil(b"\r\n\r\n")
+        await asyncio.sleep(0.06)
+        reader, writer = await port.connect()
+        writer.write(request(2))
+        await reader.readuntil(b"\r\n\r\n")
+        assert await asyncio.wait_for(first.read(), 10) == b""
+
+
+async def test_closing_waits_for_a_push():
+    """An idle connection goes at once, one within a push when it is answered."""
+    port, taken = pushing()
+    async with port:
+        idle, writer = await port.connect()
+        writer.write(request(1))
+        await idle.readuntil(b"\r\n\r\n")
+        reader, busy = await port.connect()
+        busy.write(request(2)[:-1])
+        await asyncio.sleep(0.02)
+        closing = asyncio.create_task(port.port.close(5))
+        assert await asyncio.wait_for(idle.read(), 10) == b""
+        busy.write(b"\n")
+        assert (await asyncio.wait_for(reader.read(), 10)).startswith(b"HTTP/1.1 200")
+        await asyncio.wait_for(closing, 10)
+    assert len(taken.pushes) == 2
+
+
+async def test_peer_that_reads_nothing():
+    """Its requests wait, and so does their memory."""
+    port, taken = pushing()
+    async with port:
+        reader, writer = await port.connect()
+        data = b"".join(request(number, b"bad") for number in range(1000))
+        sent = 0
+        for _ in range(200):
+            writer.write(data)
+            sent += 1000
+            await asyncio.sleep(0)
+            if writer.transport.get_write_buffer_size() > 1_000_000:
+                break
+        await asyncio.sleep(0.05)
+        assert len(taken.pushes) < sent
+        answered = 0
+        while answered < sent:
+            await asyncio.wait_for(reader.readuntil(b"error: bad\n"), 10)
+            answered += 1
+        assert len(taken.pushes) == sent
+
+
+def test_date_is_that_of_the_second(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("time.time", lambda: 784111777.5)
+    assert b"\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n" in pushes.response(Reply(200))
+    monkeypatch.setattr("time.time", lambda: 784111778.0)
+    assert b"\r\nDate: Sun, 06 Nov 1994 08:49:38 GMT\r\n" in pushes.response(Reply(500))
