@@ -154,9 +154,10 @@ def _doubts(path: Path | None, config: Config) -> list[str]:
     """Return what can be meant by a configuration, but hardly is.
 
     Raises:
-        ConfigError: Files that it names for access can't be used.
+        ConfigError: Files that it names for access, or formats of logs, can't be used.
     """
     found = warnings(config)
+    _check_logs(path, config)
     web_file = config.exporter.web_config_file
     if not (web_file or config.access or config.push.allow_from or config.receiver.tls_cert_file):
         return found
@@ -174,6 +175,22 @@ def _doubts(path: Path | None, config: Config) -> list[str]:
                 for problem in exc.problems
             ]
         ) from None
+
+
+def _check_logs(path: Path | None, config: Config) -> None:
+    """Refuse formats and metrics of logs that can't be used.
+
+    Raises:
+        ConfigError: Some can't.
+    """
+    if not config.logs:
+        return
+    from exporter_proxy.sources.log.compiling import compile_all  # noqa: PLC0415
+
+    try:
+        compile_all(config.logs)
+    except ConfigError as exc:
+        raise ConfigError([f"{path}: {problem}" for problem in exc.problems]) from None
 
 
 def _load(options: argparse.Namespace) -> tuple[Path | None, Config]:

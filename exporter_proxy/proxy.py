@@ -28,6 +28,7 @@ from exporter_proxy.serving import KEEPALIVE_SECONDS, HttpServer, ScrapePort
 from exporter_proxy.sources.admission import Admission, FindTerms
 from exporter_proxy.sources.base import Source
 from exporter_proxy.sources.checking import PayloadCheck, unreadable_line
+from exporter_proxy.sources.following import FollowingLogs
 from exporter_proxy.sources.modules import ModuleSource
 from exporter_proxy.sources.polling import Polling
 from exporter_proxy.sources.pushing import Pushing
@@ -89,6 +90,7 @@ class Proxy:
             http=self._answer_unix,
         )
         self._polling = Polling(config, self.table, self._admission)
+        self._following = FollowingLogs(config, self.table, self._admission)
         self._pushing = Pushing(config, self.table, self._admission, self.access)
         hooks = Hooks(raw=self._take_raw, pushes=self._pushing)
         self._front = Front(_front_settings(config), hooks)
@@ -122,6 +124,7 @@ class Proxy:
         return [
             *self._receivers.sources,
             *self._polling.sources,
+            *self._following.sources,
             *self._pushing.sources,
             *self._modules.sources,
         ]
@@ -194,6 +197,9 @@ class Proxy:
                 yield source.name
             elif source.name == ModuleSource.name:
                 yield f"{source.name} ({len(self._modules.modules)})"
+            elif source.stats.kind == "log":
+                count = len(self._config.logs)
+                yield f"{source.name} ({count} section{'' if count == 1 else 's'})"
             else:
                 targets = len(self._polling.targets)
                 yield f"{source.name} ({targets} target{'' if targets == 1 else 's'})"
@@ -224,6 +230,7 @@ class Proxy:
         yield FrontCollector(self._front.stats)
         yield ReloadCollector(lambda: self._reloader.status)
         yield ModuleCollector(self._modules)
+        yield self._following
         if self._keeper is not None:
             yield self._keeper.collector
 
@@ -313,6 +320,7 @@ class Proxy:
                 partial(self.access.prepare, new),
                 partial(self._receivers.prepare, new),
                 partial(self._polling.prepare, new),
+                partial(self._following.prepare, new),
                 partial(self._pushing.prepare, new),
                 partial(self._modules.prepare, new),
                 partial(self._prepare_port, new),

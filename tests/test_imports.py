@@ -40,6 +40,7 @@ ALLOWED = {
         "config",
         "errors",
         "exposition",
+        "log_metrics",
         "modules",
         "payload",
         "process",

@@ -23,8 +23,11 @@ from exporter_proxy.modules import ModuleCollector, ModuleStatus
 from exporter_proxy.reload import ReloadCollector, ReloadStatus
 from exporter_proxy.self_metrics import SelfMetrics
 from exporter_proxy.sources.base import ClosingReason, SourceStats, TargetStatus
+from exporter_proxy.sources.log.metrics import LogCollector
+from exporter_proxy.sources.log.section import LogStatus
 from exporter_proxy.state.stats import StateCollector, StateStats
 from exporter_proxy.table import Table
+from tests.sources.log.counting import Lines
 from tests.test_modules import Modules
 from tests.views.conftest import Clock, FakeSource
 
@@ -39,6 +42,7 @@ class Fixture:
         self.table = Table(wall_ns=Clock(1_500_000_000_250_000_000))
         self.source = FakeSource("127.0.0.1:6554")
         self.targets: list[TargetStatus] = []
+        self.logs: list[tuple[LogStatus, Lines]] = []
         self.access = AccessStats()
         self.tls = TlsListener("scrape", lambda: self.contexts, answer_push)
         self.contexts: TlsContexts | None = None
@@ -54,6 +58,7 @@ class Fixture:
                 FrontCollector(FrontStats()),
                 ReloadCollector(lambda: ReloadStatus(None, 1.0, 1.0)),
                 ModuleCollector(Modules(failing)),
+                LogCollector(lambda: self.logs),
             ],
         )
 
@@ -172,6 +177,7 @@ def test_a_target_given_twice_is_shown_once(own: Fixture) -> None:
     """A series that is there twice would spoil the page for Prometheus."""
     own.contexts = object.__new__(TlsContexts)
     own.access.reloads.add("web_certificates")
+    own.logs = [(LogStatus("log: /x", "/x", lag={"/x": 1}), Lines())]
     own.targets = [TargetStatus("t", "a"), TargetStatus("t", "b", polls=2)]
 
     assert [line for line in own.lines() if line.startswith("exporter_proxy_polls_total")] == [
@@ -232,6 +238,7 @@ def exposed(own: Fixture) -> dict[str, tuple[str, str]]:
     """Return type and HELP of every family, with everything in them that there can be."""
     own.contexts = object.__new__(TlsContexts)
     own.access.reloads.add("web_certificates")
+    own.logs = [(LogStatus("log: /x", "/x", lag={"/x": 1}), Lines())]
     own.targets = [TargetStatus("t", "a", up=True, polls=1, failures=Counter(other=1))]
     series = app_series("a", up=True, updated_ns=1, samples=1, findings={"quoted_name": 1})
     page = "\n".join(own.lines()) + "\n" + "".join(map(_shown, series))

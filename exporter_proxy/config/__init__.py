@@ -10,6 +10,7 @@ from exporter_proxy.config.endpoints import (
     ScrapeSettings,
 )
 from exporter_proxy.config.loading import find_file, load, read
+from exporter_proxy.config.logs import LogConfig, LogMetricConfig
 from exporter_proxy.config.machine import missing_accounts
 from exporter_proxy.config.modules import MODULE_SOURCE, ModuleConfig, ModuleKind
 from exporter_proxy.config.push import PushConfig
@@ -27,6 +28,8 @@ __all__ = [
     "Config",
     "EndpointConfig",
     "ExporterConfig",
+    "LogConfig",
+    "LogMetricConfig",
     "ModuleConfig",
     "ModuleKind",
     "PollConfig",

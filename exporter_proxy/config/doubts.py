@@ -23,11 +23,11 @@ def warnings(config: Config) -> list[str]:
         or receiver.receive_on_scrape_port
     )
     pushes = config.push.pushgateway_api or config.push.app_api
-    if not (receives or polls or pushes or config.modules):
+    if not (receives or polls or pushes or config.modules or config.logs):
         found.append(
             "nothing is received and nothing is polled: turn on receiver.receive_on_tcp_socket, "
             "receiver.receive_on_unix_socket, push.pushgateway_api, push.app_api or "
-            "poll_external.poll_other_scrape_endpoints"
+            "poll_external.poll_other_scrape_endpoints, or add a [[log]] section"
         )
     found += [
         f"{_ENDPOINTS}: {quote(endpoint.name)}: ca_file has no effect while allow_invalid_certs "

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from exporter_proxy.config.kinds import join
+from exporter_proxy.config.logs import log_conflicts
 from exporter_proxy.config.sections import Config
 from exporter_proxy.config.tables import belongs, kinds_of, read_all, suggest
 from exporter_proxy.config.toml import parse
@@ -13,8 +14,8 @@ from exporter_proxy.errors import ConfigError, quote
 
 VARIABLE = "EXPORTER_PROXY_CONFIG"
 # Sections of which there may be several.
-_PLURALS = {"app": "apps", "module": "modules"}
-_LISTS = frozenset({"app", "access", "module"})
+_PLURALS = {"app": "apps", "log": "logs", "module": "modules"}
+_LISTS = frozenset({"app", "access", "log", "module"})
 PLACES = (Path("config.toml"), Path("/etc/exporter-proxy/config.toml"))
 
 
@@ -57,6 +58,7 @@ def read(document: Mapping[str, object]) -> Config:
     # of a section with a mistake, its defaults would be judged
     if all(name in read_names or name not in document for name in ("exporter", "receiver")):
         problems += _conflicts(config)
+    problems += log_conflicts(config.logs)
     if problems:
         raise ConfigError(problems)
     return config

@@ -1,14 +1,16 @@
 """Logs that are followed: the ``[[log]]`` sections."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from exporter_proxy.config.kinds import Integer, Kind, UnfitError, type_name
+from exporter_proxy.config.endpoints import APP
+from exporter_proxy.config.kinds import Duration, Integer, Kind, Size, UnfitError, type_name
 from exporter_proxy.config.labels import LABELS
 from exporter_proxy.config.tables import ListOf, Section, TableOf
 from exporter_proxy.config.texts import Choice, OptionalPath, Path, String
-from exporter_proxy.errors import ConfigError
+from exporter_proxy.errors import ConfigError, PayloadError, quote
+from exporter_proxy.payload.names import MAX_NAME_CHARACTERS, check_name
 
 MAX_SERIES = Integer(1, 1_000_000)
 _SHOWN_NUMBER = "a number, such as 0.001"
@@ -26,6 +28,38 @@ class Number(Kind[float]):
         if not abs(value) < 1e300:  # also refuses not-a-number, of which no comparison is true
             raise UnfitError
         return float(value)
+
+
+class LogPath(Path):
+    """A file, or a pattern of several; nothing that can be read only once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.expected = 'the path of a log file, or a pattern such as "/var/log/nginx/*.log"'
+
+    def convert(self, value: object) -> str:
+        """See :meth:`Kind.convert`."""
+        path = super().convert(value)
+        if path in {"-", "/dev/stdin"} or path.startswith("/dev/fd/"):
+            raise UnfitError("must be a file: standard input can't be followed")
+        try:
+            check_name(f"log: {path[:100]}")
+        except PayloadError:
+            raise UnfitError("must not have control characters") from None
+        return path
+
+
+class LineSize(Size):
+    """How long a line may be."""
+
+    expected = 'a size from 256 bytes to 1 MiB, such as 65536 or "64KiB"'
+
+    def convert(self, value: object) -> int:
+        """See :meth:`Kind.convert`."""
+        size = super().convert(value)
+        if not 256 <= size <= 2**20:
+            raise UnfitError
+        return size
 
 
 class Conditions(Kind[tuple[str, ...]]):
@@ -109,10 +143,17 @@ class LogConfig:
         patterns: Grok patterns of one's own, by name.
         metrics: What is counted.
         max_series: Label sets of each metric.
+        start: Where files are read from that are there when the proxy starts, without a checkpoint.
+        checkpoint: File that keeps how far was read, and the counts; empty: none does.
+        checkpoint_interval: Seconds from one writing of it to the next.
+        poll_interval: Seconds from one look at the files to the next, at most.
+        update_interval: Seconds from one update of the app to the next, at least.
+        max_line: Bytes of a line that are read; the rest is left out.
+        max_files: How many files that match ``path`` are followed.
     """
 
-    path: Annotated[str, Path()]
-    app: Annotated[str | None, String("the name of an app")] = None
+    path: Annotated[str, LogPath()]
+    app: Annotated[str | None, APP] = None
     preset: Annotated[
         Literal["rsyncd", "nginx", "apache", "sshd"] | None,
         Choice("rsyncd", "nginx", "apache", "sshd"),
@@ -134,14 +175,61 @@ class LogConfig:
     metrics: Annotated[
         tuple[LogMetricConfig, ...],
         ListOf(
-            Section(LogMetricConfig, expected="a section, written [[log.metrics]]"),
+            Section(
+                LogMetricConfig,
+                expected="a section, written [[log.metrics]]",
+                place="[[log.metrics]]",
+            ),
             "sections, each written [[log.metrics]]",
         ),
     ] = ()
     max_series: Annotated[int, MAX_SERIES] = 1000
+    start: Annotated[Literal["end", "beginning"], Choice("end", "beginning")] = "end"
+    checkpoint: Annotated[str, OptionalPath()] = ""
+    checkpoint_interval: Annotated[float, Duration(0.1, '5 or "1m"')] = 5.0
+    poll_interval: Annotated[float, Duration(0.05, '1 or "500ms"')] = 1.0
+    update_interval: Annotated[float, Duration(0.05, '1 or "500ms"')] = 1.0
+    max_line: Annotated[int, LineSize()] = 64 * 2**10
+    max_files: Annotated[int, Integer(1, 10_000)] = 1000
+
+    @property
+    def app_name(self) -> str:
+        """The app that has the metrics."""
+        return self.source if self.app is None else self.app
+
+    @property
+    def source(self) -> str:
+        """As ``/apps`` shows it."""
+        return f"log: {self.path}"
+
+
+def log_conflicts(logs: Sequence[LogConfig]) -> list[str]:
+    """Return what is wrong between sections: two that write the same app, or the same file."""
+    problems: list[str] = []
+    apps: dict[str, str] = {}
+    files: dict[str, str] = {}
+    for number, log in enumerate(logs):
+        key = f"log[{number}]"
+        owner = apps.setdefault(log.app_name, key)
+        if owner != key:
+            problems.append(
+                f"{key}.app: {quote(log.app_name)}: is the app of {owner}, too: give one of them "
+                "another"
+            )
+        if log.checkpoint and (owner := files.setdefault(log.checkpoint, key)) != key:
+            problems.append(
+                f"{key}.checkpoint: {quote(log.checkpoint)}: is the one of {owner}, too: each "
+                "needs its own"
+            )
+        if len(log.app_name) > MAX_NAME_CHARACTERS:
+            problems.append(
+                f"{key}.app: missing: an app's name has at most {MAX_NAME_CHARACTERS} characters, "
+                "and this path has more"
+            )
+    return problems
 
 
 LOGS = ListOf(
-    Section(LogConfig, expected="a section, written [[log]]"),
+    Section(LogConfig, expected="a section, written [[log]]", place="[[log]]"),
     "sections, each written [[log]]",
 )

@@ -20,6 +20,7 @@ from exporter_proxy.config.kinds import (
 )
 from exporter_proxy.config.labels import APP_LABEL, LABELS
 from exporter_proxy.config.limits import ON_EXPIRE, RATE, SAMPLES, SIZE
+from exporter_proxy.config.logs import LOGS, LogConfig
 from exporter_proxy.config.modules import MODULES, ModuleConfig
 from exporter_proxy.config.push import PushConfig
 from exporter_proxy.config.tables import Section, Written, kinds_of
@@ -216,6 +217,7 @@ class Config:
     Attributes:
         apps: The ``[[app]]`` sections, in their order.
         access: The ``[[access]]`` sections, in their order.
+        logs: The ``[[log]]`` sections, in their order.
         modules: The ``[[module]]`` sections, in their order.
     """
 
@@ -239,4 +241,5 @@ class Config:
     ] = field(default_factory=PushConfig)
     apps: Annotated[tuple[AppConfig, ...], APPS] = ()
     access: Annotated[tuple[AccessConfig, ...], ACCESS] = ()
+    logs: Annotated[tuple[LogConfig, ...], LOGS] = ()
     modules: Annotated[tuple[ModuleConfig, ...], MODULES] = ()

@@ -33,7 +33,7 @@ def endpoint(text: str) -> str:
 BAD = [
     # names
     ("fromat = 1", ("fromat: unknown key: keys stand in the sections [exporter], [receiver], "
-     "[poll_external], [push], [[access]], [[app]], [[module]]")),
+     "[poll_external], [push], [[access]], [[app]], [[log]], [[module]]")),
     ("[recevier]", 'recevier: unknown section (did you mean "receiver"?)'),
     ("[xyz]", "xyz: unknown section"),
     (RECEIVER + 'fromat = "json"', 'receiver.fromat: unknown key (did you mean "format"?)'),
@@ -43,7 +43,7 @@ BAD = [
     (EXPORTER + "idle_timeout = 1",
      "exporter.idle_timeout: unknown key (it belongs in [receiver])"),
     (POLL + "labels = {}", ("poll_external.labels: unknown key (it belongs in "
-     "[[app]] or [[poll_external.other_scrape_endpoints]])")),
+     "[[app]], [[poll_external.other_scrape_endpoints]] or [[log.metrics]])")),
     (endpoint('{ url = "http://h/", password_file = "f" }'),
      f"{ENDPOINT}.password_file: unknown key (it belongs in an endpoint's basic_auth)"),
     ("expire_after = 1", ("expire_after: unknown key (it belongs in "
@@ -55,6 +55,22 @@ BAD = [
     (RECEIVER + f"{'k' * 65} = 1", f'receiver."{"k" * 60}…": unknown key'),
     ("receiver = 3", "receiver: an integer: must be a section, written [receiver]"),
     ("[[exporter]]", "exporter: a list: must be a section, written [exporter]"),
+    # logs
+    ("[[log]]", ("log[0].path: missing: must be the path of a log file, or a pattern such as "
+     '"/var/log/nginx/*.log"')),
+    ('[[log]]\npath = "/dev/stdin"',
+     'log[0].path: "/dev/stdin": must be a file: standard input can\'t be followed'),
+    ('[[log]]\npath = "a\\nb"',
+     'log[0].path: "a\\nb": must not have control characters'),
+    ('[[log]]\npath = "a"\nstart = "now"', 'log[0].start: "now": must be "end" or "beginning"'),
+    ('[[log]]\npath = "a"\nmax_line = 255', ("log[0].max_line: 255: must be a size from 256 bytes "
+     'to 1 MiB, such as 65536 or "64KiB"')),
+    ('[[log]]\npath = "a"\n[[log]]\npath = "a"',
+     'log[1].app: "log: a": is the app of log[0], too: give one of them another'),
+    ('[[log]]\npath = "a"\ncheckpoint = "c"\n[[log]]\npath = "b"\ncheckpoint = "c"',
+     'log[1].checkpoint: "c": is the one of log[0], too: each needs its own'),
+    (f'[[log]]\npath = "{"a" * 260}"', ("log[0].app: missing: an app's name has at most 256 "
+     "characters, and this path has more")),
     # access
     ('[push]\nallow_from = "10.0.0.0/8"',
      'push.allow_from: "10.0.0.0/8": must be a list of networks, such as ["10.0.0.0/8"]'),
@@ -261,7 +277,7 @@ BAD = [
     ('[[app]]\nmatch = "a"\n[[app]]\nmatch = "(a"',
      'app[1].match: "(a": must be a regular expression (RE2): "missing ): (a"'),
     ('[[app]]\nmatch = "a"\nname = "a"', ("app[0].name: unknown key (it belongs in "
-     "[[poll_external.other_scrape_endpoints]] or [[module]])")),
+     "[[poll_external.other_scrape_endpoints]], [[log.metrics]] or [[module]])")),
     ('[[app]]\nmatch = "a"\nkeep = "b"', ('app[0].keep: "b": must be a list of regular '
      'expressions, such as ["node_.*"]')),
     ('[[app]]\nmatch = "a"\nlabels = { quantile = "1" }', f"app[0].labels.quantile: {PART}"),

@@ -294,7 +294,7 @@ def test_defaults_of_a_section_with_a_mistake_are_not_judged():
             },
             [("nothing is received and nothing is polled: turn on receiver.receive_on_tcp_socket, "
              "receiver.receive_on_unix_socket, push.pushgateway_api, push.app_api or "
-             "poll_external.poll_other_scrape_endpoints")],
+             "poll_external.poll_other_scrape_endpoints, or add a [[log]] section")],
             id="does-nothing",
         ),
         pytest.param(

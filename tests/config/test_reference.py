@@ -25,6 +25,8 @@ SECTIONS = {
     "## Modules: `[[module]]`": config.ModuleConfig,
     "## Pushes over the scrape port: `[push]`": config.PushConfig,
     "## Access: `[[access]]`": config.AccessConfig,
+    "## Logs: `[[log]]`": config.LogConfig,
+    "### A metric: `[[log.metrics]]`": config.LogMetricConfig,
 }
 # defaulted by what stands beside them, not by their field
 COMPUTED = {("EndpointConfig", "name"): "unset"}
@@ -112,5 +114,5 @@ def test_shipped_file_has_every_published_key():
         receive_on_tcp_socket receiver_tcp_socket poll_other_scrape_endpoints
         other_scrape_endpoints allow_invalid_certs poll_interval client_timeout name kind url
         interval match labels drop
-        expire_after"""
+        expire_after path preset checkpoint"""
     ) == re.findall(r"^(?:# )?(\w+) = ", text, flags=re.MULTILINE)

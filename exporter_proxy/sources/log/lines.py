@@ -1,0 +1,80 @@
+"""Bytes of a file -> whole lines of bounded length. Pure."""
+
+from typing import NamedTuple
+
+_NEWLINE = b"\n"
+_NUL = b"\0"
+
+
+class Cut(NamedTuple):
+    r"""What became of some bytes.
+
+    Attributes:
+        lines: Whole lines, each ending in ``\n``.
+        used: How many of the bytes need not be looked at again.
+        skipping: They end within a line of which enough was taken.
+        cut: How many lines were longer than the limit.
+    """
+
+    lines: bytes
+    used: int
+    skipping: bool
+    cut: int
+
+
+def cut_lines(data: bytes, max_line: int, *, skipping: bool, final: bool = False) -> Cut:
+    r"""Cut bytes of a file into lines.
+
+    NUL bytes are left out: a file that was truncated under a writer that doesn't append begins with
+    as many of them as it was long, and after a crash there may be some in its middle.
+
+    Args:
+        data: Bytes from where the last cut ended; the work is linear in them.
+        max_line: Of a longer line only as many bytes are taken.
+        skipping: What the last cut said: ``data`` begins within such a line.
+        final: Nothing will follow: what stands after the last newline is a line.
+    """
+    start = 0
+    if skipping:
+        start = data.find(_NEWLINE) + 1
+        if not start:
+            return Cut(b"", len(data), not final, 0)
+    end = max(data.rfind(_NEWLINE) + 1, start)
+    lines, cut = _bounded(_without_nuls(data[start:end]), max_line)
+    rest = data[end:]
+    if rest[:1] == _NUL:
+        rest = rest.lstrip(_NUL)
+    used = len(data) - len(rest)
+    if len(rest) > max_line:
+        lines += _without_nuls(rest[:max_line]) + _NEWLINE
+        return Cut(lines, len(data), not final, cut + 1)
+    if final and rest:
+        return Cut(lines + _without_nuls(rest) + _NEWLINE, len(data), skipping=False, cut=cut)
+    return Cut(lines, used, skipping=False, cut=cut)
+
+
+def _without_nuls(data: bytes) -> bytes:
+    return data.replace(_NUL, b"") if _NUL in data else data
+
+
+def _bounded(lines: bytes, limit: int) -> tuple[bytes, int]:
+    """Shorten lines that are too long; return how many were.
+
+    It leaps from one newline to the last one within reach, so that blocks of short lines cost next
+    to nothing.
+    """
+    pieces: list[bytes] = []
+    cut = taken = position = 0
+    while len(lines) - position > limit:
+        newline = lines.rfind(_NEWLINE, position, position + limit + 1)
+        if newline >= 0:
+            position = newline + 1
+            continue
+        pieces.append(lines[taken : position + limit])
+        cut += 1
+        taken = lines.index(_NEWLINE, position + limit)
+        position = taken + 1
+    if not cut:
+        return lines, 0
+    pieces.append(lines[taken:])
+    return b"".join(pieces), cut

@@ -1,0 +1,44 @@
+"""How far a file was read, told by its content: it is found again under any name. Pure."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+HEAD_BYTES = 256
+TAIL_BYTES = 128
+
+ReadAt = Callable[[int, int], bytes]
+"""Reads so many bytes (the second number) at an offset (the first); fewer at the end of a file."""
+
+
+class Mark(NamedTuple):
+    """A place in a file, and what stands before it.
+
+    Attributes:
+        offset: Where it is, in bytes; all before it was read.
+        head: The first bytes of the file, of those that were read.
+        tail: The last bytes before the offset.
+    """
+
+    offset: int = 0
+    head: bytes = b""
+    tail: bytes = b""
+
+    def moved(self, data: bytes) -> "Mark":
+        """Return the mark after ``data``, which stands right behind this one."""
+        head = self.head
+        if len(head) == self.offset and len(head) < HEAD_BYTES:
+            head = (head + data)[:HEAD_BYTES]
+        return Mark(self.offset + len(data), head, (self.tail + data)[-TAIL_BYTES:])
+
+    def is_in(self, read_at: ReadAt) -> bool:
+        """Tell whether a file has what was read before the mark; any file has nothing."""
+        if read_at(0, len(self.head)) != self.head:
+            return False
+        return read_at(self.offset - len(self.tail), len(self.tail)) == self.tail
+
+
+def mark_at(offset: int, read_at: ReadAt) -> Mark:
+    """Return a mark for a place in a file of which nothing was read; it may be shorter by now."""
+    head = read_at(0, min(HEAD_BYTES, offset))
+    tail_bytes = min(TAIL_BYTES, offset)
+    return Mark(offset, head, read_at(offset - tail_bytes, tail_bytes))

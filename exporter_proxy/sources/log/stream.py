@@ -1,0 +1,282 @@
+"""One file, read from where it was left: the same whatever it is called by now."""
+
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from exporter_proxy.sources.log.lines import cut_lines
+from exporter_proxy.sources.log.mark import HEAD_BYTES, Mark, mark_at
+from exporter_proxy.sources.log.names import is_compressed
+from exporter_proxy.sources.log.opening import Key, LogFile, key_of, open_log
+
+BLOCK_BYTES = 2**20
+
+NOWHERE: Key = (0, 0)
+"""The key of a file that is not there any more."""
+
+Role = Literal["live", "leaving", "copy", "done"]
+"""What is expected of a file.
+
+``live``: it is at the path. ``leaving``: it was rotated away, its writer may still write. ``copy``:
+it is complete, others have what follows. ``done``: it was read to its end; should it grow, it is
+read on.
+"""
+
+
+class Record(msgspec.Struct, frozen=True, array_like=True):
+    """A file in a checkpoint.
+
+    Attributes:
+        path: Where it was last seen.
+        key: Device and inode.
+        role: See :data:`Role`.
+        offset: Up to where it was read, or unpacked and read.
+        head: See :class:`Mark`.
+        tail: See :class:`Mark`.
+        skipping: The offset is within a line of which enough was taken.
+        carry: Begin of a line whose rest is at the begin of this file.
+        joins: See :class:`Stream`.
+        size: Of the file when it was last looked at.
+        mtime_ns: When it was last written, likewise.
+    """
+
+    path: bytes
+    key: Key
+    role: Role
+    offset: int
+    head: bytes
+    tail: bytes
+    skipping: bool
+    carry: bytes
+    joins: bool
+    size: int
+    mtime_ns: int
+
+
+class Block(NamedTuple):
+    """Lines of a file, to be counted, and where it was read up to when they are.
+
+    Attributes:
+        stream: Whose.
+        lines: Whole lines; may be empty.
+        mark: Where reading goes on.
+        skipping: That is within a line of which enough was taken.
+        carry: What is left of the stream's ``carry``.
+        cut: How many of the lines were shortened.
+        lane: The path at which the stream is or was.
+    """
+
+    stream: "Stream"
+    lines: bytes
+    mark: Mark
+    skipping: bool
+    carry: bytes
+    cut: int
+    lane: str = ""
+
+
+class Stream:
+    """A file that is, or was, followed.
+
+    Args:
+        path: Where it is.
+        key: What file it is.
+        role: See :data:`Role`.
+        mark: Up to where it was read.
+        skipping: That is within a line of which enough was taken.
+        joins: What stands after its last newline is the begin of the first line of the next file:
+            both are parts of what one writer appended to a file that was copied and truncated.
+
+    Attributes:
+        carry: Begin of a line whose rest is at the begin of this file.
+        size: Of the file when it was last looked at.
+        mtime_ns: When it was last written, likewise.
+        links: How many names it has, likewise.
+        grew_at: When it was last seen to have grown.
+        truncated: It no longer has what was read of it.
+        lost: It can't be found any more.
+        restored: It comes from a checkpoint, and was not looked at since.
+    """
+
+    __slots__ = (
+        "carry",
+        "file",
+        "grew_at",
+        "joins",
+        "key",
+        "links",
+        "lost",
+        "mark",
+        "mtime_ns",
+        "path",
+        "restored",
+        "role",
+        "size",
+        "skipping",
+        "truncated",
+    )
+
+    def __init__(
+        self,
+        path: str,
+        key: Key,
+        role: Role,
+        mark: Mark = Mark(),  # noqa: B008, a constant
+        *,
+        skipping: bool = False,
+        joins: bool = False,
+    ) -> None:
+        self.path = path
+        self.key = key
+        self.role = role
+        self.mark = mark
+        self.skipping = skipping
+        self.joins = joins
+        self.carry = b""
+        self.file: LogFile | None = None
+        self.size = mark.offset
+        self.mtime_ns = -1
+        self.links = 1
+        self.grew_at = 0.0
+        self.truncated = False
+        self.lost = False
+        self.restored = False
+
+    @classmethod
+    def of(cls, record: Record) -> "Stream":
+        """Return the file of a record, which has yet to be found."""
+        mark = Mark(record.offset, record.head, record.tail)
+        path = record.path.decode("utf-8", "surrogateescape")
+        stream = cls(path, record.key, record.role, mark, skipping=record.skipping)
+        stream.joins, stream.carry = record.joins, record.carry
+        stream.size, stream.mtime_ns = record.size, record.mtime_ns
+        stream.restored = True
+        return stream
+
+    def record(self) -> Record:
+        """Return what a checkpoint has of it."""
+        mark = self.mark
+        return Record(
+            self.path.encode("utf-8", "surrogateescape"),
+            self.key,
+            self.role,
+            mark.offset,
+            mark.head,
+            mark.tail,
+            self.skipping,
+            self.carry,
+            self.joins,
+            self.size,
+            self.mtime_ns,
+        )
+
+    @property
+    def unread(self) -> int:
+        """Bytes behind the end of the file, as it was when last looked at."""
+        if self.role == "done" or is_compressed(self.path):
+            return 0
+        return max(0, self.size - self.mark.offset)
+
+    def open(self) -> bool:
+        """Open it where it was last seen; tell whether it is still there.
+
+        Raises:
+            OSError: It can't be opened.
+        """
+        if self.file is not None:
+            return True
+        try:
+            file = open_log(self.path)
+        except FileNotFoundError:
+            return False
+        if key_of(file.status()) != self.key:
+            file.close()
+            return False
+        self.file = file
+        return True
+
+    def close(self) -> None:
+        """Close it; it can be opened again. Idempotent."""
+        if self.file is not None:
+            self.file.close()
+            self.file = None
+
+    def disown(self) -> None:
+        """Take note that the file is not there any more, whatever has its number now."""
+        self.close()
+        self.key = NOWHERE
+        self.truncated = False
+        self.lost = self.role != "done"
+
+    def begin_at(self, offset: int, file: LogFile) -> None:
+        """Go on at a place that was not read up to; within a line: behind it."""
+        self.mark = mark_at(offset, file.read_at)
+        self.skipping = bool(self.mark.tail) and not self.mark.tail.endswith(b"\n")
+
+    def begin_anew(self) -> None:
+        """Go on at the begin of the file."""
+        self.mark = Mark()
+        self.skipping = self.truncated = False
+        self.carry = b""
+
+    def is_shortened(self) -> bool:
+        """Tell whether it lost its end alone: it has less of the same, as after a power cut."""
+        assert self.file is not None
+        if self.size >= self.mark.offset:
+            return self.mark.is_in(self.file.read_at)
+        head = self.mark.head
+        has_head = len(head) == min(HEAD_BYTES, self.mark.offset)
+        return has_head and bool(self.size) and self.file.read_at(0, len(head)) == head
+
+    def read(self, max_line: int, *, final: bool = False) -> Block | None:
+        """Return the next lines; None: there are none now, or it was truncated.
+
+        Args:
+            max_line: Bytes of a line; of a longer one the first are taken.
+            final: What stands after the last newline is a line.
+
+        Raises:
+            OSError: It can't be read.
+        """
+        assert self.file is not None
+        mark = self.mark
+        before = len(mark.tail)
+        count = before + max(BLOCK_BYTES, 2 * max_line)
+        data = self.file.read_at(mark.offset - before, count)
+        if data[:before] != mark.tail:
+            self.truncated = True
+            return None
+        full = len(data) == count
+        fresh = data[before:]
+        if not full and not is_compressed(self.path):
+            self.size = mark.offset + len(fresh)
+        carry = self.carry
+        cut = cut_lines(carry + fresh, max_line, skipping=self.skipping, final=final and not full)
+        if not cut.used:
+            return None
+        used = max(0, cut.used - len(carry))
+        return Block(
+            self,
+            cut.lines,
+            mark.moved(fresh[:used]),
+            cut.skipping,
+            carry[cut.used :],
+            cut.cut,
+        )
+
+    def give_rest(self) -> bytes:
+        """Return what stands behind the last line that was read, when there are no more.
+
+        It counts as read.
+        """
+        assert self.file is not None
+        rest = self.file.read_at(self.mark.offset, BLOCK_BYTES)
+        carry, self.carry = self.carry, b""
+        self.mark = self.mark.moved(rest)
+        return carry + rest
+
+    def accept(self, block: Block) -> None:
+        """Take note that the lines of a block were counted."""
+        self.mark = block.mark
+        self.skipping = block.skipping
+        self.carry = block.carry
