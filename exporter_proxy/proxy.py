@@ -2,32 +2,33 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from prometheus_client.registry import Collector
 
 from exporter_proxy import __version__
 from exporter_proxy.access import Access, TlsListener, answer_http, answer_push
 from exporter_proxy.access.metrics import AccessCollector
-from exporter_proxy.app_rules import rules_for
 from exporter_proxy.app_terms import terms_for
+from exporter_proxy.background import Background
 from exporter_proxy.changes import Change, prepare_all
-from exporter_proxy.config import MODULE_SOURCE, POLL_SOURCE, Config
-from exporter_proxy.front import Front, FrontCollector, FrontSettings, Hooks
+from exporter_proxy.config import Config
+from exporter_proxy.front import Front, FrontCollector, Hooks
 from exporter_proxy.front.opening import Install
 from exporter_proxy.health import Health, describe_target
+from exporter_proxy.keeping import keeper_for
 from exporter_proxy.modules import ModuleCollector
 from exporter_proxy.process.inherited import InheritedSockets
 from exporter_proxy.process.notify import Notifier
 from exporter_proxy.reload import ReadFile, ReloadCollector, Reloader
 from exporter_proxy.self_metrics import SelfMetrics
-from exporter_proxy.serving import KEEPALIVE_SECONDS, HttpServer, ScrapePort
+from exporter_proxy.serving import HttpServer, ScrapePort
+from exporter_proxy.settings import front_settings, page_settings, payload_check
 from exporter_proxy.sources.admission import Admission, FindTerms
 from exporter_proxy.sources.base import Source
-from exporter_proxy.sources.checking import PayloadCheck, unreadable_line
 from exporter_proxy.sources.following import FollowingLogs
 from exporter_proxy.sources.modules import ModuleSource
 from exporter_proxy.sources.polling import Polling
@@ -39,11 +40,6 @@ from exporter_proxy.views.lifecycle import Lifecycle
 from exporter_proxy.views.polled import Polled
 from exporter_proxy.views.server import Backing, PageSettings, Views
 from exporter_proxy.workers import Workers
-
-if TYPE_CHECKING:
-    from prometheus_client.registry import Collector
-
-    from exporter_proxy.state.keeper import Keeper
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +73,9 @@ class Proxy:
         exporter = config.exporter
         self.table = Table(max_apps=exporter.max_apps, forget_after=exporter.forget_after)
         self._workers = Workers(exporter.worker_threads)
-        self._admission = Admission(self.table, terms=terms_for(config), check=_check(config))
+        self._admission = Admission(
+            self.table, terms=terms_for(config), check=payload_check(config)
+        )
         self.access = Access(config)
         self._scrape_tls = TlsListener("scrape", self.access.scrape_tls, answer_http)
         self._receiver_tls = TlsListener("receiver", self.access.receiver_tls, answer_push)
@@ -93,11 +91,11 @@ class Proxy:
         self._following = FollowingLogs(config, self.table, self._admission)
         self._pushing = Pushing(config, self.table, self._admission, self.access)
         hooks = Hooks(raw=self._take_raw, pushes=self._pushing)
-        self._front = Front(_front_settings(config), hooks)
+        self._front = Front(front_settings(config), hooks)
         self._modules = ModuleSource(config, self.table, self._admission)
         # The same list always: others follow it.
         self._sources = self._make_sources()
-        self._keeper = self._make_keeper()
+        self._keeper = keeper_for(config, self.table)
         self._reloader = Reloader(
             config,
             path,
@@ -116,8 +114,8 @@ class Proxy:
         # A reload was asked for before the start was over.
         self._hung_up = False
         # What a reload has left to do, such as closing addresses.
-        self._closing: set[asyncio.Task[None]] = set()
-        self._reloading: set[asyncio.Task[None]] = set()
+        self._closing = Background()
+        self._reloading = Background()
 
     def _make_sources(self) -> list[Source]:
         """Make every source that the configuration turns on; a new one is one more entry here."""
@@ -128,32 +126,6 @@ class Proxy:
             *self._pushing.sources,
             *self._modules.sources,
         ]
-
-    def _make_keeper(self) -> "Keeper | None":
-        """Make what keeps the table on disk, if that is wanted."""
-        exporter, poll = self._config.exporter, self._config.poll_external
-        if not exporter.state_file:
-            return None
-        # sqlite is not needed by others.
-        from exporter_proxy.state.keeper import Keeper  # noqa: PLC0415
-
-        polled = {each.name for each in poll.other_scrape_endpoints}
-        if not poll.poll_other_scrape_endpoints:
-            polled.clear()
-        modules = {each.source for each in self._config.modules if each.interval}
-
-        def is_wanted(app: str, source: str) -> bool:
-            """Tell whether there is still who updates an app; one that is pushed may come again."""
-            if source.startswith(MODULE_SOURCE):
-                return source in modules
-            return app in polled or not source.startswith(POLL_SOURCE)
-
-        return Keeper(
-            self.table,
-            exporter.state_file,
-            forget_after=exporter.forget_after,
-            is_wanted=is_wanted,
-        )
 
     async def start(self) -> None:
         """Bring back what was saved, then listen, poll, serve.
@@ -288,7 +260,7 @@ class Proxy:
             given=self._pushing.given,
             routes=(self._pushing.add_to,),
         )
-        return Views(backing, _page_settings(self._config))
+        return Views(backing, page_settings(self._config))
 
     def _describe_polls(self, app: str) -> Mapping[str, Any] | None:
         status = self._polling.status(app)
@@ -297,7 +269,7 @@ class Proxy:
     def hang_up(self) -> None:
         """Reload the configuration, as soon as the proxy has started."""
         if self._ready:
-            _in_background(self._reload(), self._reloading)
+            self._reloading.start(self._reload())
         else:
             self._hung_up = True
 
@@ -310,11 +282,10 @@ class Proxy:
         Raises:
             StartError: An address or a file can't be had; nothing has changed.
         """
-        if self._closing:
-            # What the reload before has left may be wanted again.
-            await asyncio.wait(self._closing)
+        # What the reload before has left may be wanted again.
+        await self._closing.done()
         # In a thread, as there may be thousands of patterns to compile.
-        terms, page = await asyncio.to_thread(lambda: (terms_for(new), _page_settings(new)))
+        terms, page = await asyncio.to_thread(lambda: (terms_for(new), page_settings(new)))
         changes = await prepare_all(
             [
                 partial(self.access.prepare, new),
@@ -331,17 +302,17 @@ class Proxy:
         self._configure(new, terms, page)
         for change in changes:
             if change.finish is not None:
-                _in_background(change.finish(_GRACE_SECONDS), self._closing)
+                self._closing.start(change.finish(_GRACE_SECONDS))
 
     def _configure(self, new: Config, terms: FindTerms | None, page: PageSettings) -> None:
         """Take over what is looked at anew each time; none of it can fail."""
         self._config, exporter = new, new.exporter
         self._sources[:] = self._make_sources()
-        self._admission.configure(terms=terms, check=_check(new))
+        self._admission.configure(terms=terms, check=payload_check(new))
         self.table.configure(max_apps=exporter.max_apps, forget_after=exporter.forget_after)
         self._self_metrics.set_interval(exporter.self_metrics_interval)
         self._views.configure(page)
-        self._front.configure(_front_settings(new))
+        self._front.configure(front_settings(new))
 
     async def _prepare_port(self, new: Config) -> Change:
         """Open the scrape port that a configuration has, if it is another."""
@@ -379,12 +350,8 @@ class Proxy:
             self._unix_http.close(grace_seconds),
             *(source.stop(grace_seconds) for source in self._sources),
         )
-        if self._closing:
-            # They have been under way for longer.
-            _, late = await asyncio.wait(self._closing, timeout=grace_seconds)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        # They have been under way for longer.
+        await self._closing.end(grace_seconds)
         self._expiry.stop()
         for listener in (self._scrape_tls, self._receiver_tls):
             listener.close()
@@ -396,37 +363,3 @@ class Proxy:
             await self._keeper.stop(hurry=not grace_seconds)
         self._workers.close()
         self.access.close()
-
-
-def _check(config: Config) -> PayloadCheck | None:
-    """Return what looks at payloads before they count; they are read again for the page."""
-    exporter = config.exporter
-    rejects = exporter.exposition == "merged" and exporter.invalid_metrics == "reject"
-    return unreadable_line if rejects else None
-
-
-def _front_settings(config: Config) -> FrontSettings:
-    exporter = config.exporter
-    return FrontSettings(
-        header_timeout=exporter.header_timeout,
-        connections=exporter.concurrent_requests,
-        silent_timeout=KEEPALIVE_SECONDS,
-    )
-
-
-def _page_settings(config: Config) -> PageSettings:
-    exporter = config.exporter
-    return PageSettings(
-        rules=rules_for(config) if exporter.exposition == "merged" else None,
-        expose=exporter.invalid_metrics == "expose",
-        scrape_timeout=exporter.scrape_timeout,
-        sd_target=exporter.sd_target,
-        self_metrics=exporter.self_metrics,
-    )
-
-
-def _in_background(work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
-    """Run something nobody waits for; it is one of the tasks as long as it runs."""
-    task = asyncio.create_task(work)
-    tasks.add(task)
-    task.add_done_callback(tasks.discard)

@@ -21,6 +21,7 @@ ALLOWED = {
     "front": {"access", "errors", "payload", "repeats", "turns"},
     "log_metrics": {"errors", "exposition"},
     "payload": {"errors"},
+    "background": set(),
     "clocks": set(),
     "table": {"clocks", "errors"},
     "process": {"config", "errors", "repeats"},
