@@ -4,6 +4,7 @@ from exporter_proxy.access.access import Access, AccessStats, RefusedError
 from exporter_proxy.access.identity import peer_of
 from exporter_proxy.access.peers import Peer
 from exporter_proxy.access.policy import Policy, Refusal
+from exporter_proxy.access.sites import is_of_another_site
 from exporter_proxy.access.tls_gate import (
     ProtocolFactory,
     TlsListener,
@@ -24,5 +25,6 @@ __all__ = [
     "TlsStats",
     "answer_http",
     "answer_push",
+    "is_of_another_site",
     "peer_of",
 ]

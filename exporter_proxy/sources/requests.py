@@ -6,11 +6,17 @@ import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Protocol
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from exporter_proxy.access import Access, Peer, Refusal, RefusedError, peer_of
+from exporter_proxy.access import (
+    Access,
+    Peer,
+    Refusal,
+    RefusedError,
+    is_of_another_site,
+    peer_of,
+)
 from exporter_proxy.config import Right
 from exporter_proxy.errors import PayloadError, quote
 from exporter_proxy.payload.compression import body_too_large
@@ -87,7 +93,7 @@ class Requests:
         headers = {name.lower(): value for name, value in request.headers.items()}
         peer = peer_of(request.transport)
         try:
-            _check_site(headers)
+            self._check_site(headers)
             peer = await self._access.identify(peer, headers.get("authorization"))
             self._permit(peer, right)
             body = await self._receive(request, peer, source)
@@ -141,6 +147,11 @@ class Requests:
     def permit(self, peer: Peer, app: str) -> None:
         """Raise ForbiddenError if a peer may not write an app."""
         self._permit(peer, "push", app)
+
+    def _check_site(self, headers: Mapping[str, str]) -> None:
+        if is_of_another_site(headers, by_address=not self._access.active):
+            text = "error: pages of other sites may not push"
+            raise _RefusedError(line(HTTPStatus.FORBIDDEN, text))
 
     def _permit(self, peer: Peer, right: Right, app: str | None = None) -> None:
         access = self._access
@@ -210,17 +221,6 @@ class Requests:
         error = body_too_large(self.max_bytes)
         source.note(error, peer)
         return _RefusedError(source.refused(error))
-
-
-def _check_site(headers: Mapping[str, str]) -> None:
-    """Refuse what a browser sends for a page that is not of this server.
-
-    Whoever can be made to look at a page would otherwise push from their own machine, which may.
-    """
-    origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != headers.get("host", ""):
-        text = "error: pages of other sites may not push"
-        raise _RefusedError(line(HTTPStatus.FORBIDDEN, text))
 
 
 async def _in_slices(steps: Steps) -> Answer:

@@ -2,7 +2,14 @@
 
 from aiohttp import hdrs, web
 
-from exporter_proxy.access import Access, Peer, Refusal, RefusedError, peer_of
+from exporter_proxy.access import (
+    Access,
+    Peer,
+    Refusal,
+    RefusedError,
+    is_of_another_site,
+    peer_of,
+)
 from exporter_proxy.errors import quote
 from exporter_proxy.views.responses import GUARD, Needs, text
 
@@ -40,6 +47,8 @@ class Guard:
         access = self._access
         if needs == "nothing":
             return None
+        if needs != "scrape" and is_of_another_site(request.headers, by_address=not access.active):
+            return text("error: pages of other sites may not do this", status=403)
         peer = peer_of(request.transport)
         try:
             peer = await access.identify(peer, request.headers.get(hdrs.AUTHORIZATION))

@@ -109,6 +109,8 @@ def test_pages_of_other_sites_may_not_push(proxy: StartProxy) -> None:
     assert put(running, headers={"Origin": "http://evil.example"}) == 403
     assert put(running, headers={"Origin": "null"}) == 403
     assert put(running, headers={"Origin": f"http://{own}", "Host": own}) == 200
+    # A name that leads to this machine, for a page that came from elsewhere under it.
+    assert put(running, headers={"Origin": "http://a.example", "Host": "a.example"}) == 403
 
 
 def test_rights(proxy: StartProxy) -> None:

@@ -57,9 +57,13 @@ class Guarded:
         app.router.add_post("/admin", guarded(show, "admin"))
         self._client = await client(app)
 
-    async def ask(self, path: str, authorization: str | None = None) -> tuple[int, list[str], str]:
+    async def ask(
+        self, path: str, authorization: str | None = None, origin: str | None = None
+    ) -> tuple[int, list[str], str]:
         """Return status, challenges and body."""
         headers = {} if authorization is None else {"Authorization": authorization}
+        if origin is not None:
+            headers["Origin"] = origin
         method = "GET" if path in {"/read", "/probe"} else "POST"
         async with self._client.request(method, path, headers=headers) as answer:
             challenges = answer.headers.getall("WWW-Authenticate", [])
@@ -95,6 +99,16 @@ async def behind(tmp_path) -> AsyncIterator[Any]:
         closed = each.close()
         if closed is not None:
             await closed
+
+
+async def test_pages_of_other_sites(behind):
+    """Who looks at one has their browser neither write nor end the proxy; reading is harmless."""
+    guarded_routes = await behind()
+
+    for path in ("/write/mine", "/admin"):
+        status, _, told = await guarded_routes.ask(path, origin="http://evil.example")
+        assert (status, told) == (403, "error: pages of other sites may not do this\n")
+    assert (await guarded_routes.ask("/read", origin="http://evil.example"))[0] == 200
 
 
 async def test_nothing_is_configured(behind):
