@@ -2,7 +2,7 @@
 
 import platform
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from http import HTTPStatus
 from urllib.parse import parse_qs
 
@@ -21,13 +21,16 @@ from exporter_proxy.sources.pushgateway.answers import (
 from exporter_proxy.sources.pushgateway.bulk import push_in_steps
 from exporter_proxy.sources.pushgateway.gateway import Gateway
 from exporter_proxy.sources.pushgateway.go_numbers import go_time
+from exporter_proxy.sources.pushgateway.group import Group
 from exporter_proxy.sources.pushgateway.listing import groups_in_steps
 from exporter_proxy.sources.pushgateway.selectors import Selector, parse_selector
+from exporter_proxy.sources.pushgateway.store import Store
 
 ROOT = "/api/v1"
 _WIPE = f"{ROOT}/admin/wipe"
 _TRUE = frozenset({"1", "true", "yes"})
 _FALSE = frozenset({"0", "false", "no"})
+_GROUPS_A_STEP = 64
 
 _Query = Mapping[str, list[str]]
 _Headers = Mapping[str, str]
@@ -138,13 +141,15 @@ class Api:
             raise _bad('no match[] parameter: expected one such as match[]={job="x"}')
         dry_run = _flag(query.get("dry_run", ["0"])[-1])
         store = self._gateway.store
-        chosen = [group for group in store.groups() if _selected(group.labels, selectors)]
-        yield
-        for group in chosen:
-            self._gateway.permit(peer, group.app)
+        chosen: list[Group] = []
+        for count, group in enumerate(store.groups(), 1):
+            if _selected(group.labels, selectors):
+                self._gateway.permit(peer, group.app)
+                chosen.append(group)
+            if count % _GROUPS_A_STEP == 0:
+                yield
         if not dry_run:
-            for group in chosen:
-                store.delete(group)
+            yield from _delete_in_steps(store, chosen)
         return success({"dry_run": dry_run, "groups": [group.labels for group in chosen]})
 
     def _push(self, _query: _Query, headers: _Headers, body: bytes, peer: Peer) -> Steps:
@@ -161,10 +166,15 @@ class Api:
         _peer: Peer,
     ) -> Generator[None, None, Answer]:
         store = self._gateway.store
-        yield
-        for group in store.groups():
-            store.delete(group)
+        yield from _delete_in_steps(store, store.groups())
         return ACCEPTED
+
+
+def _delete_in_steps(store: Store, groups: Iterable[Group]) -> Generator[None, None, None]:
+    for count, group in enumerate(groups, 1):
+        store.delete(group)
+        if count % _GROUPS_A_STEP == 0:
+            yield
 
 
 def _selected(labels: Mapping[str, str], selectors: list[Selector]) -> bool:

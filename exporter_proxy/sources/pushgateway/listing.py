@@ -1,13 +1,16 @@
 """``GET /api/v1/metrics``: all groups and what they hold, in the form that Pushgateway has."""
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable
+from itertools import islice
 from typing import Any
 
+import msgspec
+
 from exporter_proxy.exposition.grammar import unescape
-from exporter_proxy.exposition.lines import HEAD, ITEM
+from exporter_proxy.exposition.lines import HEAD, ITEM, windows
 from exporter_proxy.exposition.model import Family
 from exporter_proxy.exposition.reader import read_in_steps
-from exporter_proxy.exposition.rules import Rules, apply
+from exporter_proxy.exposition.rules import Rules, apply_in_steps
 from exporter_proxy.sources.pushgateway.go_numbers import go_float, go_time
 from exporter_proxy.sources.pushgateway.group import Group
 from exporter_proxy.table import Payload
@@ -20,21 +23,27 @@ _PARTS = {
     "summary": ("quantile", "quantiles"),
 }
 _FAMILIES_A_STEP = 20
+# Some milliseconds of samples, and of metrics.
+_WINDOW = 4096
+_METRICS_A_STEP = 512
+
+_Metrics = dict[tuple[tuple[str, str], ...], dict[str, Any]]
 
 
 def groups_in_steps(
     groups: Iterable[Group], is_there: Callable[[Group], bool]
-) -> Generator[None, None, list[dict[str, Any]]]:
-    """Return all groups as JSON has them, in steps of some milliseconds.
+) -> Generator[None, None, list[msgspec.Raw]]:
+    """Return all groups as JSON, in steps of some milliseconds.
 
     Args:
         groups: As they are now; they may change between the steps.
         is_there: Tells whether one still is.
     """
-    listed: list[dict[str, Any]] = []
+    listed: list[msgspec.Raw] = []
     for group in groups:
         if is_there(group):
-            listed.append((yield from _group(group)))
+            shown = yield from _group(group)
+            listed.append(msgspec.Raw(msgspec.json.encode(shown)))
         yield
     return listed
 
@@ -47,8 +56,9 @@ def _group(group: Group) -> Generator[None, None, dict[str, Any]]:
     rules = group.given.on(_RULES)
     for payload, pushed_at in parts:
         exposition = yield from read_in_steps(payload)
-        for count, family in enumerate(apply(exposition.families, rules).families, 1):
-            shown[family.name.decode()] = _family(family, go_time(pushed_at))
+        applied = yield from apply_in_steps(exposition.families, rules)
+        for count, family in enumerate(applied.families, 1):
+            shown[family.name.decode()] = yield from _family(family, go_time(pushed_at))
             if count % _FAMILIES_A_STEP == 0:
                 yield
     shown["labels"] = dict(group.labels)
@@ -56,18 +66,41 @@ def _group(group: Group) -> Generator[None, None, dict[str, Any]]:
     return shown
 
 
-def _family(family: Family, pushed_at: str) -> dict[str, Any]:
+def _family(family: Family, pushed_at: str) -> Generator[None, None, dict[str, Any]]:
     shown: dict[str, Any] = {"time_stamp": pushed_at, "type": family.type.upper()}
     if family.help:
         shown["help"] = unescape(family.help).decode()
-    shown["metrics"] = _metrics(family)
+    shown["metrics"] = yield from _metrics(family)
     return shown
 
 
-def _metrics(family: Family) -> Sequence[dict[str, Any]]:
+def _metrics(family: Family) -> Generator[None, None, msgspec.Raw]:
+    """Return the metrics of a family as a JSON array."""
     part, plural = _PARTS.get(family.type, ("", ""))
-    metrics: dict[tuple[tuple[str, str], ...], dict[str, Any]] = {}
-    for line in family.samples.split(b"\n")[:-1]:
+    metrics: _Metrics = {}
+    written: list[bytes] = []
+    for window in windows(family.samples, _WINDOW):
+        _add(metrics, window, part, plural)
+        # One of many metrics takes more room as objects than as text. The last may go on.
+        if not part and len(metrics) > _METRICS_A_STEP:
+            written.append(_written(metrics, len(metrics) - 1))
+        if len(family.samples) > _WINDOW:
+            yield
+    while metrics:
+        written.append(_written(metrics, _METRICS_A_STEP))
+        if metrics:
+            yield
+    return msgspec.Raw(b"[%b]" % b",".join(written))
+
+
+def _written(metrics: _Metrics, count: int) -> bytes:
+    """Take some metrics, the first ones, and return them as JSON without brackets."""
+    some = [metrics.pop(key) for key in tuple(islice(metrics, count))]
+    return msgspec.json.encode(some)[1:-1]
+
+
+def _add(metrics: _Metrics, samples: bytes, part: str, plural: str) -> None:
+    for line in samples.split(b"\n")[:-1]:
         name, labels, value = _sample(line)
         number = go_float(float(value))
         special = labels.pop(part, None) if part else None
@@ -81,7 +114,6 @@ def _metrics(family: Family) -> Sequence[dict[str, Any]]:
             metric["sum"] = number
         else:
             metric["count"] = number
-    return list(metrics.values())
 
 
 def _sample(line: bytes) -> tuple[str, dict[str, str], bytes]:

@@ -9,7 +9,7 @@ from exporter_proxy.errors import PayloadError
 from exporter_proxy.sources.answers import ForbiddenError
 from exporter_proxy.sources.pushgateway.go_numbers import go_float, go_time
 from exporter_proxy.sources.pushgateway.selectors import parse_selector
-from tests.sources.pushgateway.pushing import NOW, Pushing
+from tests.sources.pushgateway.pushing import LOCAL, NOW, Pushing
 
 
 @pytest.fixture
@@ -165,6 +165,75 @@ def test_wipe(pushing: Pushing) -> None:
 
     assert pushing.ask_api("PUT", "/admin/wipe").status == 202
     assert pushing.lines() == ["b 1"]
+
+
+def test_many_groups_are_deleted_in_steps(pushing: Pushing) -> None:
+    """Others are served between them, and what they push anew meanwhile may stay or go."""
+    for number in range(300):
+        pushing.put(f"/x/l/{number}", b"a 1\n")
+
+    for method, path in (("DELETE", '/groups?match[]={job="x",l=~"1.*"}'), ("PUT", "/admin/wipe")):
+        steps = pushing.api.handle(method, "/api/v1" + path, {}, b"", LOCAL)
+        assert len(list(steps)) >= 2
+    assert pushing.lines() == []
+
+
+def test_listing(pushing: Pushing) -> None:
+    """Each group has its families, and each of these its metrics, as Pushgateway writes them."""
+    pushing.put("/x/instance/i", b'# HELP a It\'s \\\\.\n# TYPE a counter\na 1\na{l="\\n"} 2e9\n')
+    pushing.post(
+        "/x/instance/i",
+        b'# TYPE h histogram\nh_bucket{le="1.0"} 1\nh_bucket{le="+Inf"} 2\nh_sum 3\nh_count 2\n',
+    )
+    key = {"instance": "i", "job": "x"}
+    shown = json.loads(pushing.ask_api("GET", "/metrics").body)
+
+    (group,) = shown["data"]
+    assert group["labels"] == key
+    assert group["last_push_successful"] is True
+    assert {**group["a"], "time_stamp": ""} == {
+        "time_stamp": "", "type": "COUNTER", "help": "It's \\.",
+        "metrics": [
+            {"labels": key, "value": "1"}, {"labels": {**key, "l": "\n"}, "value": "2e+09"},
+        ],
+    }  # fmt: skip
+    assert group["h"]["metrics"] == [
+        {"labels": key, "buckets": {"1": "1", "+Inf": "2"}, "sum": "3", "count": "2"}
+    ]
+
+
+@pytest.mark.parametrize("samples", [512, 513, 20_000])
+def test_listing_a_large_family(pushing: Pushing, samples: int) -> None:
+    """It is read and written a bit at a time, so that a reader of it delays nobody."""
+    pushing.put("/x", b"".join(b'a{l="%d"} %d\n' % (each, each) for each in range(samples)))
+    steps = pushing.api.handle("GET", "/api/v1/metrics", {}, b"", LOCAL)
+    count = 0
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            body = end.value.body
+            break
+        count += 1
+
+    (group,) = json.loads(body)["data"]
+    assert [each["labels"]["l"] for each in group["a"]["metrics"]] == [
+        str(each) for each in range(samples)
+    ]
+    assert count >= samples // 512
+
+
+@pytest.mark.parametrize("metrics", [1, 3000])
+def test_listing_a_family_of_parts(pushing: Pushing, metrics: int) -> None:
+    """A metric is one, wherever its samples stand."""
+    head = b"# TYPE s summary\n"
+    sums = b"".join(b's_sum{l="%d"} 1\n' % each for each in range(metrics))
+    counts = b"".join(b's_count{l="%d"} 2\n' % each for each in range(metrics))
+    pushing.put("/x", head + sums + counts)
+
+    (group,) = json.loads(pushing.ask_api("GET", "/metrics").body)["data"]
+    assert len(group["s"]["metrics"]) == metrics
+    assert {(each["sum"], each["count"]) for each in group["s"]["metrics"]} == {("1", "2")}
 
 
 def test_wipe_is_turned_off() -> None:
