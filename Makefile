@@ -46,8 +46,9 @@ format: $(DEV_READY) ## bring the code into its format
 typecheck: $(DEV_READY) ## check types
 	$(BIN)/mypy
 
+# Much of a test's time is waiting for processes, so that there may be more tests than processors.
 pytest: $(DEV_READY) ## run the tests alone (make pytest ARGS="tests/e2e -k nc")
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),-n 3)
 
 kills: $(DEV_READY) ## kill the proxy at random moments and look what survives (make kills KILLS=500)
 	@KILLS=$(KILLS) $(BIN)/python -m pytest -q -s tests/e2e/test_kills.py

@@ -14,6 +14,7 @@ from exporter_proxy.state.schema import APPLICATION_ID
 _KEY = "exporter.state_file"
 _MODE = 0o600
 # The header of a database and that of the tree of its tables: a page with rows, or one above such.
+_MAGIC = b"SQLite format 3\0"
 _HEAD_BYTES = 112
 _LEAF, _INTERIOR = 0x0D, 0x05
 # What sqlite keeps beside its file.
@@ -49,6 +50,11 @@ class StateFile:
             if _is_foreign(self.path):
                 raise StartError(
                     f"{_KEY}: {_shown(self.path)}: is another program's database: name another file"
+                )
+            if _is_mistaken(self.path):
+                raise StartError(
+                    f"{_KEY}: {_shown(self.path)}: is not a state file: name another file "
+                    "(a damaged one of ours has mode 0600)"
                 )
             lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE)
         except (OSError, RuntimeError) as error:  # RuntimeError: links that lead to one another
@@ -126,12 +132,31 @@ def _is_foreign(path: Path) -> bool:
             head = file.read(_HEAD_BYTES)
     except FileNotFoundError:
         return False
-    if len(head) < _HEAD_BYTES or not head.startswith(b"SQLite format 3\0"):
+    if len(head) < _HEAD_BYTES or not head.startswith(_MAGIC):
         return False
     mark = int.from_bytes(head[68:72], "big")
     kind, cells = head[100], int.from_bytes(head[103:105], "big")
     has_tables = kind == _INTERIOR or (kind == _LEAF and cells > 0)
     return mark != APPLICATION_ID and has_tables
+
+
+def _is_mistaken(path: Path) -> bool:
+    """Tell whether a file is no database and was surely not made here: ours are private.
+
+    What was named by mistake must not be taken for a damaged state file, and be set aside. An empty
+    file does no harm.
+
+    Raises:
+        OSError: It can't be looked at.
+    """
+    try:
+        status = path.stat()
+        with path.open("rb") as file:
+            head = file.read(len(_MAGIC))
+    except FileNotFoundError:
+        return False
+    is_private = status.st_uid == os.geteuid() and not stat.S_IMODE(status.st_mode) & 0o077
+    return bool(head) and head != _MAGIC and not is_private
 
 
 def make_private(path: Path) -> None:

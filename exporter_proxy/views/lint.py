@@ -3,6 +3,7 @@
 import asyncio
 from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Generator
+from contextlib import AsyncExitStack
 from typing import cast
 
 from aiohttp import hdrs, web
@@ -28,8 +29,10 @@ MAX_BYTES = 64 * 2**20
 _HEADERS = {hdrs.CONTENT_TYPE: "application/json; charset=utf-8", **COMMON_HEADERS}
 _FORMATS = ("text", "openmetrics")
 _ENCODINGS = frozenset({"", "identity", "gzip"})
-# Payloads that are held in memory at once, and how long a sender may take for one.
+# Large payloads that are held in memory at once, what may wait there for its turn, and how long a
+# sender may take for one.
 _AT_ONCE = 4
+_SMALL_BYTES = 262_144
 _RECEIVE_SECONDS = 30.0
 
 
@@ -76,8 +79,9 @@ class LintView:
         """Answer with a report as JSON."""
         try:
             app, declared = _asked(request)
-            async with self._places:
-                payload = await self._receive(request)
+            async with AsyncExitStack() as place:
+                body = await self._receive(request, place)
+                payload = await self._text(body, request)
                 chunks = await self._look(payload, app, declared)
         except _RefusedError as error:
             return await _refuse(request, error)
@@ -118,11 +122,15 @@ class LintView:
                 return ghost.app
         return "exporter-proxy"
 
-    async def _receive(self, request: web.Request) -> Payload:
+    async def _receive(self, request: web.Request, place: AsyncExitStack) -> bytes:
+        """Return the body, and take one of the places.
+
+        Not before much of it has come, so that a few slow senders don't keep the others waiting.
+        """
         if request.content_length is not None and request.content_length > self._max_bytes:
             raise self._too_large()
         parts: list[bytes] = []
-        size = 0
+        size, waits = 0, True
         try:
             async with asyncio.timeout(_RECEIVE_SECONDS):
                 async for chunk in request.content.iter_any():
@@ -130,13 +138,21 @@ class LintView:
                     if size > self._max_bytes:
                         raise self._too_large()
                     parts.append(chunk)
+                    if waits and size > _SMALL_BYTES:
+                        await place.enter_async_context(self._places)
+                        waits = False
         except TimeoutError as error:
             message = f"the payload did not come within {_RECEIVE_SECONDS:g} s"
             raise _RefusedError(message, 408) from error
         except web.RequestPayloadError as error:
             raise _RefusedError("the payload is not what its headers say", 400) from error
+        if waits:
+            await place.enter_async_context(self._places)
+        return b"".join(parts)
+
+    async def _text(self, body: bytes, request: web.Request) -> Payload:
         encoding = request.headers.get(hdrs.CONTENT_ENCODING, "")
-        return await in_slices(self._unpacked(b"".join(parts), encoding))
+        return await in_slices(self._unpacked(body, encoding))
 
     def _unpacked(self, body: bytes, encoding: str) -> Generator[None, None, Payload]:
         try:

@@ -78,6 +78,24 @@ def test_database_of_another_program_is_left_alone(tmp_path: Path, statements: l
     assert [each.name for each in tmp_path.iterdir()] == ["other.db"]
 
 
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604])
+def test_file_that_was_named_by_mistake_is_left_alone(tmp_path: Path, mode: int):
+    """Also where it is named by a link."""
+    path, link = tmp_path / "notes.txt", tmp_path / "state.db"
+    path.write_text("not to be lost\n")
+    path.chmod(mode)
+    link.symlink_to(path)
+
+    with pytest.raises(StartError) as caught:
+        StateFile(str(link)).acquire()
+
+    assert str(caught.value).startswith(
+        f'exporter.state_file: "{path}": is not a state file: name another file'
+    )
+    assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == ("not to be lost\n", mode)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["notes.txt", "state.db"]
+
+
 @pytest.mark.parametrize(
     "statements",
     [

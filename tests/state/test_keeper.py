@@ -275,6 +275,7 @@ async def test_disk_that_hangs_does_not_hold_the_end_for_ever(
 @pytest.fixture
 def damaged(path: Path) -> bytes:
     path.write_bytes(b"no database at all" * 1000)
+    path.chmod(0o600)
     return path.read_bytes()
 
 

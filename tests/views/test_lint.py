@@ -271,6 +271,34 @@ async def test_any_number_may_ask_at_once(port: Lint) -> None:
     assert all(report["samples"] == 1 for report in reports)
 
 
+async def test_slow_senders_keep_nobody_waiting(port: Lint) -> None:
+    """However many there are."""
+    go_on = asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b"a 1\n"
+        await go_on.wait()
+
+    slow = [asyncio.ensure_future(port.post(slowly())) for _ in range(8)]
+    await asyncio.sleep(0)
+
+    assert (await port.report(b"b 1\n"))["samples"] == 1
+    assert not any(each.done() for each in slow)
+
+    go_on.set()
+    assert [status for status, _ in await asyncio.gather(*slow)] == [200] * 8
+
+
+async def test_large_payloads_take_turns(port: Lint, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them get one."""
+    monkeypatch.setattr(lint, "_SMALL_BYTES", 10)
+    payload = b"".join(b"a%d 1\n" % number for number in range(100))
+
+    reports = await asyncio.gather(*(port.report(payload) for _ in range(12)))
+
+    assert all(report["samples"] == 100 for report in reports)
+
+
 async def test_is_on_the_scrape_port() -> None:
     from tests.views.conftest import Port  # noqa: PLC0415 - the fixture of that name is another
 
