@@ -14,7 +14,10 @@ from exporter_proxy.config.texts import ListenAddress
 from exporter_proxy.config.urls import EndpointUrl, hide_user_info, split_url
 from exporter_proxy.errors import ConfigError, quote
 
-_EXPECTED = 'expected HOST:PORT, the path of a Unix socket, or a URL such as "http://host:6555"'
+_EXPECTED = (
+    'expected HOST:PORT, the path of a Unix socket such as "./x.sock", '
+    'or a URL such as "http://host:6555"'
+)
 _PORT = 6554
 
 
