@@ -34,9 +34,15 @@ _STATUS: Mapping[RejectReason, int] = {
     "message_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "too_many_apps": HTTPStatus.SERVICE_UNAVAILABLE,
     "unsupported_encoding": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "wrong_format": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
 }
 _METHODS = "POST, PUT"
 _JSON = "application/json"
+# What is sure to be no text of metrics, and what its sender should do.
+_NO_TEXT = {
+    "multipart/form-data": "a form, expected the metrics themselves: curl --data-binary @FILE",
+    "application/vnd.google.protobuf": "protobuf, expected text: /metrics/job/<job> takes both",
+}
 # A body that is read in one go: a millisecond or two.
 _SMALL_BYTES = 131_072
 
@@ -141,7 +147,7 @@ class AppPush:
             encoding = headers.get("content-encoding", "")
             if encoding:
                 body = yield from unpack_in_steps(body, encoding, self._max_bytes)
-            kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+            kind = _kind_of(headers)
             asked = _asked_ttl(headers, query)
             if kind == _JSON:
                 messages = yield from self._read_json(app, body)
@@ -202,6 +208,18 @@ class AppPush:
                 'the body is empty, expected {"<app>": "<metrics>"}', reason="empty_message"
             )
         return messages
+
+
+def _kind_of(headers: Mapping[str, str]) -> str:
+    """Return the type that a body is said to have; empty: none.
+
+    Raises:
+        PayloadError: ``wrong_format``.
+    """
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind in _NO_TEXT:
+        raise PayloadError(f"the body is {_NO_TEXT[kind]}", reason="wrong_format")
+    return kind
 
 
 def _app_of(path: str) -> str | None:

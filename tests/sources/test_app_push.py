@@ -113,6 +113,20 @@ def test_compressed():
             "the body is larger than 1000 bytes (push.max_body_size)",
         ),
         ("/push/a", b"x", {"content-encoding": "br"}, 415, "can't read Content-Encoding"),
+        (
+            "/push/a",
+            b"--b\r\n\r\nx 1\r\n--b--\r\n",
+            {"content-type": "multipart/form-data; boundary=b"},
+            415,
+            "the body is a form, expected the metrics themselves: curl --data-binary @FILE",
+        ),
+        (
+            "/push/a",
+            b"x",
+            {"content-type": "application/vnd.google.protobuf; encoding=delimited"},
+            415,
+            "the body is protobuf, expected text: /metrics/job/<job> takes both",
+        ),
     ],
 )
 def test_refusals(target: str, body: bytes, headers: dict[str, str], status: int, line: str):
