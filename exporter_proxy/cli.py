@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from exporter_proxy import __version__, logs
 from exporter_proxy.commands import apps, health, lint, push, replay
+from exporter_proxy.commands import logs as log_commands
 from exporter_proxy.config import Config, find_file, load, missing_accounts, warnings
 from exporter_proxy.errors import ConfigError, StartError
 
@@ -101,6 +102,7 @@ def build_parser() -> argparse.ArgumentParser:
     push.add_parser(commands)
     apps.add_parser(commands)
     replay.add_parser(commands)
+    log_commands.add_parsers(commands)
     return parser
 
 
