@@ -16,6 +16,7 @@ import gateway_pushes
 import isolation
 import large_scrapes
 import latency
+import logs
 import memory
 import one_change
 import polls
@@ -44,6 +45,7 @@ SCENARIOS: dict[str, Callable[[Bench, Scale], Iterator[Figure]]] = {
     "memory": memory.run,
     "state": state.run,
     "reader_speed": reader_speed.run,
+    "logs": logs.run,
 }
 
 

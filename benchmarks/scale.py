@@ -27,6 +27,9 @@ class Scale:
         steady_seconds: How long a table is pushed to and scraped before its memory is read.
         groups: That pushes over HTTP go to.
         clients: That push over HTTP at once.
+        log_lines: Of a log that is read from its start.
+        log_rounds: How often ours and the other take turns at it.
+        log_seconds: How long lines come in.
     """
 
     rounds: int
@@ -48,6 +51,9 @@ class Scale:
     steady_seconds: float
     groups: tuple[int, ...]
     clients: tuple[int, ...]
+    log_lines: int
+    log_rounds: int
+    log_seconds: float
 
 
 _FULL = Scale(
@@ -70,6 +76,9 @@ _FULL = Scale(
     steady_seconds=60.0,
     groups=(10, 1000, 10_000),
     clients=(1, 16, 256),
+    log_lines=2_000_000,
+    log_rounds=3,
+    log_seconds=60.0,
 )
 
 SCALES = {
@@ -87,6 +96,9 @@ SCALES = {
         paced_pushes=300,
         polled_bytes=190_000_000,
         steady_seconds=30.0,
+        log_lines=500_000,
+        log_rounds=2,
+        log_seconds=10.0,
     ),
     "smoke": Scale(
         rounds=1,
@@ -108,5 +120,8 @@ SCALES = {
         steady_seconds=1.0,
         groups=(2, 10),
         clients=(1, 4),
+        log_lines=5_000,
+        log_rounds=1,
+        log_seconds=1.0,
     ),
 }

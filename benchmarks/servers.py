@@ -14,13 +14,15 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from cpu import cpu_ns, rss_bytes
 
 ROOT = Path(__file__).resolve().parent.parent
 HERE = Path(__file__).resolve().parent
 START_SECONDS = 20.0
+Section = Mapping[str, object]
+Sections = Mapping[str, Section | Sequence[Section]]
 # sendfile and tcp_nopush are on in the file that Debian ships.
 _NGINX = """\
 daemon off;
@@ -126,7 +128,7 @@ class Bench:
         """Start a script beside this file that listens nowhere: a load."""
         return self.start([sys.executable, str(HERE / script), *arguments])
 
-    def proxy(self, **sections: Mapping[str, object]) -> "Proxy":
+    def proxy(self, **sections: Section | Sequence[Section]) -> "Proxy":
         """Start the proxy on its defaults and free ports; arguments are sections of the file."""
         proxy = Proxy(self.directory, sections)
         server = self.start(proxy.command, port=proxy.http_port, unix=proxy.unix)
@@ -161,11 +163,11 @@ class Bench:
 class Proxy(Server):
     """The proxy: where it listens, and the file that says so."""
 
-    def __init__(self, directory: Path, sections: Mapping[str, Mapping[str, object]]) -> None:
+    def __init__(self, directory: Path, sections: Sections) -> None:
         self.tcp_port = free_port()
         self.http_port = free_port()
         self.unix = str(directory / f"{random.getrandbits(40):x}.sock")
-        own: dict[str, dict[str, object]] = {
+        own: dict[str, Any] = {
             "exporter": {"scrape_expose_endpoint": f"127.0.0.1:{self.http_port}"},
             "receiver": {
                 "format": "auto",
@@ -174,7 +176,7 @@ class Proxy(Server):
             },
         }
         for name, values in sections.items():
-            own.setdefault(name, {}).update(values)
+            own[name] = own.get(name, {}) | values if isinstance(values, Mapping) else values
         self.config = directory / f"{random.getrandbits(40):x}.toml"
         self.config.write_text(_toml(own), encoding="utf-8")
         self.command = [sys.executable, "-m", "exporter_proxy", "-c", str(self.config)]
@@ -246,10 +248,12 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _toml(sections: Mapping[str, Mapping[str, object]]) -> str:
+def _toml(sections: Sections) -> str:
     lines = []
-    for name, values in sections.items():
-        lines.append(f"[{name}]")
-        # TOML's strings, numbers, booleans and lists are written as JSON's.
-        lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+    for name, section in sections.items():
+        single = isinstance(section, Mapping)
+        for values in [section] if single else section:
+            lines.append(f"[{name}]" if single else f"[[{name}]]")
+            # TOML's strings, numbers, booleans and lists are written as JSON's.
+            lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
     return "\n".join(lines) + "\n"
