@@ -85,7 +85,7 @@ def page(port: int) -> bytes:
 def test_follows_from_the_end(serving, log: Path):
     """What is there already doesn't count; what is written does."""
     port = serving("rsyncd", "-p", log)
-    assert b"rsync_connections_total 0\n" in page(port)
+    until(lambda: b"rsync_connections_total 0\n" in page(port), "the first look")
     with log.open("ab") as file:
         file.write(MORE)
     until(lambda: b"rsync_connections_total 1\n" in page(port), "the line")
