@@ -97,7 +97,7 @@ class Requests:
             peer = await self._access.identify(peer, headers.get("authorization"))
             self._permit(peer, right)
             body = await self._receive(request, peer, source)
-            answer = handle(request.method, request.raw_path, headers, body, peer)
+            answer = handle(request.method, _target(request), headers, body, peer)
             if not isinstance(answer, Answer):
                 answer = await _in_slices(answer)
         except _RefusedError as error:
@@ -221,6 +221,12 @@ class Requests:
         error = body_too_large(self.max_bytes)
         source.note(error, peer)
         return _RefusedError(source.refused(error))
+
+
+def _target(request: web.Request) -> str:
+    """Return path and query as they came, without a scheme and host (RFC 9112, 3.2.2)."""
+    target = request.raw_path
+    return target if target.startswith("/") else request.rel_url.raw_path_qs
 
 
 async def _in_slices(steps: Steps) -> Answer:

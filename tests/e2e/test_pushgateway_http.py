@@ -89,6 +89,23 @@ def test_body_beyond_the_limit(proxy: StartProxy, way: str) -> None:
     assert put(running) == 200
 
 
+def test_ways_to_write_a_path(proxy: StartProxy) -> None:
+    """With scheme and host before it, as to a proxy; with letters percent-encoded."""
+    running = proxy(push={"enable_admin_api": True})
+
+    def ask(line: bytes) -> bytes:
+        head = b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 4\r\n\r\n"
+        return raw(running, line + head + b"a 1\n").partition(b"\r\n")[0].split(b" ")[1]
+
+    assert ask(b"PUT http://x/metrics/job/x") == b"200"
+    assert ask(b"PUT http://x/push/y%2Fz") == b"200"
+    assert [app["app"] for app in running.apps_json()["apps"]] == ['{instance="",job="x"}', "y/z"]
+    assert ask(b"GET http://x/api/v1/metrics") == b"200"
+    assert ask(b"GET /api/v1/%73tatus") == b"200"
+    assert ask(b"PUT /api/v1/%61dmin/wipe") == b"202"
+    assert [app["app"] for app in running.apps_json()["apps"]] == ["y/z"]
+
+
 def test_body_that_ends_early_is_nothing(proxy: StartProxy) -> None:
     running = proxy()
     address = ("127.0.0.1", running.http_port)

@@ -51,15 +51,21 @@ class GatewayRoutes:
         return await self._requests.answer(request, self.handle, "push", self._gateway)
 
     async def _ask(self, request: web.Request) -> web.StreamResponse:
-        right = self._api.right(request.method, request.raw_path)
-        handle = self._api.handle if self.is_on else _turned_off
+        # The path as it is here, however it came: its letters may be percent-encoded.
+        path = request.path
+        right = self._api.right(request.method, path)
+
+        def handle(
+            method: str, target: str, headers: Mapping[str, str], body: bytes, peer: Peer
+        ) -> Answer | Steps:
+            if not self.is_on:
+                return _TURNED_OFF
+            query = target.partition("?")[2]
+            return self._api.handle(method, f"{path}?{query}", headers, body, peer)
+
         return await self._requests.answer(request, handle, right, self._gateway)
 
 
 _TURNED_OFF = line(
     HTTPStatus.NOT_FOUND, "error: turned off by the configuration (push.pushgateway_api)"
 )
-
-
-def _turned_off(*_: object) -> Answer:
-    return _TURNED_OFF
