@@ -57,7 +57,7 @@ def following(options: argparse.Namespace) -> tuple[Config, list[str]]:
     document = {
         "exporter": exporter,
         "receiver": {"receive_on_tcp_socket": False, "receive_on_unix_socket": False},
-        "push": {"pushgateway_api": False},
+        "push": {"app_api": False, "pushgateway_api": False},
         "log": [_section(options, options.path[0])],
     }
     config = in_options(lambda: read(document))

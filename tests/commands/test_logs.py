@@ -113,10 +113,11 @@ def test_follows_by_any_preset(serving, tmp_path: Path):
 
 
 def test_takes_nothing_else(serving, log: Path):
-    """No receiver listens and Pushgateway's paths aren't there."""
+    """No receiver listens, and nothing can be pushed to the port."""
     port = serving("rsyncd", "-p", log)
 
     assert http_get(port, "/metrics/job/x", method="PUT").status in {404, 405}
+    assert http_get(port, "/push/x", method="POST").status in {404, 405}
 
 
 def test_reads_once_and_prints_exposition(log: Path):
