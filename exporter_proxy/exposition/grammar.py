@@ -146,8 +146,16 @@ def escape_help(text: bytes) -> bytes:
     return text.replace(b"\\", b"\\\\").replace(b"\n", b"\\n")
 
 
+_QUOTES = ('"', "'", "`")
+
+
 def shown(text: bytes, limit: int = 60) -> str:
-    """Return ``text`` in quotes on one printable line, cut, for a message."""
+    """Return ``text`` in quotes on one printable line, cut, for a message.
+
+    The quotes are of a kind that the text has none of, as far as there is one: what begins and
+    ends in a line of labels is seen then.
+    """
     cut = text[:limit].decode(errors="backslashreplace")
     safe = cut.encode("unicode_escape").decode("ascii") if not cut.isprintable() else cut
-    return f'"{safe}…"' if len(text) > limit else f'"{safe}"'
+    mark = next((each for each in _QUOTES if each not in safe), '"')
+    return f"{mark}{safe}…{mark}" if len(text) > limit else f"{mark}{safe}{mark}"

@@ -1,4 +1,4 @@
-"""Escapes, undone and mended."""
+"""Escapes, undone and mended, and what stands in quotes in a message."""
 
 import re
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter_proxy.exposition.grammar import mend_escapes, unescape
+from exporter_proxy.exposition.grammar import mend_escapes, shown, unescape
 
 ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 TEXTS = st.lists(st.sampled_from([b"\\", b"n", b'"', b"q", b"\n", b"\0", b"x"])).map(b"".join)
@@ -34,3 +34,19 @@ def test_nothing_is_done_for_each_escape(monkeypatch: pytest.MonkeyPatch, text: 
     monkeypatch.delattr("exporter_proxy.exposition.grammar._ESCAPED")
 
     assert unescape(mend_escapes(text, (b"n", b'"'))).count(b"q") == text.count(b"q")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b"a b", '"a b"'),
+        (b'a{b="c"}', "'a{b=\"c\"}'"),
+        (b'it\'s "c"', '`it\'s "c"`'),
+        (b"'\"`", '"\'"`"'),
+        (b'\x1b"\xff', "'\\x1b\"\\\\xff'"),
+        (b'"' + b"a" * 60, "'\"" + "a" * 59 + "…'"),
+        (b"a" * 60 + b'"', '"' + "a" * 60 + '…"'),
+    ],
+)
+def test_quotes_are_of_a_kind_that_the_text_has_none_of(text: bytes, expected: str) -> None:
+    assert shown(text) == expected

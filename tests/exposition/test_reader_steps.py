@@ -28,7 +28,7 @@ def test_looks_at_the_beginning_alone_of_a_line_that_is_too_long(monkeypatch):
     assert max(looked_at) <= 4_096
     (entry,) = exposition.quarantined
     assert (entry.name, entry.line, entry.reason) == (b"a", 2, "line_too_long")
-    assert entry.message.startswith(f'a line has {len(line)} bytes: "a{{b=')
+    assert entry.message.startswith(f"a line has {len(line)} bytes: 'a{{b=\"")
     assert entry.text == b"# TYPE a gauge\n" + line
     assert samples(exposition) == {b"z": b"z 1\n"}
 

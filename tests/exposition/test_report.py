@@ -230,7 +230,7 @@ def test_holds_back_what_rules_make_one() -> None:
             [b'a{x="1"} 1\na{x="2"} 1\n'],
             9,
             b'a{x="1"} 2\na{x="2"} 2\n',
-            'app "app0" has the series "a{x="1"}" too, one of 2; a page in OpenMetrics has that '
+            'app "app0" has the series \'a{x="1"}\' too, one of 2; a page in OpenMetrics has that '
             "one alone, and Prometheus keeps one",
             id="series",
         ),
