@@ -1,17 +1,18 @@
 """``/apps/<app>`` for a browser."""
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from html import escape
 from itertools import islice
-from typing import Any
 
 from exporter_proxy.views import style
 from exporter_proxy.views.app_details import Details
+from exporter_proxy.views.app_facts import NOT_READ, facts_of, findings_by_title, meaning_of
 from exporter_proxy.views.app_lines import OK, printable, show_time
 from exporter_proxy.views.app_path import path_of
 
 LINES_A_CHUNK = 500
 
+# Each a cell's HTML.
 _Cells = tuple[str, ...]
 
 
@@ -20,58 +21,56 @@ def draw(details: Details, now_ns: int) -> Generator[None, None, list[bytes]]:
     chunks = [_head(details, now_ns).encode(errors="backslashreplace")]
     if details.families is None:
         if details.row is not None:
-            chunks.append(b"<p>Payloads are not read: they are exposed verbatim.</p>\n")
+            chunks.append(f"<p>{NOT_READ}</p>\n".encode())
     else:
-        quarantined = (
-            (_place(each.line), each.reason, each.message) for each in details.quarantined or ()
-        )
-        findings = (
-            (_place(each.line), each.reason, str(each.times), each.what)
-            for each in details.findings or ()
-        )
-        families = ((each.name, each.type, str(each.samples)) for each in details.families)
-        conflicts = (
-            (each.family, each.reason, each.app, each.effect) for each in details.conflicts or ()
-        )
-        heads = (
-            ("Held back", ("Line", "Reason", "Message"), quarantined),
-            ("Conflicts", ("Family", "Reason", "Other app", "Effect"), conflicts),
-            ("Repairs and warnings", ("First line", "Reason", "Times", "Of what"), findings),
-            ("Metric families", ("Name", "Type", "Samples"), families),
-        )
-        for title, columns, lines in heads:
+        for title, columns, lines in _tables(details):
             chunks += yield from _table(title, columns, lines)
     chunks.append(style.END.encode())
     return chunks
 
 
+def _tables(details: Details) -> Iterator[tuple[str, Sequence[str], Iterable[_Cells]]]:
+    """Yield title, heads of columns and lines of each table."""
+    quarantined = (
+        (_place(each.line), _cell(each.reason), _long(each.message), _meaning(each.reason))
+        for each in details.quarantined or ()
+    )
+    yield "Held back", ("Line", "Reason", "Message", "Meaning"), quarantined
+    conflicts = (
+        (
+            _cell(each.family),
+            _cell(each.reason),
+            _app(each.app),
+            _long(each.effect),
+            _cell(each.remedy),
+        )
+        for each in details.conflicts or ()
+    )
+    yield "Conflicts", ("Family", "Reason", "Other app", "Effect", "Remedy"), conflicts
+    for title, found in findings_by_title(details):
+        findings = (
+            (
+                _place(each.line),
+                _cell(each.reason),
+                _cell(str(each.times)),
+                _long(each.what),
+                _meaning(each.reason),
+            )
+            for each in found
+        )
+        yield title, ("First line", "Reason", "Times", "Of what", "Meaning"), findings
+    families = (
+        (_cell(each.name), _cell(each.type), _cell(str(each.samples)))
+        for each in details.families or ()
+    )
+    yield "Metric families", ("Name", "Type", "Samples"), families
+
+
 def _head(details: Details, now_ns: int) -> str:
-    row, updated_ns = details.row, details.updated_ns
-    known = {
-        "State": details.state,
-        "Last update": "never" if updated_ns is None else show_time(updated_ns),
-        "Source": details.source or "",
-        "Samples": str(details.samples),
-        "Bytes": str(0 if row is None else row.size),
-        "Updates": str(0 if row is None else row.updates),
-    }
-    if details.problem is not None:
-        known["Since"] = show_time(details.problem.since_ns)
-    if details.expire_after is not None and row is not None:
-        then = "dropped" if row.on_expire == "drop" else "kept, and said to be down"
-        known["Time to live"] = f"{details.expire_after:g} s; then it is {then}"
-    if details.expired_ns is not None:
-        known["Expired since"] = show_time(details.expired_ns)
-    if details.ghost is not None:
-        known["Dropped"] = show_time(details.ghost.dropped_ns)
-    if details.expires_in is not None:
-        known["Expires in"] = f"{details.expires_in:.1f} s"
-    if details.polls is not None:
-        known |= _polls(details.polls)
     lines = "".join(
         f'<tr><th scope="row">{name}</th><td class="{_kind(name, details)}">'
         f"{escape(printable(value))}</td></tr>\n"
-        for name, value in known.items()
+        for name, value in facts_of(details).items()
     )
     name = escape(printable(details.app))
     return (
@@ -80,20 +79,6 @@ def _head(details: Details, now_ns: int) -> str:
         f'<a href="/apps">All apps</a> · <a href="{path_of(details.app)}/metrics">Metrics</a></p>\n'
         f"<table><tbody>\n{lines}</tbody></table>\n"
     )
-
-
-def _polls(polls: Mapping[str, Any]) -> dict[str, str]:
-    """Return lines on how an app's polls fare."""
-    failures = ", ".join(f"{reason} {times}" for reason, times in polls["failures"].items())
-    known = {
-        "Polls": str(polls["polls"]),
-        "Failed polls": failures or "none",
-        "Last poll took": f"{polls['duration_seconds']:.3f} s",
-    }
-    error = polls["last_error"]
-    if error is not None:
-        known["Last poll error"] = f"{error['message']} ({error['time']})"
-    return known
 
 
 def _kind(name: str, details: Details) -> str:
@@ -121,8 +106,29 @@ def _table(
 
 
 def _row(cells: _Cells) -> str:
-    return "<tr>" + "".join(f"<td>{escape(printable(cell))}</td>" for cell in cells) + "</tr>\n"
+    return f"<tr>{''.join(cells)}</tr>\n"
+
+
+def _cell(text: str) -> str:
+    return f"<td>{escape(printable(text))}</td>"
+
+
+def _long(text: str) -> str:
+    """Return a cell that may be as wide as the window."""
+    return f'<td class="long">{escape(printable(text))}</td>'
 
 
 def _place(line: int) -> str:
-    return str(line) if line else ""
+    return _cell(str(line) if line else "")
+
+
+def _app(app: str) -> str:
+    return f'<td><a href="{path_of(app)}">{escape(printable(app))}</a></td>'
+
+
+def _meaning(reason: str) -> str:
+    """Return a cell that says what a reason means, as what stands for itself looks."""
+    parts = enumerate(escape(meaning_of(reason)).split("`"))
+    return (
+        "<td>" + "".join(f"<code>{each}</code>" if i % 2 else each for i, each in parts) + "</td>"
+    )

@@ -26,7 +26,8 @@ th, td { padding: .35rem .65rem; border-bottom: 1px solid var(--line); text-alig
 th { position: sticky; top: 0; background: var(--band); font-weight: 600; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
 td.time { font-variant-numeric: tabular-nums; color: var(--soft); }
-td:last-child { white-space: pre-wrap; min-width: 8rem; overflow-wrap: anywhere; }
+td:last-child, td.long { white-space: pre-wrap; min-width: 8rem; overflow-wrap: anywhere; }
+code { font-family: ui-monospace, monospace; }
 .apps td:first-child { white-space: pre-wrap; min-width: 12rem; overflow-wrap: anywhere; }
 .apps td:last-child { min-width: 15rem; }
 td.ok { color: var(--ok); }
@@ -41,7 +42,7 @@ tbody tr:hover { background: var(--band); }
   .cards tr { display: block; padding: .5rem 0; border-bottom: 1px solid var(--line); }
   .cards td { display: inline-block; padding: 0 1rem 0 0; border: 0; white-space: pre-wrap;
     overflow-wrap: anywhere; }
-  .cards td:last-child { display: block; padding: 0; }
+  .cards td:last-child, .cards td.long { display: block; padding: 0; }
   .apps td:first-child { display: block; font-weight: 600; }
   .apps td.number { color: var(--soft); }
   .apps td:nth-child(4)::after { content: " samples"; }

@@ -210,7 +210,10 @@ async def test_a_browser_gets_a_page(merged_port: Port) -> None:
     assert "<h1>&lt;a&gt;</h1>" in page
     assert '<td class="bad">poll failing: &lt;b&gt;</td>' in page
     assert "<tr><td>a</td><td>gauge</td><td>1</td></tr>\n" in page
-    assert "<tr><td>1</td><td>carriage_returns</td><td>2</td><td></td></tr>\n" in page
+    assert (
+        '<tr><td>1</td><td>carriage_returns</td><td>2</td><td class="long"></td>'
+        "<td>lines end in <code>\\r\\n</code>; read as <code>\\n</code></td></tr>\n"
+    ) in page
     assert "<h2>Held back</h2>" in page
     assert "30.0 s" in page
     assert "<a>" not in page
@@ -223,13 +226,13 @@ async def test_a_browser_is_told_that_payloads_are_not_read(bare_port: Port) -> 
     assert b"not read" in await bare_port.page("/apps/a?format=html")
 
 
-@pytest.mark.parametrize("shown", ["json", "html"])
+@pytest.mark.parametrize("shown", ["json", "text", "html"])
 async def test_an_app_of_many_families_is_drawn_in_chunks(merged_port: Port, shown: str) -> None:
     payload = b"".join(b"m%d 1\n" % number for number in range(2_500))
     merged_port.table.update("a", (payload,), source="x")
     body = await merged_port.page(f"/apps/a?format={shown}")
 
-    assert body.count(b"untyped") == 2_500
+    assert body.count(b"untyped") - body.count(b"no TYPE line; untyped") == 2_500
     if shown == "json":
         assert len(json.loads(body)["families"]) == 2_500
 
@@ -242,13 +245,13 @@ async def test_an_unknown_app_is_told_where_all_are(merged_port: Port) -> None:
 
 
 async def test_an_unknown_format_is_told_which_there_are(merged_port: Port) -> None:
-    assert (await merged_port.get("/apps/a?format=text"))[::2] == (
+    assert (await merged_port.get("/apps/a?format=xml"))[::2] == (
         400,
-        b'error: format="text"; there is json, html\n',
+        b'error: format="xml"; there is json, text, html\n',
     )
 
 
-@pytest.mark.parametrize("shown", ["json", "html"])
+@pytest.mark.parametrize("shown", ["json", "text", "html"])
 async def test_head_has_the_same_headers(merged_port: Port, shown: str) -> None:
     merged_port.table.update("a", (PAYLOAD,), source="x")
     status, headers, _ = await merged_port.get(f"/apps/a?format={shown}")
@@ -266,3 +269,51 @@ async def test_conflicts_name_the_other_app(merged_port: Port) -> None:
     conflicts = [[(each["reason"], each["app"], each["wins"]) for each in one] for one in found]  # type: ignore[attr-defined]
     assert conflicts == [[("type_conflict", "b", True)], [("type_conflict", "a", False)]]
     assert b"<h2>Conflicts</h2>" in page
+    assert b'<td><a href="/apps/a">a</a></td>' in page
+    remedy = "give the metric the same TYPE in both apps, or another name in one of them"
+    assert f"<td>{remedy}</td></tr>".encode() in page
+    text = (await merged_port.page("/apps/b?format=text")).decode()
+    assert "\nConflicts:\n  x: type_conflict: TYPE is counter in app " in text
+    assert f"\n    {remedy}\n" in text
+
+
+async def test_notes_are_told_apart_from_what_was_repaired(merged_port: Port) -> None:
+    payload = b"a 1\r\nb 1 1000\n"
+    merged_port.table.update("x", (payload,), source="s")
+    page = (await merged_port.page("/apps/x", accept=BROWSER)).decode()
+    titles = re.findall("<h2>([^<]*)</h2>", page)
+    tables = dict(zip(titles, page.split("<h2>")[1:], strict=True))
+
+    assert titles == ["Warnings", "Repairs", "Notes", "Metric families"]
+    assert "old_timestamp" in tables["Warnings"]
+    assert "carriage_returns" in tables["Repairs"]
+    assert "samples of a family have no TYPE line" in tables["Notes"]
+
+
+async def test_a_terminal_gets_text_if_it_asks(merged_port: Port) -> None:
+    """Line by line, with nothing in it that would move the cursor."""
+    payload = b'# TYPE a gauge\r\na 1\r\n# TYPE c gauge\nc{ \x1b[2J"\nd 1\nd 1\n'
+    merged_port.table.update("<a>", (payload,), source="s", expire_after=30)
+    _, headers, body = await merged_port.get("/apps/%3Ca%3E", accept="text/plain")
+    lines = body.decode().splitlines()
+
+    assert headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert lines[0] == "App:          <a>"
+    assert lines[2] == "Last update:  2022-05-22 23:51:52.939898700 UTC"
+    assert "Expires in:   30.0 s" in lines
+    assert lines[lines.index("Held back:") + 1].startswith("  line 4: bad_labels: ")
+    repairs = lines.index("Repairs:")
+    assert lines[repairs + 1 : repairs + 3] == [
+        "  line 1: carriage_returns (2 times)",
+        "    lines end in `\\r\\n`; read as `\\n`",
+    ]
+    assert lines[-2:] == ["  a  gauge      1 sample", "  d  untyped    2 samples"]
+    assert all(line.isprintable() for line in lines)
+    assert await merged_port.page("/apps/%3Ca%3E?format=text") == body
+    assert json.loads(await merged_port.page("/apps/%3Ca%3E", accept="*/*"))["app"] == "<a>"
+
+
+async def test_text_tells_that_payloads_are_not_read(bare_port: Port) -> None:
+    bare_port.table.update("a", (PAYLOAD,), source="x")
+
+    assert b"\n\nPayloads are not read" in await bare_port.page("/apps/a?format=text")

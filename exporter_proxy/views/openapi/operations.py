@@ -123,9 +123,9 @@ OPERATIONS = (
         path="/apps/{app}",
         name="app",
         about="All that is known of one app",
-        parameters=(_APP, _format("html", "json")),
+        parameters=(_APP, _format("json", "text", "html")),
         answers={
-            200: ("What is known", {JSON: ref("App"), HTML: STRING}),
+            200: ("What is known", {JSON: ref("App"), TEXT: STRING, HTML: STRING}),
             400: _error("An unknown format"),
             404: _error("No such app"),
         },
