@@ -8,9 +8,15 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+import hypothesis
 import pytest
 
 from tests.proxy_process import ROOT, ProxyProcess, Section, free_port, http_get, until
+
+
+# How long an example takes is up to the machine, which may be busy.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 
 class StartProxy(Protocol):
