@@ -56,7 +56,9 @@ def _check_header_name(name: str) -> None:
         raise UnfitError("must be the name of an HTTP header, such as X-Scope-OrgID")
 
 
-APP = String("an app's name: 1 to 256 characters, none of them a control character", _check_app)
+APP = String(
+    "an app's name: 1 to 256 characters, none of them a control character, not . or ..", _check_app
+)
 AUTH = 'a table, such as { username = "prometheus", password_file = "/etc/password" }'
 HEADERS = TableOf(
     SecretText("a header's value, without line breaks", one_line=True),

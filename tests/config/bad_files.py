@@ -227,7 +227,7 @@ BAD = [
     (endpoint('{ url = "http://h/", source = "x" }'), f"{ENDPOINT}.source: unknown key"),
     (endpoint('{ url = "http://h/", name = "a\\nb" }'),
      (f'{ENDPOINT}.name: "a\\nb": must be an app\'s name: 1 to 256 characters, none of them a '
-     "control character")),
+     "control character, not . or ..")),
     (endpoint('{ url = "http://h/", headers = "Authorization: hunter2" }'),
      (f'{ENDPOINT}.headers: a string: must be a table of headers, such as {{ X-Scope-OrgID = '
      '"team" }')),
@@ -310,7 +310,7 @@ BAD = [
       "or 0 for on demand only")),
     (FILE + 'name = "a\\nb"'.replace("name", "app"),
      ('module[0].app: "a\\nb": must be an app\'s name: 1 to 256 characters, none of them a control '
-      "character")),
+      "character, not . or ..")),
     (FILE + FILE, 'module[1].name: "m": is the name of module[0], too'),
     (FILE + "interval = 1\n" + FILE.replace('"m"', '"n"') + 'interval = 1\napp = "m"',
      ('module[1]: "m": names the same app as module[0]: give one of them another app')),

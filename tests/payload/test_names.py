@@ -14,6 +14,8 @@ from exporter_proxy.payload.names import check_name
     "name",
     [
         "a",
+        "...",
+        "a/..",
         "a" * 256,
         "😀" * 256,
         "with blanks in it",
@@ -41,6 +43,8 @@ def test_accepts(name: str):
             "é" * 257,
             "the app's name \"" + "\\xe9" * 7 + '\\x…" has 257 characters, expected at most 256',
         ),
+        (".", 'an app can\'t be named ".": in a path that is no name'),
+        ("..", 'an app can\'t be named "..": in a path that is no name'),
         ("a\0", 'the app\'s name "a\\x00" has a control character in it: U+0000'),
         ("a\nb", 'the app\'s name "a\\nb" has a control character in it: U+000A'),
         ("a\x7fb", 'the app\'s name "a\\x7fb" has a control character in it: U+007F'),
