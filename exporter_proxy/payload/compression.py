@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Callable, Generator
+from importlib.util import find_spec
 
 from exporter_proxy.errors import PayloadError, quote
 
@@ -36,10 +37,16 @@ def unpack_in_steps(body: bytes, encoding: str, limit: int) -> Generator[None, N
     decode = _DECODERS.get(coding)
     if decode is None:
         raise PayloadError(
-            f"can't read Content-Encoding {quote(encoding)}: takes gzip, deflate and snappy",
+            f"can't read Content-Encoding {quote(encoding)}: takes {_taken()}",
             reason="unsupported_encoding",
         )
     return (yield from decode(body, limit))
+
+
+def _taken() -> str:
+    """Return the codings that can be read as this is installed."""
+    # The extra "snappy".
+    return "gzip and deflate" if find_spec("cramjam") is None else "gzip, deflate and snappy"
 
 
 class _Inflater:

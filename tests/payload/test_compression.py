@@ -2,6 +2,7 @@
 
 import gzip
 import zlib
+from importlib.machinery import ModuleSpec
 
 import cramjam
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter_proxy.errors import PayloadError
+from exporter_proxy.payload import compression
 from exporter_proxy.payload.compression import unpack_in_steps
 from exporter_proxy.steps import all_at_once
 
@@ -67,10 +69,18 @@ def test_something_behind_the_end(encoding: str) -> None:
         unpack(PACK[encoding](b"a 1\n") + b"a 1\n", encoding)
 
 
-def test_unknown_encoding() -> None:
-    with pytest.raises(PayloadError, match='can\'t read Content-Encoding "br"') as caught:
+@pytest.mark.parametrize(
+    ("spec", "taken"), [(cramjam.__spec__, "gzip, deflate and snappy"), (None, "gzip and deflate")]
+)
+def test_unknown_encoding(
+    monkeypatch: pytest.MonkeyPatch, spec: ModuleSpec | None, taken: str
+) -> None:
+    """It is told what can be read as the proxy is installed."""
+    monkeypatch.setattr(compression, "find_spec", {"cramjam": spec}.get)
+    with pytest.raises(PayloadError) as caught:
         unpack(b"a 1\n", "br")
     assert caught.value.reason == "unsupported_encoding"
+    assert str(caught.value) == f'can\'t read Content-Encoding "br": takes {taken}'
 
 
 @given(st.binary(max_size=200), st.sampled_from(["gzip", "deflate", "snappy"]), st.booleans())
