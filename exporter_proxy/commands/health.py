@@ -134,7 +134,7 @@ def _ask(url: EndpointUrl, *, insecure: bool) -> str:
         answer = connection.getresponse()
         body = answer.read(_MOST_SHOWN_BYTES).decode("utf-8", "replace")
     except http.client.HTTPException as error:
-        raise UnhealthyError(f"{where}: not an HTTP answer: {quote(str(error).strip())}") from error
+        raise UnhealthyError(f"{where}: {_no_http(str(error).strip())}") from error
     except (OSError, UnicodeError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise UnhealthyError(f"{where}: {why.lower()}") from error
@@ -144,6 +144,14 @@ def _ask(url: EndpointUrl, *, insecure: bool) -> str:
     if answer.status != http.client.OK:
         raise UnhealthyError(f"{where}: HTTP status {answer.status}{line and f': {line}'}")
     return line or "200"
+
+
+def _no_http(line: str) -> str:
+    """Return what to say of an answer that is no HTTP; it may be a line that says so itself."""
+    said = line.removeprefix("error: ")
+    if said != line and said.isprintable() and len(said) <= _MOST_SHOWN_BYTES:
+        return f"not HTTP: {said}"
+    return f"not an HTTP answer: {quote(line)}"
 
 
 @contextmanager

@@ -126,6 +126,7 @@ def test_proxy_that_hangs_is_not(proxy: StartProxy):
             r"HTTP status 404: \x1b[31mred",
         ),
         (b"HTTP/1.1 302 No\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n", "HTTP status 302"),
+        (b"error: this port takes JSON\n", "not HTTP: this port takes JSON"),
         (b"SSH-2.0-OpenSSH_9.2\r\n", 'not an HTTP answer: "SSH-2.0-OpenSSH_9.2"'),
     ],
 )

@@ -5,7 +5,7 @@ import ssl
 
 import aiohttp
 import pytest
-from aiohttp.http_exceptions import BadStatusLine
+from aiohttp.http_exceptions import BadStatusLine, HttpProcessingError
 
 from exporter_proxy.sources.poll.errors import HTTP_ERRORS, poll_error
 
@@ -44,6 +44,18 @@ def refused(host: str, error: OSError) -> aiohttp.ClientConnectorError:
             "malformed_http",
             "not valid HTTP: \"Bad status line 'x'\"",
             id="http",
+        ),
+        pytest.param(
+            HttpProcessingError(message="Bad line:\n\n  b'error: not here; see x\\n'\n    ^"),
+            "malformed_http",
+            "not HTTP: not here; see x",
+            id="refusal",
+        ),
+        pytest.param(
+            HttpProcessingError(message="b'error: \\x1b[2J\\n'"),
+            "malformed_http",
+            "not valid HTTP: \"b'error: \\\\x1b[2J\\\\n'\"",
+            id="refusal-with-escapes",
         ),
         pytest.param(aiohttp.ClientError("odd"), "other", 'ClientError: "odd"', id="anything-else"),
     ],

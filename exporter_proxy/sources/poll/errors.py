@@ -1,6 +1,7 @@
 """What goes wrong in an HTTP exchange, in one sentence and one of the fixed reasons."""
 
 import os
+import re
 import ssl
 from typing import Final
 
@@ -10,6 +11,10 @@ from aiohttp.http_exceptions import HttpProcessingError
 from exporter_proxy.errors import PollError, quote
 
 _SHOWN: Final = 120
+
+# What aiohttp quotes of a bare line by which ports that take no HTTP say so, ours among them. It is
+# short and of printable ASCII.
+_REFUSAL: Final = re.compile(r"""b(['"])error: ([ -\[\]-~]{1,300}?)(?:\\r)?(?:\\n|\1)""")
 
 HTTP_ERRORS: Final = (aiohttp.ClientError, HttpProcessingError, OSError)
 """What an exchange raises that :func:`poll_error` can name."""
@@ -36,6 +41,9 @@ def poll_error(exc: BaseException) -> PollError:
         case aiohttp.ClientPayloadError():
             return PollError("the answer ends too early or is garbled", reason="malformed_http")
         case aiohttp.ClientResponseError() | HttpProcessingError():
+            said = _REFUSAL.search(exc.message)
+            if said is not None:
+                return PollError(f"not HTTP: {said[2]}", reason="malformed_http")
             # Several lines, the last of which points at the character above it.
             what = " ".join(exc.message.replace("\n", " ").rstrip(" ^").split())
             return PollError(f"not valid HTTP: {quote(what, _SHOWN)}", reason="malformed_http")
