@@ -327,4 +327,8 @@ async def _wrong_method(request: web.Request) -> web.StreamResponse:
 
 async def _not_found(request: web.Request) -> web.StreamResponse:
     paths = ", ".join(("/", *PAGES))
-    return text(f"error: nothing at {quote(request.path)}; there is {paths}", status=404)
+    line = (
+        f"error: nothing at {quote(request.path)}; there is {paths}, which describes all of them "
+        "and what takes POST, PUT and DELETE"
+    )
+    return text(line, status=404)

@@ -44,7 +44,7 @@ async def test_another_path_is_told_what_there_is(port: Port, method: str) -> No
     assert body == (
         b'error: nothing at "/metric\\n<s>"; there is '
         b"/, /metrics, /metrics/self, /apps, /sd, /proxy, /health, /-/healthy, /-/ready, "
-        b"/openapi.json\n"
+        b"/openapi.json, which describes all of them and what takes POST, PUT and DELETE\n"
     )
 
 
