@@ -28,7 +28,7 @@ from exporter_proxy.self_metrics import SelfMetrics
 from exporter_proxy.serving import HttpServer, ScrapePort
 from exporter_proxy.settings import front_settings, page_settings, payload_check
 from exporter_proxy.sources.admission import Admission, FindTerms
-from exporter_proxy.sources.base import Source
+from exporter_proxy.sources.base import Source, SourceKind
 from exporter_proxy.sources.following import FollowingLogs
 from exporter_proxy.sources.modules import ModuleSource
 from exporter_proxy.sources.polling import Polling
@@ -163,18 +163,19 @@ class Proxy:
             self.hang_up()
 
     def _source_names(self) -> Iterator[str]:
-        """Yield where metrics are taken from."""
-        for source in self._sources:
-            if source.stats.listens:
-                yield source.name
-            elif source.name == ModuleSource.name:
-                yield f"{source.name} ({len(self._modules.modules)})"
-            elif source.stats.kind == "log":
-                count = len(self._config.logs)
-                yield f"{source.name} ({count} section{'' if count == 1 else 's'})"
-            else:
-                targets = len(self._polling.targets)
-                yield f"{source.name} ({targets} target{'' if targets == 1 else 's'})"
+        """Yield where metrics are taken from: addresses, then what has none."""
+        yield from (source.name for source in self._sources if source.stats.kind == "receiver")
+        kinds = {source.stats.kind for source in self._sources}
+        if "push" in kinds:
+            yield "pushes over HTTP"
+        counts: dict[SourceKind, tuple[int, str]] = {
+            "poll": (len(self._polling.targets), "polled target"),
+            "module": (len(self._modules.modules), "module"),
+            "log": (len(self._config.logs), "log section"),
+        }
+        for kind, (count, noun) in counts.items():
+            if kind in kinds:
+                yield f"{count} {noun}{'' if count == 1 else 's'}"
 
     def _takes_metrics(self) -> bool:
         """Whether every receiver listens and none is about to stop."""

@@ -55,7 +55,7 @@ def test_start_line_names_every_address(proxy: StartProxy):
     assert re.fullmatch(
         rf"exporter-proxy \S+ serves http://127\.0\.0\.1:{running.http_port}/metrics, "
         rf"takes metrics from: 127\.0\.0\.1:{running.tcp_port}, {running.unix_socket}, "
-        "pushgateway, push",
+        "pushes over HTTP",
         line,
     )
 
