@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
 
 from exporter_proxy.access import ProtocolFactory, TlsListener
 from exporter_proxy.config import Address
@@ -138,7 +139,10 @@ class _Answerer(web.RequestHandler):
         """Answer what is no HTTP with a line of ours; the connection is closed then."""
         if status != HTTPStatus.BAD_REQUEST or (request.writer and request.writer.output_size):
             return super().handle_error(request, status, exc, message)
-        why = (message or "").strip().partition("\n")[0].rstrip(":. ") or "it can't be read"
+        if isinstance(exc, LineTooLong):
+            why = f"its URL, or a header, has more than {exc.args[1]} bytes"
+        else:
+            why = (message or "").strip().partition("\n")[0].rstrip(":. ") or "it can't be read"
         response = web.Response(
             status=status,
             body=f"error: not a request of HTTP: {why}\n".encode(errors="backslashreplace"),

@@ -89,16 +89,35 @@ def test_off_by_default(proxy, tool):
     assert refused in running.metrics()
 
 
-def test_what_is_hardly_http(proxy):
+TOO_LONG = b"its URL, or a header, has more than 8190 bytes\n"
+
+
+@pytest.mark.parametrize(
+    ("request_", "why"),
+    [
+        pytest.param(b"GET / FTP/1.1\r\n\r\n", b"", id="protocol"),
+        pytest.param(
+            b"GET /metrics?" + b"app=aaaaa&" * 900 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+            TOO_LONG,
+            id="url",
+        ),
+        pytest.param(
+            b"GET /apps HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 9_000 + b"\r\n\r\n",
+            TOO_LONG,
+            id="header",
+        ),
+    ],
+)
+def test_what_is_hardly_http(proxy, request_, why):
     """A request that the server can't read gets a line of ours."""
     running = proxy()
     with socket.create_connection(("127.0.0.1", running.http_port), 20) as connection:
-        connection.sendall(b"GET / FTP/1.1\r\n\r\n")
+        connection.sendall(request_)
         answer = b""
         while part := connection.recv(65_536):
             answer += part
     assert answer.startswith(b"HTTP/1.0 400 Bad Request\r\n")
-    assert b"\r\n\r\nerror: not a request of HTTP: " in answer
+    assert b"\r\n\r\nerror: not a request of HTTP: " + why in answer
 
 
 def test_http_on_the_unix_socket(proxy, tool):
