@@ -4,11 +4,11 @@ import os
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import closing
 
-from exporter_proxy.sources.log.mark import Mark, ReadAt, mark_at
+from exporter_proxy.sources.log.mark import HEAD_BYTES, Mark, ReadAt, mark_at
 from exporter_proxy.sources.log.names import is_compressed
 from exporter_proxy.sources.log.opening import DamagedError, Key, LogFile, open_log
 from exporter_proxy.sources.log.places import Place
-from exporter_proxy.sources.log.stream import Block, Role, Stream
+from exporter_proxy.sources.log.stream import NOWHERE, Block, Role, Stream
 
 Note = Callable[[str, OSError], None]
 """Takes note of a path that couldn't be read, and why."""
@@ -50,6 +50,9 @@ class Lane:
         self._note = note
         # The rotated files that are there at the begin are those of others, unless it is known.
         self._is_new = not known
+        # Some file can't be read yet; since when.
+        self._is_undecided = False
+        self._undecided_at = 0.0
         # Those of them that have what one of the others begins with, or the file at the path.
         self._copies: dict[Key, Stream | None] = {}
         # What is at the path, as long as it is none of ours.
@@ -100,6 +103,7 @@ class Lane:
         unsettled = not same or self._was_empty or (self.live is not None and self.live.truncated)
         known = set(self.keys)
         self.claimed.clear()
+        self._is_undecided = False
         copies, self._copies = self._copies, {}
         name = os.path.basename(os.path.realpath(self.path))  # noqa: PTH119
         self._newest = None if same else place
@@ -121,6 +125,11 @@ class Lane:
             elif not is_shared:
                 self._know(each)
         self._is_new = False
+        if not self._is_undecided:
+            self._undecided_at = now
+        if now - self._undecided_at < self._linger and self._is_undecided:
+            # What is truncated or lost may be in what can't be read yet.
+            return
         self._settle()
         if not same:
             self._succeed(place, now, from_end=from_end)
@@ -216,31 +225,44 @@ class Lane:
         Returns:
             Whether it is one that belongs to the others, or waits to be told what it is.
         """
+        if _is_being_packed(place):
+            self._is_undecided = self._is_undecided or not place.size
+            return True
         try:
             with closing(open_log(place.path)) as file:
                 found = self._original_of(file.read_at)
-                if found is None and self._is_begin_of_one(file, place):
+                shorter = None if found else self._longer_than(file.read_at)
+                if found is None and shorter is None and self._is_begin_of_one(file, place):
                     # A copy that is being made.
                     return True
-        except FileNotFoundError:
-            return True
-        except DamagedError:
-            # It is being packed.
+        except (FileNotFoundError, DamagedError):
+            # It is being packed, and its plain form is gone, or the packed one not complete.
+            self._is_undecided = True
             return True
         except OSError as error:
             self._note(place.path, error)
+            self._is_undecided = True
             return True
         if found is not None:
             self._take_copy(place, found)
             return True
-        if unsettled and place.mtime_ns > floor_ns:
+        if shorter is not None:
+            self._take_shorter(place, shorter)
+            return True
+        if unsettled and (place.mtime_ns > floor_ns or self._unread_and_lost(place) is not None):
             self._take_missed(place, same=same, original=original, now=now)
             return True
         return False
 
+    def _by_need(self) -> list[Stream]:
+        """Return the files, first those that wait for a copy, the latest of each first."""
+        latest_first = self.streams[::-1]
+        latest_first.sort(key=lambda each: not (each.truncated or each.lost))
+        return latest_first
+
     def _original_of(self, read_at: ReadAt) -> Stream | None:
         """Return the file whose read part is in another; None: there is none."""
-        for stream in reversed(self.streams):
+        for stream in self._by_need():
             mark = stream.mark
             if not mark.offset and stream.file is not None and not is_compressed(stream.path):
                 # Nothing was read of it, but it is at hand.
@@ -248,6 +270,45 @@ class Lane:
             if mark.offset and mark.is_in(read_at):
                 return stream
         return None
+
+    def _longer_than(self, read_at: ReadAt) -> Stream | None:
+        """Return the file of which another was copied or packed before it was read so far.
+
+        Told by the first bytes: what was read after the copy was made is nowhere any more.
+        """
+        head = read_at(0, HEAD_BYTES)
+        for stream in self._by_need() if head else ():
+            ours = stream.mark.head
+            if (
+                ours
+                and ours[: len(head)] == head[: len(ours)]
+                and (not read_at(stream.mark.offset - 1, 1))
+            ):
+                return stream
+        return None
+
+    def _begin_anew(self, stream: Stream) -> None:
+        """Follow a truncated file from its beginning; copies of what it had are known."""
+        past = Stream(stream.path, NOWHERE, "done", stream.mark)
+        self.streams.insert(self.streams.index(stream), past)
+        stream.begin_anew()
+
+    def _take_shorter(self, place: Place, original: Stream) -> None:
+        """Take note of a copy that has nothing that was not read."""
+        if original is self.live and not (original.truncated or original.lost):
+            # Its truncation may follow, and more be added.
+            return
+        if original is self.live and original.truncated:
+            self.truncated += 1
+            self._begin_anew(original)
+        elif original.truncated or original.lost:
+            original.role = "done"
+            original.truncated = original.lost = False
+            original.close()
+            if original is self.live:
+                self.renamed += 1
+                self.live = None
+        self._know(place)
 
     def _is_begin_of_one(self, file: LogFile, place: Place) -> bool:
         """Tell whether a file has nothing but what one of ours begins with."""
@@ -314,7 +375,7 @@ class Lane:
         stream = Stream(place.path, place.key, role, joins=copied)
         stream.grew_at = now
         stream.size, stream.mtime_ns = place.size, place.mtime_ns
-        lost = next((each for each in self.streams if each.lost and not each.mark.offset), None)
+        lost = self._unread_and_lost(place)
         if lost is not None:
             # Nothing was read of that one either: this is what became of it.
             stream.carry, stream.skipping = lost.carry, lost.skipping
@@ -329,9 +390,16 @@ class Lane:
         else:
             self.streams.append(stream)
 
+    def _unread_and_lost(self, place: Place) -> Stream | None:
+        """Return the file that ``place`` may be: nothing was read of it, and it can't be found."""
+        for stream in self.streams:
+            if stream.lost and not stream.mark.offset and stream.mtime_ns <= place.mtime_ns:
+                return stream
+        return None
+
     def _settle(self) -> None:
         """Go on without what was not found."""
-        for stream in self.streams:
+        for stream in list(self.streams):
             if stream.lost:
                 stream.lost = False
                 stream.role = "done"
@@ -357,7 +425,7 @@ class Lane:
         if stream.restored and stream.file is not None and stream.is_shortened():
             stream.begin_at(min(stream.size, stream.mark.offset), stream.file)
             return
-        stream.begin_anew()
+        self._begin_anew(stream)
         self.losses.append(
             f"{stream.path} was truncated, and there is no copy of what was not read of it"
         )
@@ -476,6 +544,14 @@ class Lane:
             stream.close()
 
 
+def _is_being_packed(place: Place) -> bool:
+    """Tell whether a packed file is not complete yet: its plain form goes last."""
+    if not is_compressed(place.path):
+        return False
+    plain = place.path.rpartition(".")[0]
+    return not place.size or os.path.exists(plain)  # noqa: PTH110, a path of the system
+
+
 def _is_other(stream: Stream, place: Place, path: str) -> bool:
     """Tell whether the number of a file that was deleted was given to another one."""
     packed = is_compressed(place.path)
@@ -486,5 +562,7 @@ def _is_other(stream: Stream, place: Place, path: str) -> bool:
     # Nobody writes to packed files.
     if packed:
         return stream.role == "done"
-    # Of a file of which nothing was read nothing tells it from another, but that it stayed.
-    return not stream.mark.offset and (stream.role == "done" or place.path != path)
+    # A file of which nothing was read is told from another by that it stayed and grew.
+    return not stream.mark.offset and (
+        stream.role == "done" or place.path != path or place.size < stream.size
+    )

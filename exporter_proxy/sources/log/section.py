@@ -256,6 +256,8 @@ class Section:
         """Look at the files, count what is new; tell whether there was something."""
         await self._look()
         if self._is_caught_up and self._updated_at == float("-inf"):
+            # What is shown can be gone back to: a kill finds where this began.
+            await self._save()
             await self._update()
         found = False
         while not self._stopping and self._next is None:
@@ -264,7 +266,10 @@ class Section:
                 if not self._follower.has_truncated:
                     break
                 await self._look()
-                continue
+                if not self._follower.has_truncated:
+                    continue
+                # Its copy is being packed.
+                break
             found = True
             await self._count(block)
             now = self._monotonic()

@@ -1,7 +1,9 @@
 """What becomes of files, one case each; test_model.py has them in any order."""
 
+import gzip
 import os
 import socket
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -139,6 +141,41 @@ def test_a_line_that_is_cut_in_two_is_put_together(log, reader):
     assert reader.lines == log.written
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_copy_that_has_less_than_was_read_is_not_read_again(log, reader, packed):
+    """Lines between the copy and the truncation, which were read in time, are in no file."""
+    log.append(3)
+    log.copy()
+    log.append(3)
+    reader.poll()
+    log.truncate()
+    if packed:
+        log.pack(1)
+    log.append(2)
+    reader.poll()
+    log.append(2)
+    reader.poll()
+
+    assert reader.lines == log.written
+    assert reader.follower.truncated == 1
+
+
+def test_a_packed_file_that_lacks_what_came_late_is_not_read_again(log, reader):
+    """As without delaycompress, when the writer goes over after its file was packed."""
+    log.append(3)
+    reader.poll()
+    log.rename()
+    packed = Path(f"{log.first}.gz")
+    packed.write_bytes(gzip.compress(log.first.read_bytes()))
+    log.append(2, path=log.first)
+    reader.poll()
+    log.first.unlink()
+    log.append(2)
+    reader.poll()
+
+    assert reader.lines == log.written
+
+
 def test_truncation_without_a_copy_is_told(log, reader):
     log.append(3)
     reader.poll()
@@ -168,6 +205,22 @@ def test_rotations_while_nobody_looked(log, reader, packed, by_copy):
             log.rename()
         if packed:
             log.pack(1)
+    log.append(2)
+    reader.kill()
+    reader.poll()
+
+    assert reader.lines == log.written
+
+
+def test_what_was_known_and_not_read_is_found_packed(log, reader):
+    """Older files came first when it was killed; its last line is older than the checkpoint."""
+    log.append(3)
+    reader.look()
+    time.sleep(0.05)  # files have times of their own
+    reader.look()
+    reader.save()
+    log.rename()
+    log.pack(1)
     log.append(2)
     reader.kill()
     reader.poll()
@@ -325,6 +378,27 @@ def test_a_file_put_back_goes_on(log, reader):
     reader.poll()
     log.first.rename(log.path)
     log.append(2)
+    reader.poll()
+
+    assert reader.lines == log.written
+
+
+def test_a_file_that_is_being_packed_is_not_read_again(log, reader):
+    """Its packed form is empty first, then in part there, then the plain one goes."""
+    log.append(3)
+    reader.poll()
+    log.rename()
+    log.append(2)
+    reader.poll()
+    reader.clock.now += 100
+    log.rename()
+    second = log.path.with_name("x.log.2")
+    packed, content = Path(f"{second}.gz"), gzip.compress(second.read_bytes())
+    for count in (0, 15, len(content)):
+        packed.write_bytes(content[:count])
+        log.append(1)
+        reader.poll()
+    second.unlink()
     reader.poll()
 
     assert reader.lines == log.written

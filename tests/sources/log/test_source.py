@@ -180,7 +180,7 @@ async def test_a_checkpoint_that_cannot_be_written_is_told(log, config, tmp_path
     async with running(replace(config, checkpoint=str(tmp_path / "none" / "cp"))) as proxy:
         await until(lambda: proxy.source.statuses[0][0].errors["checkpoint"])
         assert "checkpoint failing" in caplog.text
-        assert proxy.shows("x") == 1
+        await until(lambda: proxy.shows("x") == 1)
 
 
 async def test_a_reload_leaves_what_is_the_same_where_it_is(log, config, tmp_path):

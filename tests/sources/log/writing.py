@@ -127,7 +127,9 @@ class Reader:
     def poll(self) -> None:
         self.look()
         self.read()
-        while self.follower.has_truncated:
+        for _ in range(2):
+            if not self.follower.has_truncated:
+                return
             self.look()
             self.read()
 
