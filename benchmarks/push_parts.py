@@ -18,12 +18,13 @@ import payloads
 from report import micro
 
 from exporter_proxy.config import ReceiverConfig
+from exporter_proxy.descriptors import Descriptors
 from exporter_proxy.payload.capnp_reader import CapnpReader
 from exporter_proxy.payload.detect import detect
 from exporter_proxy.payload.json_reader import JsonReader
 from exporter_proxy.payload.message import Message, MessageReader
 from exporter_proxy.sources.admission import Admission
-from exporter_proxy.sources.receiver import Descriptors, Receiver, Shared, Unfinished
+from exporter_proxy.sources.receiver import Receiver, Shared, Unfinished
 from exporter_proxy.sources.receiver.connection import Connection
 from exporter_proxy.sources.receiver.receiver import ReceiverSettings
 from exporter_proxy.table import Table

@@ -16,8 +16,10 @@ from exporter_proxy.app_terms import terms_for
 from exporter_proxy.background import Background
 from exporter_proxy.changes import Change, prepare_all
 from exporter_proxy.config import Config
+from exporter_proxy.descriptors import Descriptors, raise_limit
 from exporter_proxy.front import Front, FrontCollector, Hooks
 from exporter_proxy.front.opening import Install
+from exporter_proxy.guests import Guests
 from exporter_proxy.health import Health, describe_target
 from exporter_proxy.keeping import keeper_for
 from exporter_proxy.modules import ModuleCollector
@@ -79,6 +81,7 @@ class Proxy:
         self.access = Access(config)
         self._scrape_tls = TlsListener("scrape", self.access.scrape_tls, answer_http)
         self._receiver_tls = TlsListener("receiver", self.access.receiver_tls, answer_push)
+        self._descriptors = Descriptors(raise_limit())
         self._receivers = Receivers(
             config,
             self._admission,
@@ -86,6 +89,7 @@ class Proxy:
             access=self.access,
             tls=self._receiver_tls,
             http=self._answer_unix,
+            descriptors=self._descriptors,
         )
         self._polling = Polling(config, self.table, self._admission)
         self._following = FollowingLogs(config, self.table, self._admission)
@@ -217,10 +221,11 @@ class Proxy:
         )
 
     def _make_port(self) -> ScrapePort:
-        return ScrapePort(self._make_server(), self._scrape_tls)
+        guests = Guests(self._descriptors, self._self_metrics.scrapes.evicted)
+        return ScrapePort(self._make_server(guests), self._scrape_tls)
 
-    def _make_server(self) -> HttpServer:
-        return HttpServer(self._views.application(self.access), self._front, _GRACE_SECONDS)
+    def _make_server(self, guests: Guests | None = None) -> HttpServer:
+        return HttpServer(self._views.application(self.access), self._front, _GRACE_SECONDS, guests)
 
     def _answer_unix(self, install: Install) -> asyncio.Protocol:
         return self._unix_http.connection(install)

@@ -20,6 +20,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from exporter_proxy import __version__
 from exporter_proxy.errors import RejectReason
 from exporter_proxy.exposition.series import family, sample
+from exporter_proxy.guests import GuestState
 from exporter_proxy.repeats import Streak
 from exporter_proxy.sources.base import ClosingReason, Source, TargetStatus
 from exporter_proxy.table import Table
@@ -33,11 +34,13 @@ CutReason = Literal["timeout", "generation"]
 class ScrapeStats:
     """Plain counters of the scrapes, written by the metrics view."""
 
-    __slots__ = ("cut", "failing", "failures", "scrapes", "seconds")
+    __slots__ = ("cut", "evicted", "failing", "failures", "scrapes", "seconds")
 
     def __init__(self) -> None:
         # readers that were disconnected as they were too slow
         self.cut: Counter[CutReason] = Counter()
+        # connections that were closed to make place, by what they were doing
+        self.evicted: Counter[GuestState] = Counter()
         self.scrapes = 0
         self.failures = 0
         # whether the last scrape of the whole page ended in an error of ours
@@ -181,6 +184,14 @@ class _ProxyCollector(Collector):
         for reason in get_args(CutReason):
             cut.add_metric((reason,), scrapes.cut[reason])
         yield cut
+        evicted = CounterMetricFamily(
+            "exporter_proxy_scrape_connections_evicted",
+            "Connections to the scrape port that were closed as few file descriptors were left.",
+            labels=("state",),
+        )
+        for state in get_args(GuestState):
+            evicted.add_metric((state,), scrapes.evicted[state])
+        yield evicted
         yield SummaryMetricFamily(
             "exporter_proxy_scrape_duration_seconds",
             "Time from the request of a scrape until its page was ready to be sent.",

@@ -17,6 +17,7 @@ from exporter_proxy.config import Address
 from exporter_proxy.errors import StartError
 from exporter_proxy.front import Front, FrontPort
 from exporter_proxy.front.opening import Install, Opening
+from exporter_proxy.guests import Guests
 
 # For a server to which 0 means for ever.
 _AT_ONCE_SECONDS = 0.001
@@ -53,13 +54,21 @@ class HttpServer:
         app: Answers; one application for each server.
         front: Looks at connections first.
         grace_seconds: For how long requests under way may go on when it is closed.
+        guests: Follows who is answered; None: nobody does.
     """
 
-    def __init__(self, app: web.Application, front: Front, grace_seconds: float) -> None:
+    def __init__(
+        self,
+        app: web.Application,
+        front: Front,
+        grace_seconds: float,
+        guests: Guests | None = None,
+    ) -> None:
         # What it logs is a traceback for each request that is not HTTP: anyone could fill the log.
         # Errors of our own handlers are logged by the views.
         logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
         self._front = front
+        self._guests = guests
         self._port: FrontPort | None = None
         self.runner: web.AppRunner | None = web.AppRunner(
             app, access_log=None, handle_signals=False, shutdown_timeout=grace_seconds
@@ -69,6 +78,8 @@ class HttpServer:
         """Get ready."""
         assert self.runner is not None
         await self.runner.setup()
+        if self._guests is not None and self.runner.server is not None:
+            self._guests.follow(self.runner.server)
         self._port = FrontPort(self._front, self._answerer)
 
     def connection(self, install: Install | None = None) -> Opening:
@@ -80,7 +91,10 @@ class HttpServer:
         assert self.runner is not None
         server = self.runner.server
         assert server is not None
-        return _Answerer(server, loop=asyncio.get_running_loop(), **_OPTIONS)
+        answerer = _Answerer(server, loop=asyncio.get_running_loop(), **_OPTIONS)
+        if self._guests is not None:
+            self._guests.let_in(answerer)
+        return answerer
 
     async def close(self, grace_seconds: float) -> None:
         """End the connections; those of sites are accepted no more. Idempotent.
@@ -101,6 +115,8 @@ class HttpServer:
         if not grace_seconds and runner.server is not None:
             await runner.server.shutdown(_AT_ONCE_SECONDS)
         await runner.cleanup()
+        if self._guests is not None:
+            self._guests.close()
         # Not before: a clean-up that is cancelled is begun again.
         self.runner = None
         # The transports close in the next round of the loop.

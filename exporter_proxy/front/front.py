@@ -26,6 +26,14 @@ Raw = Callable[[asyncio.Transport, bytes, bool], bool]
 False: it doesn't."""
 
 _SWEEP_SECONDS = 1.0
+# Of all file descriptors that the process may have, more than these parts are not for connections
+# that have not said what they want, nor for those that are kept between pushes.
+_WAITING_PART = 16
+_KEPT_PART = 8
+# Of more that wait, some go at once, even if they have only just come.
+_CROWD_PART = 4
+# So many of those that were silent longest are looked at: what they sent may wait to be read.
+_LOOKED_AT = 8
 # How long a refused peer has to read its line.
 _LINGER_SECONDS = 2.0
 # A connection is left alone that long even if there are too many.
@@ -98,7 +106,9 @@ class Front:
     def configure(self, settings: FrontSettings) -> None:
         """Go by this from now on."""
         self.settings = settings
-        self.most_waiting = max(1, min(settings.connections, self._descriptors // 4))
+        self.most_waiting = max(1, min(settings.connections, self._descriptors // _WAITING_PART))
+        self.crowd = max(2, self._descriptors // _CROWD_PART)
+        self.most_kept = max(1, min(settings.connections, self._descriptors // _KEPT_PART))
 
     def note(self, reason: Reason, peer: str, line: str) -> None:
         """Count and log a connection that came to nothing."""
@@ -137,6 +147,8 @@ class FrontPort:
         self._kept: dict[PushConnection, None] = {}
         self._pushing: dict[PushConnection, None] = {}
         self._sweeper: asyncio.TimerHandle | None = None
+        # Those that were too many had only just come.
+        self._retry: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._closed = False
 
@@ -165,6 +177,9 @@ class FrontPort:
             late.close()
         for each in [*self._silent, *self._begun, *self._lingering]:
             each.close()
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
         if self._sweeper is not None:
             self._sweeper.cancel()
             self._sweeper = None
@@ -198,7 +213,8 @@ class FrontPort:
         front.stats.waiting += 1
         opening.since = self._loop.time()
         self._silent[opening] = None
-        if front.stats.waiting > front.most_waiting:
+        waiting = front.stats.waiting
+        if waiting > front.crowd or (waiting > front.most_waiting and self._retry is None):
             self._make_place()
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(_SWEEP_SECONDS, self._sweep)
@@ -248,7 +264,7 @@ class FrontPort:
             self._pushing.pop(connection, None)
             self._kept.pop(connection, None)
             self._kept[connection] = None
-            if len(self._kept) > self._front.most_waiting:
+            if len(self._kept) > self._front.most_kept:
                 self._close_longest_idle()
         connection.since = self._loop.time()
         if self._sweeper is None:
@@ -271,13 +287,31 @@ class FrontPort:
             longest.close()
 
     def _make_place(self) -> None:
-        """Close the connection that has been silent longest."""
-        moment = self._loop.time() - _LEFT_ALONE_SECONDS
-        for waiting in (self._silent, self._begun):
-            for oldest in itertools.islice(_since_before(waiting, moment), 1):
-                if not oldest.has_input():
-                    self._drop(oldest, "evicted", "others wait (exporter.concurrent_requests)")
-                    return
+        """Close those that have been silent longest, until no more wait than may."""
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+        front = self._front
+        while front.stats.waiting > front.most_waiting:
+            longest = self._silent_longest(crowded=front.stats.waiting > front.crowd)
+            if longest is None:
+                # They have only just come.
+                self._retry = self._loop.call_later(_LEFT_ALONE_SECONDS, self._make_place)
+                return
+            self._drop(longest, "evicted", "others wait (exporter.concurrent_requests)")
+
+    def _silent_longest(self, *, crowded: bool) -> Opening | None:
+        """Return the one to go; where it is crowded, whether it has just come or not."""
+        moment = float("inf") if crowded else self._loop.time() - _LEFT_ALONE_SECONDS
+        longest = [
+            each
+            for waiting in (self._silent, self._begun)
+            for each in itertools.islice(_since_before(waiting, moment), _LOOKED_AT)
+        ]
+        for each in longest:
+            if not each.has_input():
+                return each
+        return longest[0] if crowded else None
 
     def _drop(self, opening: Opening, reason: Reason, why: str) -> None:
         self._front.note(reason, opening.peer, why)

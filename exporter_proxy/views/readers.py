@@ -1,7 +1,10 @@
 """Whoever is being sent a page, which takes as long as the reader does."""
 
 import asyncio
+import contextlib
 import logging
+import socket
+import struct
 from collections.abc import Iterable, Mapping
 
 from aiohttp import web
@@ -15,6 +18,8 @@ MOST_GENERATIONS = 4
 SENT_AT_ONCE = 65_536
 """Bytes up to which a response is left to the kernel, whose buffers take as much."""
 _A_TURN = 1_048_576
+# SO_LINGER, see socket(7): wait for nothing.
+_AT_ONCE = struct.pack("ii", 1, 0)
 
 
 class Readers:
@@ -99,7 +104,7 @@ class Readers:
         self._stats.cut[reason] += 1
         logger.debug("reader is too slow, closing: peer=%s path=%s reason=%s", *reader.name, reason)
         if reader.transport is not None:
-            reader.transport.abort()
+            _reset(reader.transport)
 
 
 class _Reader:
@@ -111,6 +116,18 @@ class _Reader:
         self.name = (request.remote, request.path)
         self.transport = request.transport
         self.is_cut = False
+
+
+def _reset(transport: asyncio.Transport) -> None:
+    """End a connection without what the kernel still has of it.
+
+    That may be megabytes, which it would go on sending for as long as the reader likes.
+    """
+    connection = transport.get_extra_info("socket")
+    if connection is not None:
+        with contextlib.suppress(OSError):
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+    transport.abort()
 
 
 def _log_gone(reader: _Reader, exc: ConnectionError) -> None:

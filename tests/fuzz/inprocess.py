@@ -3,14 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import NoReturn
 
-from exporter_proxy.config import Address
-from exporter_proxy.exposition.rules import Rules
-from exporter_proxy.self_metrics import SelfMetrics
-from exporter_proxy.serving import ScrapePort
-from exporter_proxy.table import Table
-from exporter_proxy.views.server import Backing, PageSettings, Views
-from exporter_proxy.workers import Workers
+from exporter_proxy import config
+from exporter_proxy.process.notify import Notifier
+from exporter_proxy.proxy import Proxy
+from tests.proxy_process import free_port
 
 DEADLINE_SECONDS = 20.0
 """For what should take some milliseconds."""
@@ -26,28 +24,36 @@ def loop() -> Iterator[asyncio.Runner]:
 
 
 @asynccontextmanager
-async def scrape_port(table: Table) -> AsyncIterator[int]:
-    """Serve all views of a table; gives the port of 127.0.0.1."""
-    workers = Workers()
-    rules = Rules()
-    views = Views(
-        Backing(
-            table=table,
-            self_metrics=SelfMetrics(table, [], list, 5.0),
-            ready=lambda: True,
-            workers=workers,
-        ),
-        PageSettings(rules=lambda _: rules, scrape_timeout=5.0),
+async def running_proxy() -> AsyncIterator[tuple[Proxy, int]]:
+    """Run a whole proxy that has one port for everything; gives that, too."""
+    port = free_port()
+    settings = config.read(
+        {
+            "exporter": {"scrape_expose_endpoint": f"127.0.0.1:{port}", "scrape_timeout": 5},
+            "receiver": {
+                "format": "auto",
+                "receive_on_tcp_socket": False,
+                "receive_on_unix_socket": False,
+                "receive_on_scrape_port": True,
+                "max_message_size": 4096,
+            },
+            "push": {"max_body_size": 4096, "enable_admin_api": True},
+        }
     )
-    port = ScrapePort(views.application(), 0.1)
-    address = await port.open(Address("127.0.0.1", 0))
-    views.start()
+    proxy = Proxy(settings, path=None, read=_unread, end=_unasked, notifier=Notifier(None))
+    await proxy.start()
     try:
-        yield int(address.rpartition(":")[2])
+        yield proxy, port
     finally:
-        await port.close(0)
-        await views.stop()
-        workers.close()
+        await proxy.stop(0)
+
+
+def _unread() -> NoReturn:
+    raise AssertionError("nobody may have it read its file")
+
+
+def _unasked() -> NoReturn:
+    raise AssertionError("nobody may end it")
 
 
 async def until_closed(reader: asyncio.StreamReader) -> bytes:

@@ -4,6 +4,7 @@ import re
 import time
 from collections import Counter, deque
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 # Labels of the proxy's and of groups stand before or behind; their values may hold braces.
@@ -112,7 +113,8 @@ class Ledger:
         """Note that something is wrong."""
         self.wrong[kind] += 1
         if self.wrong[kind] <= _TOLD:
-            self.complaints.append(f"{kind}: {text}")
+            when = datetime.now(UTC)
+            self.complaints.append(f"{kind}: {when:%H:%M:%S.%f}: {text}")
 
     def check(self, page: bytes, asked: Moment) -> dict[str, int]:
         """Compare a page with the books; return which payload of each app it shows."""

@@ -5,11 +5,23 @@ from pathlib import Path
 
 from tests.proxy_process import Section
 
-WIRES = ("json/tcp", "json/unix", "capnp/tcp", "capnp/unix", "stream/tcp", "http")
-"""All ways in which apps push; ``stream`` is many documents on one connection."""
+WIRES = (
+    "json/tcp",
+    "json/unix",
+    "json/http",
+    "capnp/tcp",
+    "capnp/unix",
+    "capnp/http",
+    "stream/tcp",
+    "group",
+    "push",
+)
+"""All ways in which apps push, and where to: ``http`` is the scrape port, which takes messages
+without HTTP, too. ``stream`` is many documents on one connection, ``group`` Pushgateway's API,
+``push`` a POST on ``/push/<app>``."""
 
-# Of ten apps, which speaks what.
-_SHARES = (0, 0, 0, 1, 1, 2, 3, 4, 5, 5)
+# Of twelve apps, which speaks what.
+_SHARES = (0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +97,7 @@ def sections(plan: Plan, state: Path, target_port: int, variant: int) -> dict[st
         "self_metrics_interval": 1,
     }
     receiver: Section = {
+        "receive_on_scrape_port": True,
         "max_message_size": MAX_MESSAGE,
         "message_timeout": MESSAGE_TIMEOUT,
         "idle_timeout": 8 + variant % 3,

@@ -53,6 +53,7 @@ def figures(soak: Soak) -> dict[str, Any]:
             "at_rest_after": soak.at_rest[1],
             "most": max(each.descriptors for each in gauges.readings),
         },
+        "memory_each_10_s": [each.memory for each in gauges.readings[::10]],
         "cpu_share": (last.cpu - first.cpu) / max(1.0, last.when - first.when),
         "tester_stalled": gauges.stalled,
         "log_lines": soak.log_levels,

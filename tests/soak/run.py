@@ -210,6 +210,10 @@ class Soak:
             kept = Path(tempfile.gettempdir()) / f"soak-{process.process.pid}.log"
             kept.write_text(process.log_text(), encoding="utf-8")
             self.ledger.complain("log", f"it is kept: {kept}")
+            if self.scraper.kept is not None:
+                form, page = self.scraper.kept
+                kept.with_suffix(".page").write_bytes(page)
+                self.ledger.complain("page", f"{form}: it is kept: {kept.with_suffix('.page')}")
         for record in process.log_records():
             level = str(record["level"])
             self.log_levels[level] = self.log_levels.get(level, 0) + 1

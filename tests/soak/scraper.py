@@ -35,6 +35,7 @@ class Scraper:
         disturbed: How many were: by a pause or a kill.
         bytes: Of the last page, as text.
         shown: What of each app was seen last.
+        kept: The first page that was wrong, and its form.
     """
 
     def __init__(self, subject: Subject, ledger: Ledger) -> None:
@@ -46,6 +47,7 @@ class Scraper:
         self.disturbed = 0
         self.bytes = 0
         self.shown: dict[str, int] = {}
+        self.kept: tuple[str, bytes] | None = None
 
     async def run(self) -> None:
         """Scrape each second until cancelled."""
@@ -77,7 +79,10 @@ class Scraper:
         if form == "OpenMetrics" and not page.endswith(b"# EOF\n"):
             self._ledger.complain("torn", "an OpenMetrics page without its end")
         self.bytes = len(page)
+        wrong = self._ledger.wrong.total()
         self.shown = self._ledger.check(page, asked)
+        if self._ledger.wrong.total() > wrong and not self.kept:
+            self.kept = form, page
         self._compare_with_before(asked.life)
 
     def _compare_with_before(self, life: int) -> None:
@@ -110,7 +115,11 @@ class Scraper:
             case b"gzip":
                 return gzip.decompress(body)
             case b"zstd":
-                return zstandard.ZstdDecompressor().decompressobj().decompress(body)
+                # A page is several frames.
+                with zstandard.ZstdDecompressor().stream_reader(
+                    body, read_across_frames=True
+                ) as frames:
+                    return frames.read()
         return body
 
     def quantile(self, part: float) -> float:

@@ -14,6 +14,8 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 _OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\n"
 _GOOD = 0.5
 _HANG_SECONDS = 3.0
+# Enough for some rounds of the loop.
+_ROUND_SECONDS = 0.01
 
 
 class Targets:
@@ -51,9 +53,12 @@ class Targets:
         """Close all connections."""
         if self._server is not None:
             self._server.close()
+        # Those that are accepted already begin before they are ended, and transports close after.
+        await asyncio.sleep(_ROUND_SECONDS)
         for task in self._under_way:
             task.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
+        await asyncio.sleep(_ROUND_SECONDS)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

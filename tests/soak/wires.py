@@ -38,6 +38,8 @@ class Wires:
         self._subject = subject
         self._ledger = ledger
         self._stopping = False
+        # Apps with a push under way: of two at once nobody could say which comes first.
+        self._pushing: set[str] = set()
         self.retries = 0
 
     def start(self) -> list[asyncio.Task[None]]:
@@ -47,7 +49,7 @@ class Wires:
             rate = self._plan.rate * len(apps) / self._plan.apps
             if wire == "stream/tcp":
                 work = self._stream(wire, apps, rate)
-            elif wire == "http":
+            elif wire in {"group", "push"}:
                 work = self._http(wire, apps, rate)
             else:
                 work = self._each(wire, apps, rate, self._pusher(wire))
@@ -82,7 +84,8 @@ class Wires:
             if len(under_way) < 32:
                 app = apps[turn % len(apps)]
                 turn += 1
-                under_way.add(asyncio.create_task(self._one(wire, app, push)))
+                if app not in self._pushing:
+                    under_way.add(asyncio.create_task(self._one(wire, app, push)))
             due = max(due + 1 / rate, loop.time() - 1)
             await asyncio.sleep(max(0.0, due - loop.time()))
         if under_way:
@@ -90,6 +93,13 @@ class Wires:
 
     async def _one(self, wire: str, app: str, push: Push) -> None:
         """Push one payload, again until a process has taken it."""
+        self._pushing.add(app)
+        try:
+            await self._until_taken(wire, app, push)
+        finally:
+            self._pushing.discard(app)
+
+    async def _until_taken(self, wire: str, app: str, push: Push) -> None:
         number = self._ledger.begin(app)
         while True:
             life = self._ledger.life
@@ -156,15 +166,18 @@ class Wires:
             await self._one(wire, app, self._pusher("json/tcp"))
 
     async def _http(self, wire: str, apps: Sequence[str], rate: float) -> None:
-        """Push groups as to a Pushgateway, on connections that are kept."""
+        """Push over HTTP, on connections that are kept."""
         timeout = aiohttp.ClientTimeout(total=_PATIENCE_SECONDS)
         connector = aiohttp.TCPConnector(limit=8)
         async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
 
             async def push(app: str, number: int) -> str:
-                url = f"{self._subject.url}/metrics/job/{app}"
                 text = payload(app, number).encode()
-                async with session.put(url, data=text) as answer:
+                if wire == "group":
+                    asked = session.put(f"{self._subject.url}/metrics/job/{app}", data=text)
+                else:
+                    asked = session.post(f"{self._subject.url}/push/{app}", data=text)
+                async with asked as answer:
                     body = await answer.text()
                     return "" if answer.status == 200 else f"{answer.status} {body}"
 

@@ -10,9 +10,9 @@ from typing import Literal
 from exporter_proxy.access import Access, TlsListener
 from exporter_proxy.changes import Change
 from exporter_proxy.config import Address, Config
+from exporter_proxy.descriptors import Descriptors, raise_limit
 from exporter_proxy.process.inherited import InheritedSockets, listens_on
 from exporter_proxy.sources.admission import Admission, Life
-from exporter_proxy.sources.receiver.descriptors import Descriptors, raise_limit
 from exporter_proxy.sources.receiver.receiver import MakeHttp, Receiver, ReceiverSettings, Shared
 from exporter_proxy.sources.receiver.scrape_port import ScrapePortReceiver
 from exporter_proxy.sources.receiver.sockets import (
@@ -31,8 +31,6 @@ Place = Address | str
 class Receivers:
     """All receivers of a proxy, made but not started.
 
-    The soft limit of file descriptors is raised to the hard one.
-
     Args:
         config: The configuration.
         admission: Where updates go.
@@ -40,6 +38,7 @@ class Receivers:
         access: Knows which Unix peers may write what; None: all may.
         tls: Comes before each connection to the TCP port; None: nothing does.
         http: Answers HTTP on the Unix socket; None: nobody does.
+        descriptors: How many file descriptors are left; None: they are counted here.
     """
 
     def __init__(
@@ -51,13 +50,14 @@ class Receivers:
         access: Access | None = None,
         tls: TlsListener | None = None,
         http: MakeHttp | None = None,
+        descriptors: Descriptors | None = None,
     ) -> None:
         self._admission = admission
         self._inherited = inherited or InheritedSockets()
         self._config = config
         self._shared = Shared(
             unfinished=Unfinished(config.receiver.max_buffered),
-            descriptors=Descriptors(raise_limit()),
+            descriptors=descriptors or Descriptors(raise_limit()),
             access=access,
             tls=tls,
             http=http,

@@ -5,9 +5,9 @@ import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from exporter_proxy.descriptors import Descriptors
 from exporter_proxy.sources.base import SourceStats
 from exporter_proxy.sources.receiver.connection import Connection
-from exporter_proxy.sources.receiver.descriptors import Descriptors
 from exporter_proxy.sources.receiver.door import Listening
 
 # How long a refused peer has to read its line.

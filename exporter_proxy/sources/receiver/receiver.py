@@ -11,6 +11,7 @@ from functools import partial
 
 from exporter_proxy.access import Access, ProtocolFactory, TlsListener
 from exporter_proxy.config import ReceiverConfig
+from exporter_proxy.descriptors import Descriptors
 from exporter_proxy.errors import PayloadError
 from exporter_proxy.payload.detect import Wire
 from exporter_proxy.payload.json_reader import JsonReader
@@ -19,7 +20,6 @@ from exporter_proxy.sources.admission import FOR_EVER, Admission, Life
 from exporter_proxy.sources.base import SourceStats
 from exporter_proxy.sources.receiver.checked import CheckedReader
 from exporter_proxy.sources.receiver.connection import Connection
-from exporter_proxy.sources.receiver.descriptors import Descriptors
 from exporter_proxy.sources.receiver.door import Listening
 from exporter_proxy.sources.receiver.listener import PausableListener
 from exporter_proxy.sources.receiver.permitted import Permit, PermittedReader

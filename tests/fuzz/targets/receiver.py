@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 from exporter_proxy.config import Address, ReceiverConfig
+from exporter_proxy.descriptors import Descriptors
 from exporter_proxy.sources.admission import Admission
 from exporter_proxy.sources.receiver import (
-    Descriptors,
     Receiver,
     ReceiverSettings,
     Shared,

@@ -6,13 +6,40 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from unittest.mock import patch
 
+from exporter_proxy.front import front
+from exporter_proxy.sources import requests
 from exporter_proxy.table import Table
 from exporter_proxy.views import lint
-from tests.fuzz.inprocess import loop, scrape_port, until_closed
+from tests.fuzz.inprocess import loop, running_proxy, until_closed
 from tests.fuzz.packets import packets
 from tests.fuzz.targets import Check
 
 TOKENS = [
+    b"PUT /metrics/job/a HTTP/1.1\r\n",
+    b"/metrics/job/a",
+    b"/metrics/job@base64/YQ",
+    b"/label/value",
+    b"/l@base64/=",
+    b"/U__a_2e_b/c",
+    b"/api/v1/push",
+    b"/api/v1/status",
+    b"/api/v1/metrics",
+    b"/api/v1/admin/wipe",
+    b'/api/v1/groups?match[]={job=~".*"}',
+    b"X-TTL: 30s\r\n",
+    b"?ttl=1h",
+    b"Content-Type: application/vnd.google.protobuf; encoding=delimited\r\n",
+    b"; proto=io.prometheus.client.MetricFamily",
+    b"Content-Encoding: snappy\r\n",
+    b"/sd",
+    b"/health",
+    b"/proxy?module=x",
+    b"/apps/a/metrics?fresh=1",
+    b"/-/reload",
+    b"/-/quit",
+    b'{"a":"x 1"}',
+    b"POST /push/a HTTP/1.1\r\nContent-Length: 4\r\n\r\nx 1\n",
+    b"/push",
     b"GET ",
     b"HEAD ",
     b"POST ",
@@ -78,7 +105,9 @@ TOKENS = [
     b"X: " + b"y" * 9000 + b"\r\n",
 ]
 _STATUS = re.compile(rb"^HTTP/1\.[01] (\d{3}) ", re.MULTILINE)
-_WELL = b"GET /-/healthy HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+_KEPT = "b/\u00e9"
+_PAYLOAD = b'x{y="z"} 1\nbad{ 1\n'
+_WELL = b"GET /metrics HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
 # Rounds of the loop in which a request is read and answered.
 _ROUNDS = 40
 
@@ -86,20 +115,22 @@ _ROUNDS = 40
 @contextmanager
 def target() -> Iterator[Check]:
     """Send what comes on a connection of its own, in packets, and then something reasonable."""
-    table = Table()
-    table.update("a", (b"# TYPE x gauge\nx 1\n",), source="s")
-    table.update("b/\u00e9", (b'x{y="z"} 1\nbad{ 1\n',), source="s")
     with ExitStack() as stack:
         # Bodies that never come would take their time.
-        stack.enter_context(patch.object(lint, "_RECEIVE_SECONDS", 0.05))
+        for module in (lint, requests):
+            stack.enter_context(patch.object(module, "_RECEIVE_SECONDS", 0.05))
+        stack.enter_context(patch.object(front, "BODY_SECONDS", 0.05))
         runner = stack.enter_context(loop())
-        port = scrape_port(table)
-        number = runner.run(port.__aenter__())
-        stack.callback(lambda: runner.run(port.__aexit__(None, None, None)))
-        yield lambda data: runner.run(_check(number, data))
+        running = running_proxy()
+        proxy, port = runner.run(running.__aenter__())
+        stack.callback(lambda: runner.run(running.__aexit__(None, None, None)))
+        yield lambda data: runner.run(_check(proxy.table, port, data))
 
 
-async def _check(port: int, data: bytes) -> None:
+async def _check(table: Table, port: int, data: bytes) -> None:
+    for app in [each.app for each in table if each.app != _KEPT]:
+        table.drop(app)
+    table.update(_KEPT, (_PAYLOAD,), source="s")
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     received = asyncio.ensure_future(until_closed(reader))
     with suppress(ConnectionError):
@@ -110,7 +141,6 @@ async def _check(port: int, data: bytes) -> None:
             await asyncio.sleep(0)
     for _ in range(_ROUNDS):
         await asyncio.sleep(0)
-    # A server takes the end of the stream for the wish not to be answered.
     with suppress(ConnectionError, OSError):
         if not writer.is_closing():
             writer.write_eof()
@@ -123,6 +153,7 @@ async def _check(port: int, data: bytes) -> None:
     answer = await until_closed(reader)
     writer.close()
     assert answer.startswith(b"HTTP/1.1 200 "), answer[:300]
+    assert b'x{y="z"} 1\n' in answer
 
 
 def _look(answer: bytes) -> None:

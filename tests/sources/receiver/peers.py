@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from exporter_proxy.config import Address, ReceiverConfig
+from exporter_proxy.descriptors import Descriptors
 from exporter_proxy.sources.admission import FOR_EVER, Admission, FindTerms, Life
 from exporter_proxy.sources.checking import PayloadCheck
 from exporter_proxy.sources.receiver import (
-    Descriptors,
     Receiver,
     ReceiverSettings,
     Shared,

@@ -5,7 +5,8 @@ import socket
 
 import pytest
 
-from exporter_proxy.sources.receiver import Descriptors, Receiver, Shared, Unfinished
+from exporter_proxy.descriptors import Descriptors
+from exporter_proxy.sources.receiver import Receiver, Shared, Unfinished
 from tests.payload.reading import capnp_message
 from tests.sources.receiver.peers import DEADLINE_SECONDS, Bench, until
 
@@ -16,11 +17,12 @@ MADE_PLACE = (
 
 
 class FewDescriptors(Descriptors):
-    """As if the process had nothing open but the connections of the test."""
+    """As if so many descriptors were left for receivers."""
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(limit)
+    def __init__(self, left: int) -> None:
+        super().__init__(1000)
         self._serving = True
+        self._used = 1000 - self.reserve - left
 
     def count(self) -> None:
         """Know nothing of the test's own descriptors."""
@@ -315,7 +317,7 @@ async def test_refused_peer_that_lingers_makes_place(bench: Bench):
 @KINDS
 async def test_few_descriptors_left(bench: Bench, kind: str):
     """Accepting pauses while fewer than 64 are left; silent peers make place for others."""
-    bench.shared = Shared(Unfinished(1 << 20), FewDescriptors(64 + 5))
+    bench.shared = Shared(Unfinished(1 << 20), FewDescriptors(5))
     receiver = await bench.receiver(kind)
     silent = [connect_without_waiting(receiver) for _ in range(50)]
     try:
@@ -330,7 +332,7 @@ async def test_few_descriptors_left(bench: Bench, kind: str):
 
 async def test_few_descriptors_taken_by_another_receiver(bench: Bench):
     """The one that has been idle longest goes, whichever receiver it came to."""
-    bench.shared = Shared(Unfinished(1 << 20), FewDescriptors(64 + 5))
+    bench.shared = Shared(Unfinished(1 << 20), FewDescriptors(5))
     tcp, unix = await bench.receiver("tcp"), await bench.receiver("unix")
     silent = [connect_without_waiting(tcp) for _ in range(50)]
     try:
@@ -375,7 +377,7 @@ async def test_descriptors_that_others_gave_back(bench: Bench):
 
 async def test_silent_peer_is_told_which_limit(bench: Bench):
     """Where descriptors are short, not the number of connections, the line says so."""
-    bench.shared = Shared(Unfinished(1 << 20), FewDescriptors(64))
+    bench.shared = Shared(Unfinished(1 << 20), FewDescriptors(0))
     receiver = await bench.receiver()
     silent = await bench.peer(receiver)
     assert await bench.push(receiver, b'{"a":"x"}') == ""

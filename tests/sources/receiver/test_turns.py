@@ -8,7 +8,8 @@ from itertools import pairwise
 
 import pytest
 
-from exporter_proxy.sources.receiver import Descriptors, Shared, Unfinished
+from exporter_proxy.descriptors import Descriptors
+from exporter_proxy.sources.receiver import Shared, Unfinished
 from exporter_proxy.table import Table
 from exporter_proxy.turns import Turns
 from tests.sources.receiver.peers import Bench, until

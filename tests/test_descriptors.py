@@ -5,8 +5,8 @@ import resource
 
 import pytest
 
-from exporter_proxy.sources.receiver import descriptors
-from exporter_proxy.sources.receiver.descriptors import RESERVE, Descriptors, raise_limit
+from exporter_proxy import descriptors
+from exporter_proxy.descriptors import RESERVE, Descriptors, raise_limit
 
 
 @pytest.fixture

@@ -4,7 +4,9 @@ import os
 import resource
 
 RESERVE = 64
-"""Descriptors that receivers leave to scrapes, polls and files."""
+"""Descriptors that receivers leave to scrapes, polls and files; less where there are few at all."""
+KEPT = 16
+"""Of these, what scrapes leave to polls and files."""
 
 _FOLDER = "/proc/self/fd"
 
@@ -28,12 +30,17 @@ class Descriptors:
 
     Args:
         limit: How many the process may have.
+
+    Attributes:
+        reserve: How many of these receivers leave to others.
     """
 
-    __slots__ = ("_limit", "_serving", "_used")
+    __slots__ = ("_kept", "_limit", "_serving", "_used", "reserve")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
+        self.reserve = min(RESERVE, limit // 4)
+        self._kept = min(KEPT, limit // 8)
         self._used = 0
         # Whether a connection came: before that, most of what is open at the end isn't yet.
         self._serving = False
@@ -61,10 +68,15 @@ class Descriptors:
 
     @property
     def short(self) -> bool:
-        """Whether fewer than :data:`RESERVE` are left, as far as is known."""
-        return self._used > self._limit - RESERVE
+        """Whether fewer than the reserve are left, as far as is known."""
+        return self._used > self._limit - self.reserve
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether even of the reserve there is left only what polls and files need."""
+        return self._used > self._limit - self._kept
 
     @property
     def tight(self) -> bool:
         """Whether it is time to look more closely."""
-        return self._used * 4 > self._limit * 3 or self._used > self._limit - 4 * RESERVE
+        return self._used * 4 > self._limit * 3 or self._used > self._limit - 4 * self.reserve
