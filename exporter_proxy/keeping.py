@@ -1,8 +1,9 @@
 """Whether the table is kept on disk, and who is still wanted of those that were."""
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from exporter_proxy.config import MODULE_SOURCE, POLL_SOURCE, Config
+from exporter_proxy.config import LOG_SOURCE, MODULE_SOURCE, POLL_SOURCE, Config
 from exporter_proxy.table import Table
 
 if TYPE_CHECKING:
@@ -20,12 +21,17 @@ def keeper_for(config: Config, table: Table) -> "Keeper | None":
     polled = {each.name for each in poll.other_scrape_endpoints}
     if not poll.poll_other_scrape_endpoints:
         polled.clear()
-    modules = {each.source for each in config.modules if each.interval}
+    log_apps: dict[str, set[str]] = defaultdict(set)
+    for each in config.logs:
+        log_apps[each.source].add(each.app_name)
+    modules = {module.source for module in config.modules if module.interval}
 
     def is_wanted(app: str, source: str) -> bool:
         """Tell whether there is still who updates an app; one that is pushed may come again."""
         if source.startswith(MODULE_SOURCE):
             return source in modules
+        if source.startswith(LOG_SOURCE):
+            return app in log_apps[source]
         return app in polled or not source.startswith(POLL_SOURCE)
 
     return Keeper(

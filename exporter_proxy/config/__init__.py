@@ -10,7 +10,7 @@ from exporter_proxy.config.endpoints import (
     ScrapeSettings,
 )
 from exporter_proxy.config.loading import find_file, load, read
-from exporter_proxy.config.logs import LogConfig, LogMetricConfig
+from exporter_proxy.config.logs import LOG_SOURCE, LogConfig, LogMetricConfig
 from exporter_proxy.config.machine import missing_accounts
 from exporter_proxy.config.modules import MODULE_SOURCE, ModuleConfig, ModuleKind
 from exporter_proxy.config.push import PushConfig
@@ -19,6 +19,7 @@ from exporter_proxy.config.texts import is_target
 from exporter_proxy.config.values import Address, Secret
 
 __all__ = [
+    "LOG_SOURCE",
     "MODULE_SOURCE",
     "POLL_SOURCE",
     "AccessConfig",

@@ -12,6 +12,9 @@ from exporter_proxy.config.texts import Choice, OptionalPath, Path, String
 from exporter_proxy.errors import ConfigError, PayloadError, quote
 from exporter_proxy.payload.names import MAX_NAME_CHARACTERS, check_name
 
+LOG_SOURCE = "log: "
+"""What the source of every app of a log begins with, as ``/apps`` shows it."""
+
 MAX_SERIES = Integer(1, 1_000_000)
 _SHOWN_NUMBER = "a number, such as 0.001"
 
@@ -43,7 +46,7 @@ class LogPath(Path):
         if path in {"-", "/dev/stdin"} or path.startswith("/dev/fd/"):
             raise UnfitError("must be a file: standard input can't be followed")
         try:
-            check_name(f"log: {path[:100]}")
+            check_name(f"{LOG_SOURCE}{path[:100]}")
         except PayloadError:
             raise UnfitError("must not have control characters") from None
         return path
@@ -200,7 +203,7 @@ class LogConfig:
     @property
     def source(self) -> str:
         """As ``/apps`` shows it."""
-        return f"log: {self.path}"
+        return f"{LOG_SOURCE}{self.path}"
 
 
 def log_conflicts(logs: Sequence[LogConfig]) -> list[str]:
