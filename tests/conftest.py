@@ -1,5 +1,6 @@
 """What tests of the whole share: the proxy as a process, and the tools it is tried with."""
 
+import logging
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,16 @@ class StartProxy(Protocol):
         **sections: Section | Sequence[Section],
     ) -> ProxyProcess:
         """Start a proxy and, unless told otherwise, wait until it is ready."""
+
+
+@pytest.fixture(autouse=True)
+def restore_root() -> Iterator[None]:
+    """Leave the root logger as it was: commands that are run within the test set it up."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture

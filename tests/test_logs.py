@@ -19,16 +19,6 @@ from tests.terminal import Terminal
 TIME = 1795327200.1239  # 2026-11-22T06:00:00Z and a little
 
 
-@pytest.fixture(autouse=True)
-def restore_root():
-    """Leave the root logger as it was."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-
-
 def record(message: str, *args: object, exc_info: object = None) -> logging.LogRecord:
     """Return a record of a known time."""
     made = logging.LogRecord(
