@@ -80,8 +80,10 @@ class JsonReader:
         rest = self._decode(data)
         if rest:
             if self._stream is None:
+                # Behind a document there is no byte order mark.
+                begins = self._fresh and len(rest) == len(data)
                 self._stream = JsonStream(
-                    self._max_message_size, max_apps=self._max_apps, begins=self._fresh
+                    self._max_message_size, max_apps=self._max_apps, begins=begins
                 )
             self._stream.feed(rest)
         self._fresh = False

@@ -28,6 +28,9 @@ logger = logging.getLogger(__name__)
 # How every database begins, and how long the shortest is: https://www.sqlite.org/fileformat.html.
 _MAGIC = b"SQLite format 3\0"
 _LEAST_BYTES = 512
+# Those that may write it and read it: with a rollback journal, and in WAL mode.
+_VERSIONS = slice(18, 20)
+_KNOWN_VERSIONS = {1, 2}
 # Four times the usual size: half of the CPU for payloads of 100 kB, and the same for small ones.
 _PAGE_BYTES = 16384
 # How long the log gets before it goes into the file.
@@ -210,6 +213,9 @@ class Store:
             raise DamagedError("it is not a database")
         if 0 < len(head) < _LEAST_BYTES:
             raise DamagedError("it ends too soon")
+        if head and not set(head[_VERSIONS]) <= _KNOWN_VERSIONS:
+            # sqlite reads such a file, if it can, and never writes it.
+            raise DamagedError("it is of an unknown version of the file format")
         if not head and self._log.exists() and self._log.stat().st_size:
             raise DamagedError("it is empty, though its log is not")
 

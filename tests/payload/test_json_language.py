@@ -94,6 +94,8 @@ def test_valid_documents(data: bytes, packet_sizes: list[int]):
 @example(b'{"a":"x"}\n{"b":"y"}\n{"c":', [])
 @example(b'{"a":["x"]\x0b}', [])
 @example(b'{"\\ud800\\\n":""}', [])
+@example(b'{"a":"x"}\n\xef', [])
+@example(b'{"a":"x"}\n\xef\xbb\xbf{"a":"x"}', [])
 @settings(max_examples=600, deadline=None)
 def test_nearly_valid_documents(data: bytes, packet_sizes: list[int]):
     """The reference, the native way and the way in pieces agree on what is almost right."""

@@ -193,6 +193,17 @@ def test_damage_is_found_while_it_is_written(path: Path):
     store.close()
 
 
+@pytest.mark.parametrize("place", [18, 19])
+def test_file_that_sqlite_would_never_write_is_damage(path: Path, place: int):
+    """One of a later version of the format, or one whose header was hit."""
+    write(path, [change("a", 1, b"x")])
+    data = bytearray(path.read_bytes())
+    data[place] = 3
+    path.write_bytes(data)
+    with pytest.raises(DamagedError, match="unknown version of the file format"):
+        opened(path)
+
+
 def test_two_rows_of_an_app_are_damage(path: Path):
     """The tables may be those of somebody who left out what they have to keep."""
     write(path, [change("a", 1, b"x")])
