@@ -128,6 +128,23 @@ class _Answerer(web.RequestHandler):
 
     __slots__ = ()
 
+    def data_received(self, data: bytes) -> None:
+        """Take what came; tell who reads a body that it can't be read any further.
+
+        What follows a body that has not come to its end can only be the parser's complaint about
+        it, which aiohttp (3.14) keeps for later, while the body is waited for.
+        """
+        super().data_received(data)
+        current = self._current_request
+        if self._messages and (current is not None or len(self._messages) > 1):
+            *before, _ = self._messages
+            bodies = [body for _, body in before]
+            if current is not None:
+                bodies.append(current.content)
+            for body in bodies:
+                if not body.is_eof() and body.exception() is None:
+                    body.set_exception(web.RequestPayloadError("malformed"))
+
     def eof_received(self) -> bool:  # type: ignore[override]  # what a protocol may return
         """Answer what has come before the peer closed its side; tell whether to stay open for it.
 

@@ -142,3 +142,23 @@ def test_a_byte_now_and_then(proxy: StartProxy):
     assert line == b"error: the message was not complete after 0.5 s (receiver.message_timeout)\n"
     assert pushes > 2
     assert running.app_metrics() == f"# TYPE fast untyped\nfast {pushes}\n"
+
+
+@pytest.mark.parametrize(
+    "path", ["POST /lint", "PUT /metrics/job/a", "POST /push/a", "POST /api/v1/push"]
+)
+@pytest.mark.parametrize("garbled", [b"soon\r\n", b"4\r\nb 2\nand more\r\n"])
+def test_malformed_chunk_is_refused_at_once(proxy: StartProxy, path: str, garbled: bytes):
+    """Nobody waits for a body that can't come to its end any more."""
+    running = proxy()
+    head = f"{path} HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    with socket.create_connection(("127.0.0.1", running.http_port), 8) as connection:
+        connection.sendall(head + b"4\r\na 1\n\r\n")
+        # In a packet of its own, when the request is under way.
+        until(lambda: running.get("/-/ready").status == 200, "the request to be under way")
+        connection.sendall(garbled)
+        answer = b""
+        while part := connection.recv(1000):
+            answer += part
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.endswith(b"is not what its headers say\n")
