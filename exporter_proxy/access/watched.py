@@ -9,15 +9,19 @@ Signature = tuple[tuple[int, ...] | None, ...]
 
 # How often files are looked at, at most.
 CHECK_SECONDS = 1.0
-_MAX_BYTES = 1_048_576
+_MOST_BYTES = 1_048_576
 
 
 class FileError(Exception):
     """A file can't be used; the text says why, and gives nothing of its content away."""
 
 
-def read_file(path: str) -> bytes:
-    """Return what a regular file of at most 1 MiB has in it.
+def read_file(path: str, most: int = _MOST_BYTES) -> bytes:
+    """Return what a regular file has in it.
+
+    Args:
+        path: The file.
+        most: More bytes than this are refused.
 
     Raises:
         FileError: It can't be read, or is another thing.
@@ -28,13 +32,13 @@ def read_file(path: str) -> bytes:
         with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor has no Path
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise FileError("not a regular file")
-            content = file.read(_MAX_BYTES + 1)
+            content = file.read(most + 1)
     except OSError as exc:
         raise FileError((exc.strerror or "can't be read").lower()) from exc
     except ValueError as exc:  # a NUL in the path
         raise FileError("can't be read") from exc
-    if len(content) > _MAX_BYTES:
-        raise FileError(f"longer than {_MAX_BYTES} bytes")
+    if len(content) > most:
+        raise FileError(f"longer than {most} bytes")
     return content
 
 

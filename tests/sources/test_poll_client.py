@@ -493,7 +493,7 @@ async def test_a_changed_ca_file_counts_at_the_next_poll(
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        pytest.param(None, "No such file or directory", id="absent"),
+        pytest.param(None, "no such file or directory", id="absent"),
         pytest.param(b"no certificate", "no certificates in PEM form", id="text"),
         pytest.param(b"\x30\x82\xff", "no certificates in PEM form", id="binary"),
     ],

@@ -86,7 +86,7 @@ def test_refuses_what_is_no_secret(tmp_path: Path, content: bytes, why: str):
 
 
 def test_a_missing_file_is_named(tmp_path: Path):
-    with pytest.raises(PollError, match="No such file or directory") as caught:
+    with pytest.raises(PollError, match="no such file or directory") as caught:
         watch(tmp_path / "absent").value()
 
     assert caught.value.reason == "unreadable_secret"

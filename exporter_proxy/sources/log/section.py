@@ -15,6 +15,7 @@ from exporter_proxy.payload.message import Push
 from exporter_proxy.repeats import Streak
 from exporter_proxy.sources.admission import FOR_EVER, Admission, Life
 from exporter_proxy.sources.base import SourceStats
+from exporter_proxy.sources.belonging import leave
 from exporter_proxy.sources.log.checkpoint import (
     CheckpointError,
     make,
@@ -195,14 +196,7 @@ class Section:
 
     def leave(self) -> None:
         """Take away what the table has of it: it is followed no more."""
-        table, app, source = self._table, self.config.app_name, self.config.source
-        problem = table.problems.get(app)
-        if problem is not None and problem.source == source:
-            table.set_problem(app, None, source=source)
-        row = table.get(app)
-        if row is not None and row.source == source:
-            table.drop(app)
-            table.forget(app)
+        leave(self._table, self.config.app_name, self.config.source)
 
     async def _restore(self) -> None:
         """Go on from the checkpoint, if there is one."""

@@ -5,6 +5,7 @@ from collections.abc import Generator, Mapping
 from exporter_proxy.errors import ModuleError, ModuleReason, PayloadError, RejectReason
 from exporter_proxy.payload.message import Push
 from exporter_proxy.sources.admission import Admission, Life
+from exporter_proxy.sources.belonging import drop_own, leave
 from exporter_proxy.sources.module.kind import Outcome
 from exporter_proxy.table import NEVER, Table
 
@@ -65,23 +66,8 @@ class Entry:
         """Say why there is nothing new, and keep or drop what there is."""
         self._table.set_problem(self._app, f"module failing: {error}", source=self._source)
         if drop:
-            self._drop()
+            drop_own(self._table, self._app, self._source)
 
     def leave(self) -> None:
         """Take away what is there of an app that has no source any more."""
-        table = self._table
-        problem = table.problems.get(self._app)
-        if problem is not None and problem.source == self._source:
-            table.set_problem(self._app, None, source=self._source)
-        row = table.get(self._app)
-        if row is not None and row.source != self._source:
-            return
-        self._drop()
-        # It is not down: it is not meant to be there.
-        table.forget(self._app)
-
-    def _drop(self) -> None:
-        row = self._table.get(self._app)
-        # Another source may write an app of the same name; what is its own stays.
-        if row is not None and row.source == self._source:
-            self._table.drop(self._app)
+        leave(self._table, self._app, self._source)

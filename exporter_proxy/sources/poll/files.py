@@ -1,10 +1,9 @@
 """Files that polling needs (tokens, passwords, certificates), read again when they change."""
 
-import os
-import stat
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from exporter_proxy.access.watched import FileError, Signature, read_file, signature
 from exporter_proxy.errors import PollError, quote
 
 _T = TypeVar("_T")
@@ -30,7 +29,7 @@ class WatchedFile(Generic[_T]):
         self._key = key
         self._build = build
         self._max_size = max_size
-        self._seen: tuple[int, ...] | None = None
+        self._seen: Signature | None = None
         self._value: _T | None = None
 
     def value(self) -> _T:
@@ -40,28 +39,13 @@ class WatchedFile(Generic[_T]):
             PollError: ``unreadable_secret``.
         """
         try:
-            # Kubernetes replaces a mounted secret by turning a symbolic link: another inode,
-            # perhaps the same size and time.
-            signature = _signature(os.stat(self._path))  # noqa: PTH116, half the cost of a Path
-            if signature != self._seen or self._value is None:
-                self._value = self._build(self._read())
-                self._seen = signature
-        except OSError as exc:
-            raise self._error(exc.strerror or "can't be read") from exc
-        except ValueError as exc:
+            seen = signature([self._path])
+            if seen != self._seen or self._value is None:
+                self._value = self._build(read_file(self._path, self._max_size))
+                self._seen = seen
+        except (FileError, ValueError) as exc:
             raise self._error(str(exc)) from exc
         return self._value
-
-    def _read(self) -> bytes:
-        # Opening a FIFO would wait for its writer.
-        descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as file:  # noqa: PTH123, a descriptor has no Path
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise ValueError("not a regular file")
-            content = file.read(self._max_size + 1)
-        if len(content) > self._max_size:
-            raise ValueError(f"longer than {self._max_size} bytes")
-        return content
 
     def _error(self, why: str) -> PollError:
         self._seen = None
@@ -79,13 +63,3 @@ def header_text(content: bytes) -> str:
     if not text.isprintable():
         raise ValueError("more than one line, or control characters")
     return text
-
-
-def _signature(status: os.stat_result) -> tuple[int, ...]:
-    return (
-        status.st_dev,
-        status.st_ino,
-        status.st_mtime_ns,
-        status.st_ctime_ns,
-        status.st_size,
-    )

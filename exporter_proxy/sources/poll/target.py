@@ -10,6 +10,7 @@ from exporter_proxy.payload.message import Push
 from exporter_proxy.repeats import Streak
 from exporter_proxy.sources.admission import FOR_EVER, Admission, Life
 from exporter_proxy.sources.base import Failure, TargetStatus
+from exporter_proxy.sources.belonging import drop_own, leave
 from exporter_proxy.sources.poll.request import ScrapeRequest
 from exporter_proxy.table import Payload, Table
 
@@ -75,19 +76,11 @@ class Target:
         Args:
             successor: Brings the metrics of the same app from now on; None: nobody does.
         """
-        endpoint, table = self.endpoint, self._table
+        endpoint = self.endpoint
         if successor is not None and successor.url == endpoint.url:
             # What was polled is still what is there, until the first poll that is done otherwise.
             return
-        problem = table.problems.get(endpoint.name)
-        if problem is not None and problem.source == endpoint.source:
-            table.set_problem(endpoint.name, None, source=endpoint.source)
-        row = table.get(endpoint.name)
-        if row is not None and row.source != endpoint.source:
-            return
-        self._drop()
-        # It is not down: it is not meant to be there.
-        table.forget(endpoint.name)
+        leave(self._table, endpoint.name, endpoint.source)
 
     def succeed(self, payload: Payload, started: float) -> None:
         """Show ``payload``, the outcome of a poll that began at ``started``.
@@ -129,13 +122,7 @@ class Target:
         )
         self._table.set_problem(endpoint.name, f"poll failing: {error}", source=endpoint.source)
         if endpoint.on_failure == "drop":
-            self._drop()
-
-    def _drop(self) -> None:
-        row = self._table.get(self.endpoint.name)
-        # Another source may write an app of the same name; what is its own stays.
-        if row is not None and row.source == self.endpoint.source:
-            self._table.drop(self.endpoint.name)
+            drop_own(self._table, endpoint.name, endpoint.source)
 
     def _ended(self, started: float, *, up: bool) -> None:
         self.status.duration_seconds = self._monotonic() - started
