@@ -6,13 +6,12 @@ import logging
 import os
 import socket
 from collections.abc import Iterator, Mapping
-from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
-from aiohttp.http_exceptions import LineTooLong
 
 from exporter_proxy.access import ProtocolFactory, TlsListener
+from exporter_proxy.answerer import Answerer
 from exporter_proxy.config import Address
 from exporter_proxy.errors import StartError
 from exporter_proxy.front import Front, FrontPort
@@ -91,7 +90,7 @@ class HttpServer:
         assert self.runner is not None
         server = self.runner.server
         assert server is not None
-        answerer = _Answerer(server, loop=asyncio.get_running_loop(), **_OPTIONS)
+        answerer = Answerer(server, self._front, **_OPTIONS)
         if self._guests is not None:
             self._guests.let_in(answerer)
         return answerer
@@ -121,72 +120,6 @@ class HttpServer:
         self.runner = None
         # The transports close in the next round of the loop.
         await asyncio.sleep(0)
-
-
-class _Answerer(web.RequestHandler):
-    """Answers the requests of one connection."""
-
-    __slots__ = ()
-
-    def data_received(self, data: bytes) -> None:
-        """Take what came; tell who reads a body that it can't be read any further.
-
-        What follows a body that has not come to its end can only be the parser's complaint about
-        it, which aiohttp (3.14) keeps for later, while the body is waited for.
-        """
-        super().data_received(data)
-        current = self._current_request
-        if self._messages and (current is not None or len(self._messages) > 1):
-            *before, _ = self._messages
-            bodies = [body for _, body in before]
-            if current is not None:
-                bodies.append(current.content)
-            for body in bodies:
-                if not body.is_eof() and body.exception() is None:
-                    body.set_exception(web.RequestPayloadError("malformed"))
-
-    def eof_received(self) -> bool:  # type: ignore[override]  # what a protocol may return
-        """Answer what has come before the peer closed its side; tell whether to stay open for it.
-
-        Who types a request into nc has nothing more to say, and waits for the answer.
-        """
-        waiter, current = self._waiter, self._current_request
-        if waiter is not None and not waiter.done():
-            # All is answered.
-            return False
-        bodies = [body for _, body in self._messages]
-        if current is not None:
-            bodies.append(current.content)
-        if not all(body.is_eof() for body in bodies):
-            return False
-        self.close()
-        return True
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """Answer what is no HTTP with a line of ours; the connection is closed then."""
-        if status != HTTPStatus.BAD_REQUEST or (request.writer and request.writer.output_size):
-            return super().handle_error(request, status, exc, message)
-        if isinstance(exc, LineTooLong):
-            why = f"its URL, or a header, has more than {exc.args[1]} bytes"
-        else:
-            why = (message or "").strip().partition("\n")[0].rstrip(":. ") or "it can't be read"
-        response = web.Response(
-            status=status,
-            body=f"error: not a request of HTTP: {why}\n".encode(errors="backslashreplace"),
-            headers={
-                "Content-Type": "text/plain; charset=utf-8",
-                "Server": "exporter-proxy",
-                "X-Content-Type-Options": "nosniff",
-            },
-        )
-        response.force_close()
-        return response
 
 
 class ScrapePort:

@@ -5,6 +5,11 @@ from http import HTTPStatus
 TLS = "a TLS hello came, but this port does not speak TLS"
 
 
+def late_head(seconds: float) -> str:
+    """Return what is wrong with a later request of a connection, whose head doesn't end."""
+    return f"the head of a request was not whole within {seconds:g} s (exporter.header_timeout)"
+
+
 def raw(line: str) -> bytes:
     """Return what a peer is told that does not speak HTTP."""
     return f"error: {line}\n".encode(errors="backslashreplace")

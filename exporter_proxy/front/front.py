@@ -191,6 +191,10 @@ class FrontPort:
         """What the configuration says."""
         return self._front.settings
 
+    def note(self, reason: Reason, peer: str, line: str) -> None:
+        """Count and log a connection that is refused."""
+        self._front.note(reason, peer, line)
+
     @property
     def raw(self) -> Raw | None:
         """Who goes on with a connection that speaks no HTTP."""
@@ -318,6 +322,8 @@ class FrontPort:
         opening.close()
 
     def _sweep(self) -> None:
+        # What peers sent while the process stood still was read before: libuv has timers come
+        # after what can be read, of which a head is one read.
         self._sweeper = None
         now, settings = self._loop.time(), self.settings
         for each in list(_since_before(self._silent, now - settings.silent_timeout)):
@@ -328,8 +334,11 @@ class FrontPort:
             each.close()
         for idle in list(_since_before(self._kept, now - settings.silent_timeout)):
             idle.close()
-        for late in list(_since_before(self._pushing, now - BODY_SECONDS)):
-            late.too_late()
+        least = min(settings.header_timeout, BODY_SECONDS)
+        for pushing in list(_since_before(self._pushing, now - least)):
+            seconds = settings.header_timeout if pushing.within_head else BODY_SECONDS
+            if pushing.since < now - seconds:
+                pushing.too_late()
         if self._silent or self._begun or self._lingering or self._kept or self._pushing:
             seconds = max(0.01, min(_SWEEP_SECONDS, settings.header_timeout / 4))
             self._sweeper = self._loop.call_later(seconds, self._sweep)

@@ -32,7 +32,7 @@ class FrontCollector(Collector):
         )
         closed = CounterMetricFamily(
             "exporter_proxy_scrape_port_connections_refused",
-            "Connections to the scrape port that ended before they made a request, by reason.",
+            "Connections to the scrape port that ended before a request was there, by reason.",
             labels=("reason",),
         )
         for reason, count in self._stats.closed.items():

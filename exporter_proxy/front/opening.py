@@ -80,8 +80,7 @@ class Opening(asyncio.Protocol):
     @property
     def peer(self) -> str:
         """The other end, for a log line."""
-        name = self._transport.get_extra_info("peername")
-        return f"{name[0]}:{name[1]}" if isinstance(name, tuple) else "unix"
+        return peer_name(self._transport)
 
     def has_input(self) -> bool:
         """Whether bytes of the peer, or its end, wait to be read."""
@@ -169,6 +168,12 @@ class Opening(asyncio.Protocol):
         transport.write(answer)
         if transport.can_write_eof():
             transport.write_eof()
+
+
+def peer_name(transport: asyncio.BaseTransport) -> str:
+    """Return the other end, for a log line."""
+    name = transport.get_extra_info("peername")
+    return f"{name[0]}:{name[1]}" if isinstance(name, tuple) else "unix"
 
 
 def has_input(transport: asyncio.Transport) -> bool:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from exporter_proxy.access import Peer, peer_of
 from exporter_proxy.front import answers
 from exporter_proxy.front.heads import END, LARGEST_HEAD, Heads
-from exporter_proxy.front.opening import Install, has_input
+from exporter_proxy.front.opening import Install, has_input, peer_name
 from exporter_proxy.turns import turns_of_loop
 
 if TYPE_CHECKING:
@@ -164,9 +164,18 @@ class PushConnection(asyncio.Protocol):
 
     def too_late(self) -> None:
         """Close the connection, whose request has taken too long."""
-        line = f"the request did not come within {BODY_SECONDS:g} s"
+        if self.within_head:
+            line = answers.late_head(self._port.settings.header_timeout)
+            self._port.note("header_timeout", peer_name(self._transport), line)
+        else:
+            line = f"the request did not come within {BODY_SECONDS:g} s"
         self._transport.write(answers.http(HTTPStatus.REQUEST_TIMEOUT, line))
         self.close()
+
+    @property
+    def within_head(self) -> bool:
+        """Whether a request has begun whose head is not whole."""
+        return bool(self._buffer) and not (self._needed or self._waits or self._paused)
 
     def _go_on(self, data: bytes) -> None:
         """Answer the requests that ``data`` begins with; the rest is kept, or the server's."""

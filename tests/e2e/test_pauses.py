@@ -1,5 +1,6 @@
 """SIGSTOP and SIGCONT, as a debugger, a container's freezer or a machine out of memory do it."""
 
+import contextlib
 import json
 import signal
 import socket
@@ -78,6 +79,31 @@ def test_what_was_sent_meanwhile_arrives(proxy: StartProxy, http_server, tmp_pat
         # Who sends nothing more is closed in the end, as ever.
         assert b"(receiver.idle_timeout)" in idle.recv(1000)
     assert running.apps_json()["apps"][0]["app"] == "polled"
+
+
+def test_requests_that_went_on_meanwhile_are_answered(proxy: StartProxy):
+    """First and later ones, of the HTTP server and of pushes that are answered without it."""
+    running = proxy(exporter={"header_timeout": 3})
+    get = b"GET /-/ready HTTP/1.1\r\nHost: x\r\n\r\n"
+    push = b"PUT /push/a HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\na 1\n"
+    with contextlib.ExitStack() as peers:
+        requests = [(b"", get), (get, get), (push, push), (push, get)]
+        waiting = []
+        for before, request in requests:
+            peer = socket.create_connection(("127.0.0.1", running.http_port), 30)
+            peers.enter_context(peer)
+            if before:
+                peer.sendall(before)
+                assert peer.recv(1000).startswith(b"HTTP/1.1 200 ")
+            waiting.append((peer, request))
+        for peer, request in waiting:
+            peer.sendall(request[:20])
+        running.get("/-/healthy")
+        over = pause(running, 5)
+        for peer, request in waiting:
+            peer.sendall(request[20:])
+        over.join()
+        assert [peer.recv(1000)[:13] for peer, _ in waiting] == [b"HTTP/1.1 200 "] * 4
 
 
 def test_one_that_never_ends_is_cut_off_all_the_same(proxy: StartProxy):

@@ -161,6 +161,39 @@ async def test_eof_after_many():
     assert len(taken.pushes) == 100
 
 
+@pytest.mark.parametrize("together", [True, False], ids=["one_packet", "two_packets"])
+async def test_later_head_without_end(together: bool):  # noqa: FBT001
+    """It has the time of a first one, not that of a whole push."""
+    port, _ = pushing(header_timeout=0.04)
+    begin = b"PUT /push/2 HTTP/1.1\r\nHost: x\r\n"
+    async with port:
+        reader, writer = await port.connect()
+        writer.write(request(1) + (begin if together else b""))
+        await reader.readuntil(b"\r\n\r\n")
+        if not together:
+            writer.write(begin)
+        refusal = await asyncio.wait_for(reader.read(), 10)
+        assert refusal.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+        assert refusal.endswith(
+            b"error: the head of a request was not whole within 0.04 s (exporter.header_timeout)\n"
+        )
+        assert port.front.stats.closed["header_timeout"] == 1
+
+
+async def test_body_has_more_time_than_a_head():
+    port, taken = pushing(header_timeout=0.02)
+    async with port:
+        reader, writer = await port.connect()
+        writer.write(request(1)[:-1])
+        # This one is looked at later, and has too little time.
+        late, other = await port.connect()
+        other.write(request(2) + b"P")
+        assert b" 408 " in await asyncio.wait_for(late.read(), 10)
+        writer.write(request(1)[-1:])
+        assert b" 200 " in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+    assert len(taken.pushes) == 2
+
+
 async def test_slow_push(monkeypatch: pytest.MonkeyPatch):
     """A request has its time, however its bytes come."""
     monkeypatch.setattr("exporter_proxy.front.front.BODY_SECONDS", 0.01)
