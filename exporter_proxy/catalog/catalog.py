@@ -185,11 +185,10 @@ class Catalog:
             Whether the findings of any app are others than before.
         """
         before, self._held_findings = self._held_findings, found
-        touched: set[int] = set()
-        if found is not None:
-            touched = found.take()
-        elif before is not None:
-            touched = before.apps
+        touched = set() if found is None else found.take()
+        if found is not before:
+            for each in (before, found):
+                touched |= set() if each is None else each.apps
         yield from self._tell_of(touched)
         return bool(touched)
 

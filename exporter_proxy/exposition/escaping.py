@@ -5,23 +5,30 @@ The schemes are those that Prometheus's content negotiation names (``escaping=â€
 metrics, colons; ``allow-utf-8`` leaves them as they are, in quotes. Names that are plain already
 stay as they are in every scheme, as in the pages of Prometheus's own libraries
 (``EscapeMetricFamily`` of github.com/prometheus/common): also in ``dots``, though what is escaped
-has its underscores doubled.
+has its underscores doubled. ``aliases`` is ours: what the OpenMetrics page with names in quotes is
+made of (``aliases.py``).
 """
 
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from typing import Literal, NamedTuple, get_args
+from functools import lru_cache
+from typing import Literal, NamedTuple
 
 from exporter_proxy.errors import quote
+from exporter_proxy.exposition.aliases import alias
 from exporter_proxy.exposition.model import Family, FamilyType, Quarantined
 
-Scheme = Literal["allow-utf-8", "underscores", "dots", "values"]
-SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
+Scheme = Literal["allow-utf-8", "underscores", "dots", "values", "aliases"]
+SCHEMES: tuple[Scheme, ...] = ("allow-utf-8", "underscores", "dots", "values")
+"""Those that readers may ask for."""
 DEFAULT_SCHEME: Scheme = "underscores"
 """For readers that name none: that takes every name, and leaves plain ones as they are."""
 
 # Lines after which the event loop may be served: some milliseconds.
 _LINES_A_STEP = 200
+# Names whose escapes are remembered, as they come again and again; and how long these may be.
+_MOST_KEPT = 4096
+_LONGEST_KEPT = 256
 
 _PLAIN_METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*+", re.ASCII)
 _PLAIN_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*+", re.ASCII)
@@ -64,12 +71,14 @@ def quoted_name(name: bytes) -> bytes:
 
 def escape_metric(name: bytes, scheme: Scheme) -> bytes:
     """Return a metric's name, escaped."""
-    return _escape(name, scheme, _PLAIN_METRIC, colon=True)
+    escape = _escape_kept if len(name) <= _LONGEST_KEPT else _escape
+    return escape(name, scheme, _PLAIN_METRIC, colon=True)
 
 
 def escape_label(name: bytes, scheme: Scheme) -> bytes:
     """Return a label's name, escaped."""
-    return _escape(name, scheme, _PLAIN_LABEL, colon=False)
+    escape = _escape_kept if len(name) <= _LONGEST_KEPT else _escape
+    return escape(name, scheme, _PLAIN_LABEL, colon=False)
 
 
 def escape_in_steps(families: Sequence[Family], scheme: Scheme) -> Generator[None, None, Escaped]:
@@ -152,6 +161,7 @@ def _escape_family(
         typed=family.typed,
         unit=family.unit,
         openmetrics=lines,
+        aliased=scheme == "aliases",
         origin=None if name == family.name else family.name,
     )
 
@@ -170,12 +180,35 @@ def _escape_lines(
 
 
 def _escape_line(line: bytes, scheme: Scheme, of_samples: Callable[[bytes], bytes]) -> bytes:
-    """Return a canonical sample line with its newline; what follows the labels stays."""
+    """Return a canonical sample line with its newline; value and timestamp stay."""
     match = _HEAD.match(line)
     assert match is not None
     name, inner = match.groups()
+    in_quotes, labels = _escape_labels(inner or b"", scheme)
+    braces = b"{%s}" % labels if labels else b""
+    tail = line[match.end() :]
+    if b" # {" in tail:
+        tail = _escape_exemplar(tail, scheme)
+    return of_samples(name or in_quotes) + braces + tail + b"\n"
+
+
+def _escape_exemplar(tail: bytes, scheme: Scheme) -> bytes:
+    """Return what follows a sample's labels, without the exemplar if that has no place."""
+    values, _, exemplar = tail.partition(b" # ")
+    match = _HEAD.match(exemplar)
+    assert match is not None
+    try:
+        _, labels = _escape_labels(match[2] or b"", scheme)
+    except ClashError:
+        return values
+    return b"%s # {%s}%s" % (values, labels, exemplar[match.end() :])
+
+
+def _escape_labels(inner: bytes, scheme: Scheme) -> tuple[bytes, bytes]:
+    """Return the metric's name, if it is within the braces, and the labels, escaped."""
+    name = b""
     labels: list[tuple[bytes, bytes]] = []
-    for item, value in _items(inner or b""):
+    for item, value in _items(inner):
         if value is None:
             name = item
         else:
@@ -185,9 +218,7 @@ def _escape_line(line: bytes, scheme: Scheme, of_samples: Callable[[bytes], byte
     for label, _ in labels:
         if label.startswith(b"__"):
             raise ClashError(f"a label's name becomes {quote(label.decode())}, which is reserved")
-    shown = b",".join(b'%s="%s"' % pair for pair in labels)
-    braces = b"{%s}" % shown if inner is not None and labels else b""
-    return of_samples(name) + braces + line[match.end() :] + b"\n"
+    return name, b",".join(b'%s="%s"' % pair for pair in labels)
 
 
 def _items(inner: bytes) -> Iterable[tuple[bytes, bytes | None]]:
@@ -206,8 +237,13 @@ def _escape(name: bytes, scheme: Scheme, plain: re.Pattern[str], *, colon: bool)
     text = name.decode(errors="replace")
     if scheme == "allow-utf-8" or plain.fullmatch(text):
         return name
+    if scheme == "aliases":
+        return alias(name)
     start = "U__" if scheme == "values" else ""
     return (start + "".join(_characters(text, scheme, colon=colon))).encode()
+
+
+_escape_kept = lru_cache(maxsize=_MOST_KEPT)(_escape)
 
 
 def _characters(text: str, scheme: Scheme, *, colon: bool) -> Iterator[str]:

@@ -39,6 +39,8 @@ class Family(msgspec.Struct, eq=False, gc=False):
         quoted: Whether the name, or the name of a label, is UTF-8 that must stand in quotes. The
             name is then kept as raw UTF-8, and samples as ``{"my.metric","label.x"="v"} 1`` (or
             ``name{"label.x"="v"} 1``) in both renderings: writers escape what a reader can't take.
+            It may be the label of an exemplar alone.
+        aliased: Whether such names are replaced by those of ``aliases.py``.
         origin: The name before it was escaped, where that is another; None: it is the same.
         written: What writers keep here of what they made of it; nothing that leads back here: the
             garbage collector does not see families, of which there are very many.
@@ -53,6 +55,7 @@ class Family(msgspec.Struct, eq=False, gc=False):
     unit: bytes = b""
     openmetrics: bytes | None = None
     quoted: bool = False
+    aliased: bool = False
     origin: bytes | None = None
     written: Any = None
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from aiohttp import hdrs, web
 
 from exporter_proxy.exposition.escaping import DEFAULT_SCHEME
-from exporter_proxy.exposition.merged import OpenMetricsWriter, TextWriter
+from exporter_proxy.exposition.merged import OpenMetricsWriter, QuotingWriter, TextWriter
 from exporter_proxy.exposition.model import Format
 from exporter_proxy.exposition.page import Encoding
 from exporter_proxy.self_metrics import ScrapeStats
@@ -23,6 +23,11 @@ from exporter_proxy.workers import Workers
 _CONTENT_TYPES: dict[Format, str] = {
     "text": TextWriter.content_type,
     "openmetrics": OpenMetricsWriter.content_type,
+}
+# With names in quotes.
+_QUOTING_TYPES: dict[Format, str] = {
+    "text": "text/plain; version=1.0.0; charset=utf-8; escaping=allow-utf-8",
+    "openmetrics": QuotingWriter.content_type,
 }
 
 
@@ -83,7 +88,7 @@ class MetricsView:
             kind = self._kind(request)
             encoding = choose_encoding(_joined(request, hdrs.ACCEPT_ENCODING))
             page = await self._page(kind, selection)
-            headers = self._headers(kind, encoding, page)
+            headers = self._headers(encoding, page)
             if _has(request, headers[hdrs.ETAG]):
                 self._stats.observe(self._clock() - started)
                 return web.Response(status=304, headers=_of_304(headers))
@@ -104,23 +109,17 @@ class MetricsView:
             return Kind(only_self=self._only_self)
         wanted = choose_exposition(_joined(request, hdrs.ACCEPT))
         strict = self._only_self or wanted.named or is_on(request.query.get("strict"))
-        form, escaping = wanted.format, wanted.escaping or DEFAULT_SCHEME
-        if not self._pages.has_quoted_names:
-            # All these pages are the same.
-            escaping = DEFAULT_SCHEME
-        if escaping == "allow-utf-8":
-            # Only the text page has names in quotes; who takes them in one takes them in the other.
-            form = "text"
-        return Kind(form, strict, self._only_self, escaping)
+        escaping = wanted.escaping or DEFAULT_SCHEME
+        return Kind(wanted.format, strict, self._only_self, escaping)
 
     async def _page(self, kind: Kind, selection: Selection) -> Page:
         if selection:
             return await self._pages.selected(kind, selection)
         return await self._pages.current(kind)
 
-    def _headers(self, kind: Kind, encoding: Encoding, page: Page) -> dict[str, str]:
+    def _headers(self, encoding: Encoding, page: Page) -> dict[str, str]:
         headers = {
-            hdrs.CONTENT_TYPE: _content_type(kind),
+            hdrs.CONTENT_TYPE: _content_type(page.kind),
             hdrs.ETAG: f'"{self._boot}-{page.tag}-{encoding}"',
             hdrs.VARY: "Accept, Accept-Encoding",
             **COMMON_HEADERS,
@@ -134,7 +133,7 @@ def _content_type(kind: Kind) -> str:
     if kind.escaping == DEFAULT_SCHEME:
         return _CONTENT_TYPES[kind.format]
     if kind.escaping == "allow-utf-8":
-        return "text/plain; version=1.0.0; charset=utf-8; escaping=allow-utf-8"
+        return _QUOTING_TYPES[kind.format]
     return f"{_CONTENT_TYPES[kind.format]}; escaping={kind.escaping}"
 
 

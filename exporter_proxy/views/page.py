@@ -64,6 +64,7 @@ class Page:
             and the row of self-metrics.
         generation: How often what changed had been taken in when it was made: two pages of one
             kind that have the same are the same.
+        kind: Which page it is.
         size: Its bytes, not compressed.
         pieces: What it consists of.
         plain: The whole of it if it is short, else None: a long page is joined as it is sent.
@@ -72,12 +73,12 @@ class Page:
     __slots__ = (
         "__weakref__",
         "_compressing",
-        "_kind",
         "_packed",
         "_selection",
         "_tag",
         "generation",
         "key",
+        "kind",
         "pieces",
         "plain",
         "size",
@@ -98,7 +99,7 @@ class Page:
         self.plain: bytes | None = None
         if self.size <= LONGEST_PIECE:
             self.plain = b"".join(piece.text() for piece in pieces)
-        self._kind = kind
+        self.kind = kind
         self._selection = selection
         self._tag = ""
         # Compressed, in chunks, once someone asked for it.
@@ -109,7 +110,7 @@ class Page:
     def tag(self) -> str:
         """What tells this page from all others of this process."""
         if not self._tag:
-            form, strict, only_self, escaping = self._kind
+            form, strict, only_self, escaping = self.kind
             marks = form[0] + "r" * (not strict) + "s" * only_self
             marks += "" if escaping == DEFAULT_SCHEME else escaping[0]
             self._tag = f"{self.generation:x}-{marks}{_hash(self._selection)}"

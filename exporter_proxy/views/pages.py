@@ -12,6 +12,7 @@ from exporter_proxy.exposition.merged import (
     Layout,
     MergedIndex,
     OpenMetricsWriter,
+    QuotingWriter,
     TextWriter,
     select,
     told_of,
@@ -34,7 +35,8 @@ SEARCHED_AT_ONCE = 5_000
 """Changed families of apps that are searched for duplicates before an OpenMetrics page: 100 apps of
 50 families each, some ten milliseconds."""
 
-_SHARED_OPENMETRICS: tuple[bool, Format, Scheme] = (False, "openmetrics", DEFAULT_SCHEME)
+_TOLD_OF: tuple[Scheme, ...] = (DEFAULT_SCHEME, "aliases")
+"""OpenMetrics pages that findings tell of: of those that are asked for the first."""
 
 FORGET_SECONDS = 300.0
 """How long a page is kept up to date that nobody asks for."""
@@ -77,8 +79,9 @@ class Pages:
         self._layouts: dict[tuple[bool, Format, Scheme], Layout] = {}
         # When each kind was last asked for.
         self._asked: dict[Kind, float] = {}
-        # What writes the OpenMetrics page of all apps, while there is one.
-        self._openmetrics: OpenMetricsWriter | None = None
+        # What writes OpenMetrics pages of all apps, and what has a series twice there.
+        self._openmetrics: dict[Scheme, OpenMetricsWriter] = {}
+        self._duplicates: dict[Scheme, Duplicates] = {}
         # The self-metrics in the index: alive, so that their id is theirs alone.
         self._own = b""
         # One page is made at a time: while one is laid out, the index must not change.
@@ -117,6 +120,7 @@ class Pages:
 
     def fresh(self, kind: Kind) -> Page | None:
         """Return the page if it shows what the table has now."""
+        kind = self._plain(kind)
         page = self._pages.get(kind)
         if page is None or page.key != self._now()[0] or not self._catalog.is_finished:
             return None
@@ -153,27 +157,46 @@ class Pages:
         if self._catalog.stale:
             await _whole(self._read())
         await in_slices(self._catalog.search_duplicates())
+        for each in [*self._duplicates.values()]:
+            await in_slices(each.search())
         async with self._making:
             self._settle_duplicates()
 
-    async def _search_at_once(self, key: PageKey) -> PageKey:
+    async def _search_at_once(self, scheme: Scheme, key: PageKey) -> PageKey:
         """Search before a page that must not have a series twice, if there is little to search.
 
         What is much is left to the search in the background.
         """
-        if self._catalog.conflicts.duplicates.pending <= SEARCHED_AT_ONCE:
-            await in_slices(self._catalog.search_duplicates())
+        duplicates = await in_slices(self._duplicates_of(scheme))
+        if duplicates.pending <= SEARCHED_AT_ONCE:
+            if scheme == DEFAULT_SCHEME:
+                await in_slices(self._catalog.search_duplicates())
+            else:
+                await in_slices(duplicates.search())
             self._settle_duplicates()
         return key[0], self._searches, key[2]
 
+    def _duplicates_of(self, scheme: Scheme) -> Generator[None, None, Duplicates]:
+        """Return what finds series that are twice in the index of a scheme."""
+        if scheme == DEFAULT_SCHEME:
+            return self._catalog.conflicts.duplicates
+        duplicates = self._duplicates.get(scheme)
+        if duplicates is None:
+            index = yield from self._catalog.index_for(scheme)
+            duplicates = Duplicates(index, all_at_once=False)
+            yield from duplicates.add_all()
+            self._duplicates[scheme] = duplicates
+        return duplicates
+
     def _settle_duplicates(self) -> None:
-        if self._catalog.settle_duplicates():
+        others = [each.settle() for each in self._duplicates.values()]
+        if self._catalog.settle_duplicates() or any(others):
             self._age()
 
     async def _tell_of_held(self) -> None:
         """Have the next page tell what the OpenMetrics page doesn't show as it was sent."""
-        writer = self._openmetrics
-        found = None if writer is None else writer.found
+        writers = (self._openmetrics.get(scheme) for scheme in _TOLD_OF)
+        found = next((writer.found for writer in writers if writer is not None), None)
         if await in_slices(self._catalog.tell_of_held(found)):
             self._age()
 
@@ -188,11 +211,6 @@ class Pages:
         """Bytes of payloads that were read so far."""
         return self._catalog.bytes_read
 
-    @property
-    def has_quoted_names(self) -> bool:
-        """Whether there are names that some readers don't take."""
-        return self._catalog.has_quoted_names
-
     async def _read(self) -> None:
         async with self._making:
             await self._take_in()
@@ -201,8 +219,9 @@ class Pages:
         self._looked_at = True
         async with self._making:
             key = await self._take_in()
+            kind = self._plain(kind)
             if kind.format == "openmetrics" and not self._is_own(kind):
-                key = await self._search_at_once(key)
+                key = await self._search_at_once(_scheme(kind), key)
             page = self._pages.get(kind)
             if page is None or page.generation != self._generation:
                 pieces = await in_slices(self._lay_out(kind))
@@ -239,12 +258,21 @@ class Pages:
         for kind in [kind for kind, asked in self._asked.items() if asked < oldest]:
             del self._asked[kind]
             self._pages.pop(kind, None)
-        used = {(self._is_own(kind), kind.format, kind.escaping) for kind in self._asked}
+        used = {(self._is_own(kind), kind.format, _scheme(kind)) for kind in self._asked}
         for unused in self._layouts.keys() - used:
             self._layouts.pop(unused).close()
-            if unused == _SHARED_OPENMETRICS:
-                self._openmetrics = None
+            own, form, scheme = unused
+            if form == "openmetrics" and not own:
+                del self._openmetrics[scheme]
+                if scheme in self._duplicates:
+                    self._duplicates.pop(scheme).close()
                 await self._tell_of_held()
+
+    def _plain(self, kind: Kind) -> Kind:
+        """Return the kind of page that this one is at present: without UTF-8 names all are one."""
+        if self._catalog.has_quoted_names:
+            return kind
+        return kind._replace(escaping=DEFAULT_SCHEME)
 
     def _is_own(self, kind: Kind) -> bool:
         """Tell whether a page shows the index of the proxy's own metrics."""
@@ -268,22 +296,24 @@ class Pages:
             yield from lay_out([OpenMetricsWriter.end])
 
     def _layout(self, kind: Kind, *, own: bool) -> Generator[None, None, Layout]:
-        layout = self._layouts.get((own, kind.format, kind.escaping))
+        scheme = _scheme(kind)
+        layout = self._layouts.get((own, kind.format, scheme))
         if layout is None:
             index = yield from self._index(kind, own=own)
-            shared = index is self._catalog.index
-            duplicates = self._catalog.conflicts.duplicates if shared else None
-            writer = _writer(index, kind.format, duplicates)
+            duplicates = None
+            if kind.format == "openmetrics" and not own:
+                duplicates = yield from self._duplicates_of(scheme)
+            writer = _writer(index, kind, duplicates)
             layout = Layout(index, writer)
-            self._layouts[own, kind.format, kind.escaping] = layout
-            if isinstance(writer, OpenMetricsWriter) and shared:
-                self._openmetrics = writer
+            self._layouts[own, kind.format, scheme] = layout
+            if isinstance(writer, OpenMetricsWriter) and not own:
+                self._openmetrics[scheme] = writer
         return layout
 
     def _index(self, kind: Kind, *, own: bool) -> Generator[None, None, MergedIndex]:
         if own:
             return self._catalog.own
-        return (yield from self._catalog.index_for(kind.escaping))
+        return (yield from self._catalog.index_for(_scheme(kind)))
 
     def _payloads(self, kind: Kind) -> Generator[None, None, list[Piece]]:
         """Lay out the payloads one after another, byte for byte."""
@@ -316,11 +346,12 @@ class Pages:
             return await self._select_payloads(kind, selection)
         async with self._making:
             key = await self._take_in()
+            kind = self._plain(kind)
             generation = self._generation
             index = MergedIndex()
             # Before there is anything in the index, so that it is told of it step by step.
             duplicates = Duplicates(index)
-            writer = _writer(index, kind.format, duplicates)
+            writer = _writer(index, kind, duplicates)
             layout = Layout(index, writer)
             await in_slices(self._fill(index, kind, selection, own=own))
             end = [*self._end(kind, selection, own=own)]
@@ -351,10 +382,20 @@ class Pages:
             return Page(key, pieces, self._generation, kind, selection)
 
 
-def _writer(index: MergedIndex, form: Format, duplicates: Duplicates | None = None) -> Writer:
-    if form == "text":
+def _scheme(kind: Kind) -> Scheme:
+    """Return the names that a page is made of."""
+    if kind.format == "openmetrics" and kind.escaping == "allow-utf-8":
+        return "aliases"
+    return kind.escaping
+
+
+def _writer(index: MergedIndex, kind: Kind, duplicates: Duplicates | None = None) -> Writer:
+    if kind.format == "text":
         return TextWriter(index)
-    return OpenMetricsWriter(index, None if duplicates is None else duplicates.held)
+    held = None if duplicates is None else duplicates.held
+    if _scheme(kind) == "aliases":
+        return QuotingWriter(index, held)
+    return OpenMetricsWriter(index, held)
 
 
 async def _whole(run: Coroutine[Any, Any, _T]) -> _T:

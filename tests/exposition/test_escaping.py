@@ -159,3 +159,29 @@ def test_what_is_escaped_can_be_read(names: list[str], value: str, scheme: Schem
     ]
     assert [family.name.decode() for family in escaped.families] == read_back
     assert len(read_back) + len(escaped.quarantined) == len(exposition.families)
+
+
+@pytest.mark.parametrize(
+    ("labels", "shown"),
+    [
+        pytest.param('"trace.id"="x"', ' # {trace_id="x"} 2 3', id="quoted"),
+        pytest.param('a="b"', ' # {a="b"} 2 3', id="plain"),
+        pytest.param('"a.b"="x","a-b"="y"', "", id="clash"),
+        pytest.param('"..x"="x"', "", id="reserved"),
+    ],
+)
+def test_escapes_exemplars(labels: str, shown: str):
+    """An exemplar whose labels have no place is left out; the sample stays."""
+    text = f'# TYPE a counter\na_total{{"c.d"="e"}} 1 # {{{labels}}} 2 3\n# EOF\n'
+    escaped = all_at_once(escape_in_steps(families(text), "underscores"))
+
+    assert escaped.families[0].openmetrics == b'a_total{c_d="e"} 1' + shown.encode() + b"\n"
+    assert escaped.families[0].samples == b'a_total{c_d="e"} 1\n'
+
+
+def test_an_exemplar_alone_has_its_family_escaped():
+    """Else its name would be in quotes on the OpenMetrics page of readers that don't take one."""
+    text = '# TYPE a counter\na_total 1 # {"c.d"="e"} 2\n# EOF\n'
+    escaped = all_at_once(escape_in_steps(families(text), "underscores"))
+
+    assert escaped.families[0].openmetrics == b'a_total 1 # {c_d="e"} 2\n'

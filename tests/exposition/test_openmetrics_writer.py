@@ -200,12 +200,6 @@ a_count 2
             '# TYPE a unknown\na{a="on"} 1\na{a="on",b="c"} 1\na{a="off"} 0\n',
             id="scattered-states",
         ),
-        pytest.param([family("x.y", "gauge", '{"x.y"} 1', quoted=True)], "", id="quoted-name"),
-        pytest.param(
-            [family("a", "gauge", 'a{"x.y"="z"} 1', quoted=True), family("b", "gauge", "b 1")],
-            "# TYPE a gauge\n# TYPE b gauge\nb 1\n",
-            id="quoted-label",
-        ),
     ],
 )
 def test_one_app(cells: list[Family], expected: str) -> None:
@@ -451,11 +445,11 @@ def test_gives_a_name_to_the_first(
     assert found == {finding: "openmetrics_held" if is_left_out else "openmetrics_clash"}
 
 
-def test_says_what_is_not_valid_and_what_is_quoted() -> None:
+def test_says_what_is_not_valid() -> None:
     index = index_of(
         [
             family("a_total", "counter", "a_total -1"),
-            family("b", "gauge", 'b{"x.y"="z"} 1', quoted=True),
+            family("b", "gauge", "b 1"),
         ],
         [family("a_total", "counter", 'a_total{b="c"} 1'), family("b", "summary", "b_sum 1")],
     )
@@ -467,7 +461,6 @@ def test_says_what_is_not_valid_and_what_is_quoted() -> None:
 
     assert found(b"a_total", 0) == ["openmetrics_invalid"]
     assert found(b"a_total", 1) == []
-    assert found(b"b", 0) == ["openmetrics_quoted"]
     assert found(b"b", 1) == [], "what the text page lacks too is no finding of this one"
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from exporter_proxy.catalog import Catalog
+from exporter_proxy.exposition.escaping import Scheme
 from exporter_proxy.exposition.page import CHUNK, text_chunks
 from exporter_proxy.exposition.rules import Rules
 from exporter_proxy.self_metrics import SelfMetrics
@@ -242,6 +243,41 @@ async def test_an_openmetrics_page_has_no_series_twice() -> None:
     assert (await pages.readings())["b"].state == "conflicts: same_series"
 
 
+@pytest.mark.parametrize("escaping", ["allow-utf-8", "dots", "values"])
+async def test_neither_has_one_with_names_of_another_kind(escaping: Scheme) -> None:
+    """Where a quoted name is found twice too, and is found once more by the background's search."""
+    table = Table()
+    pages = pages_of(table, merged=True)
+    kind = Kind("openmetrics", escaping=escaping)
+    both = b'# TYPE x gauge\nx 1\n# TYPE "q.q" gauge\n{"q.q"} 5\n'
+    table.update("a", (both,), source="test")
+    table.update("b", (both,), source="test")
+    page = await pages.current(kind)
+
+    assert text(page).count(b"\nx 1\n") == 1
+    assert text(page).count(b" 5\n") == 1
+
+    table.update("b", (both.replace(b"x 1", b'x{a="b"} 1'),), source="test")
+    await pages.search_duplicates()
+
+    assert b'\nx 1\nx{a="b"} 1\n# TYPE' in text(await pages.current(kind))
+
+
+async def test_what_finds_them_is_forgotten_with_the_page() -> None:
+    table, clock = Table(), Clock(0.0)
+    pages = pages_of(table, merged=True)
+    pages._monotonic = clock
+    table.update("a", (b'{"q.q"} 5\n',), source="test")
+    await pages.current(Kind("openmetrics", escaping="allow-utf-8"))
+    index = pages._duplicates["aliases"]._index
+    clock.now = 2 * FORGET_SECONDS
+    table.update("a", (b'{"q.q"} 6\n',), source="test")
+    await pages.current(TEXT)
+
+    assert not pages._duplicates
+    assert not index._watchers
+
+
 async def test_later_readers_share_what_is_sent(long_table: Table, workers: Workers) -> None:
     """However many there are, also side by side; the first ones leave nothing in memory."""
     page = await pages_of(long_table).current(TEXT)
@@ -315,6 +351,12 @@ async def test_the_next_page_tells_what_openmetrics_has_in_another_way() -> None
     reading = (await pages.readings())["a"]
     assert reading.state == "repaired: openmetrics_held"
     assert [each.what for each in reading.later] == ["y", "x_total"]
+
+    clock.now += 2 * FORGET_SECONDS
+    table.update("b", (b'{"z.z"} 1\n',), source="test")
+    quoting = Kind("openmetrics", escaping="allow-utf-8")
+    await pages.current(quoting)
+    assert b'{app="a",reason="openmetrics_held"} 1\n' in text(await pages.current(quoting))
 
     clock.now += 2 * FORGET_SECONDS
     table.update("b", (b"z 1\n",), source="test")

@@ -14,6 +14,11 @@ PROMETHEUS = (
     "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
     "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
 )
+PROMETHEUS_3 = (
+    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
+    "application/openmetrics-text;version=0.0.1;q=0.5,"
+    "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+)
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 BROKEN = b"# TYPE good gauge\ngood 1\n# TYPE bad gauge\nbad{ 1\n"
@@ -43,6 +48,45 @@ async def test_prometheus_gets_openmetrics(full_port: Port, path: str) -> None:
     assert gzip.decompress(packed) == body
 
     assert (await full_port.get(path, accept="text/plain"))[1]["Content-Type"] == TEXT
+
+
+async def test_prometheus_3_gets_openmetrics_with_names_in_quotes(merged_port: Port) -> None:
+    """Exemplars and units with them; readers that don't say that they take such names don't."""
+    merged_port.table.update(
+        "a",
+        (
+            (
+                b'# TYPE "a.b_seconds" counter\n# UNIT "a.b_seconds" seconds\n'
+                b'{"a.b_seconds_total"} 1 # {"trace.id"="x"} 1\n# EOF\n'
+            ),
+        ),
+        source="x",
+    )
+    _, headers, body = await merged_port.get("/metrics?app=a", accept=PROMETHEUS_3)
+    (family,) = (
+        each
+        for each in text_string_to_metric_families(body.decode())
+        if not each.name.startswith("exporter_proxy_")
+    )
+
+    assert headers["Content-Type"] == f"{OPENMETRICS}; escaping=allow-utf-8"
+    assert (family.name, family.unit) == ("a.b_seconds", "seconds")
+    assert family.samples[0].exemplar is not None
+    assert family.samples[0].exemplar.labels == {"trace.id": "x"}
+    assert (await merged_port.page("/metrics", accept=PROMETHEUS_3)).startswith(
+        body.partition(b"{")[0]
+    )
+
+    _, headers, body = await merged_port.get("/metrics", accept=PROMETHEUS)
+    assert headers["Content-Type"] == OPENMETRICS
+    assert b'\na_b_seconds_total 1 # {trace_id="x"} 1\n' in body
+
+    text = "text/plain;version=1.0.0;escaping=allow-utf-8"
+    _, headers, body = await merged_port.get("/metrics", accept=text)
+    assert headers["Content-Type"] == (
+        "text/plain; version=1.0.0; charset=utf-8; escaping=allow-utf-8"
+    )
+    assert b'\n{"a.b_seconds_total"} 1\n' in body
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/metrics/self"])

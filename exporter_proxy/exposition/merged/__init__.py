@@ -6,6 +6,7 @@ An app is known here by its number: apps are numbered in the order in which they
 from exporter_proxy.exposition.merged.index import PROXY, SELF, MergedIndex, told_of
 from exporter_proxy.exposition.merged.layout import Layout
 from exporter_proxy.exposition.merged.openmetrics_writer import OpenMetricsWriter
+from exporter_proxy.exposition.merged.quoting_writer import QuotingWriter
 from exporter_proxy.exposition.merged.selection import select
 from exporter_proxy.exposition.merged.text_writer import TextWriter
 
@@ -15,6 +16,7 @@ __all__ = [
     "Layout",
     "MergedIndex",
     "OpenMetricsWriter",
+    "QuotingWriter",
     "TextWriter",
     "select",
     "told_of",

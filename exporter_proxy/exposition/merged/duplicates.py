@@ -57,12 +57,16 @@ class Duplicates:
     Each cell that changed is looked at once in a search. Only where its series are others than
     before, new values alone don't count, its whole family is searched again.
 
+    Args:
+        index: Is searched.
+        all_at_once: Whether what is in it already is taken in now; else by :meth:`add_all`.
+
     Attributes:
         held: ``{family: {number of the app: its series that an app before it has too}}``.
         repeats: ``{family: {number of the app: what it has twice itself}}``.
     """
 
-    def __init__(self, index: MergedIndex) -> None:
+    def __init__(self, index: MergedIndex, *, all_at_once: bool = True) -> None:
         self.held: dict[bytes, Mapping[int, frozenset[bytes]]] = {}
         # The same, of families that were searched since.
         self._searched: dict[bytes, Mapping[int, frozenset[bytes]]] = {}
@@ -71,9 +75,17 @@ class Duplicates:
         # Bytes since the event loop was served last.
         self._looked_at = 0
         self._index = index
-        self._changes = index.watch()
+        self._changes = index.watch() if all_at_once else index.watch_from_now()
         # {family: {app: hash of its series}}, for families of several apps.
         self._series: dict[bytes, dict[int, int]] = {}
+
+    def add_all(self) -> Generator[None, None, None]:
+        """Take in what is in the index, in steps between which it may not change."""
+        yield from self._index.add_all(self._changes)
+
+    def close(self) -> None:
+        """Follow the index no longer."""
+        self._index.unwatch(self._changes)
 
     @property
     def pending(self) -> int:

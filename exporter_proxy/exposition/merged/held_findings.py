@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from exporter_proxy.exposition.aliases import restored_name
 from exporter_proxy.exposition.model import Finding
 
 
@@ -45,8 +46,9 @@ class HeldFindings:
             for reason in reasons:
                 times[reason] += 1
                 names[reason] = min(name, names.get(reason, name))
+        shown = {reason: restored_name(name) for reason, name in names.items()}
         return [
-            Finding(reason, times[reason], 0, names[reason].decode(errors="backslashreplace"))
+            Finding(reason, times[reason], 0, shown[reason].decode(errors="backslashreplace"))
             for reason in sorted(times)
         ]
 

@@ -223,9 +223,6 @@ class OpenMetricsWriter:
         mode = self._naming.mode(name)
         if not fits(family.cells[app], family.type):
             return
-        if family.cells[app].quoted:
-            yield "openmetrics_quoted"
-            return
         if app in self._validity.unfit(name):
             yield "openmetrics_invalid"
         if mode.parent is not None:

@@ -57,7 +57,7 @@ class Validity:
 
     def reduce(self, name: bytes, app: int, cell: Family | None) -> Generator[None, None, None]:
         """Leave out of a cell, in steps, what is held of it, and what it has twice."""
-        if cell is None or cell.quoted:
+        if cell is None:
             self._reduced.pop((name, app), None)
             return
         repeats = yield from repeats_of(cell)
@@ -118,7 +118,7 @@ class Validity:
     def cell(self, family: MergedFamily, app: int) -> Family | None:
         """Return what is shown of an app's cell; None if it can't be."""
         cell = family.cells[app]
-        if cell.quoted or not fits(cell, family.type):
+        if not fits(cell, family.type):
             return None
         return self._reduced.get((family.name, app), cell) if self._reduced else cell
 

@@ -98,7 +98,7 @@ class Sample(NamedTuple):
         openmetrics: The same in OpenMetrics, without exemplar and newline.
         timestamp: In milliseconds.
         exemplar: As OpenMetrics has it, from its ``#`` on.
-        quoted: Whether a name needs quotes.
+        quoted: Whether a name needs quotes, if only in the exemplar.
         notes: What had to be done to the line.
     """
 
@@ -139,7 +139,12 @@ def read_sample(line: bytes, dialect: Dialect) -> Sample:
         if quoted:
             notes.append("quoted_names")
     timestamp, text_tail, openmetrics_tail = _timestamp(stamp, dialect, notes)
-    exemplar = _exemplar(tail, notes) if tail else None
+    exemplar = None
+    if tail:
+        exemplar, quoted_there = _exemplar(tail, notes)
+        if quoted_there and not quoted:
+            quoted = True
+            notes.append("quoted_names")
     sample = series + b" " + value
     if not notes:
         as_read = sample + (openmetrics_tail if dialect.seconds else text_tail)
@@ -304,8 +309,10 @@ def _timestamp(
     return timestamp, b" %d" % timestamp, b" " + token
 
 
-def _exemplar(text: bytes, notes: list[FindingReason]) -> bytes | None:
-    """Return an exemplar as OpenMetrics has it; None if it can't be read.
+def _exemplar(text: bytes, notes: list[FindingReason]) -> tuple[bytes | None, bool]:
+    """Return an exemplar as OpenMetrics has it, and whether a name in it needs quotes.
+
+    None if it can't be read.
 
     Raises:
         LineError: It does not look like one at all.
@@ -317,24 +324,25 @@ def _exemplar(text: bytes, notes: list[FindingReason]) -> bytes | None:
         return _read_exemplar(text, start.end())
     except LineError:
         notes.append("bad_exemplar")
-        return None
+        return None, False
 
 
-def _read_exemplar(text: bytes, position: int) -> bytes:
+def _read_exemplar(text: bytes, position: int) -> tuple[bytes, bool]:
     usual = _USUAL_EXEMPLAR.fullmatch(text)
     if usual is not None and (usual[3] is None or not openmetrics_timestamp(usual[3])[1]):
         _check_length(_usual_labels(usual[1]))
-        return text
+        return text, False
     labels = read_labels(text, position, [])
     tail = _TAIL.fullmatch(text, labels.end)
     if tail is None or tail[3] or labels.metric is not None:
         raise LineError("trailing_text", "not the value and timestamp of an exemplar")
     _check_length(labels.pairs)
-    written = b"# {" + b",".join(_write_labels(labels.pairs)[0]) + b"} " + check_value(tail[1])
-    if tail[2] is None:
-        return written
-    timestamp, milliseconds = openmetrics_timestamp(tail[2])
-    return written + b" " + (in_seconds(timestamp) if milliseconds else tail[2])
+    items, quoted = _write_labels(labels.pairs)
+    written = b"# {" + b",".join(items) + b"} " + check_value(tail[1])
+    if tail[2] is not None:
+        timestamp, milliseconds = openmetrics_timestamp(tail[2])
+        written += b" " + (in_seconds(timestamp) if milliseconds else tail[2])
+    return written, quoted
 
 
 def _check_length(labels: dict[bytes, bytes]) -> None:
