@@ -30,6 +30,9 @@ class Reader(Protocol):
     def read(self, text: str, stream: str) -> tuple[int, int]:
         r"""Count the lines of ``text``, each ending in ``\n``; return how many, and those known."""
 
+    def settle(self) -> None:
+        """Count what was read and is not in the families yet, nor in ``unread_values``."""
+
     def memory(self) -> dict[str, dict[str, str]]:
         """Return what is remembered between lines: {stream: {key: value}}."""
 
@@ -78,11 +81,13 @@ class LineCounter:
     @property
     def unread_values(self) -> int:
         """How many numbers in matched lines couldn't be read; they count for nothing."""
+        self._reader.settle()
         return self._reader.unread_values
 
     @property
     def overflowed(self) -> int:
         """How many events went to a metric's overflow series."""
+        self._reader.settle()
         return sum(family.overflowed for family in self._reader.families)
 
     def feed(self, block: bytes, stream: str = "") -> None:
@@ -117,10 +122,12 @@ class LineCounter:
 
         Families without series have HELP and TYPE alone.
         """
+        self._reader.settle()
         return b"".join(family.exposition() for family in self._reader.families)
 
     def state(self) -> bytes:
         """Return everything that :meth:`restore` needs to go on counting from here."""
+        self._reader.settle()
         families = self._reader.families
         return msgspec.msgpack.encode(
             _State(

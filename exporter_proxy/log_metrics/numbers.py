@@ -1,12 +1,49 @@
 """Numbers as people's programs write them."""
 
 import re
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
 
 _GROUPED = re.compile(r"[0-9]{1,3}+(?:([.,'])[0-9]{3})(?:\1[0-9]{3})*+")
 _SCALED = re.compile(r"([0-9]{1,18}+)(?:[.,]([0-9]{1,18}+))?+([KMGTPE]?+)")
 _UNITS: dict[str, int] = {
     letter: 1000**power for power, letter in enumerate(("", "K", "M", "G", "T", "P", "E"))
 }
+
+# Numbers of so many digits, and what uses them, are whole numbers of 64 bits.
+_TOO_LARGE = 10**18
+_decode = msgspec.json.Decoder(list[int | float]).decode
+
+
+def read_integers(texts: Sequence[str]) -> list[int] | None:
+    """Return what ``texts`` are if all of them are digits, at most 18.
+
+    None: some of them aren't, or it takes a closer look to tell.
+    """
+    return _read(texts, b"0123456789,")
+
+
+def read_decimals(texts: Sequence[str]) -> list[int | float] | None:
+    """Return what ``texts`` are if each is a number without sign and exponent, below 10**18.
+
+    None: some of them aren't, or it takes a closer look to tell.
+    """
+    return _read(texts, b"0123456789.,")
+
+
+def _read(texts: Sequence[str], allowed: bytes) -> list[Any] | None:
+    """Read numbers as JSON, whose grammar is stricter than that of ``int`` and ``float``."""
+    listed = ",".join(texts).encode()
+    if listed.translate(None, allowed):
+        return None
+    try:
+        numbers = _decode(b"[%b]" % listed)
+    except msgspec.DecodeError:
+        return None
+    # one with a comma in it was taken for two
+    return numbers if len(numbers) == len(texts) and sum(numbers) < _TOO_LARGE else None
 
 
 def read_count(text: str) -> int:

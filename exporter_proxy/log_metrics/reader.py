@@ -55,6 +55,9 @@ class FormatReader:
             events = sum(map(any, zip(*known, strict=True)))
         return lines, events
 
+    def settle(self) -> None:
+        """See :meth:`Reader.settle`: nothing waits here."""
+
     def memory(self) -> dict[str, dict[str, str]]:
         """See :meth:`Reader.memory`."""
         return {}

@@ -7,13 +7,13 @@ import pytest
 
 from exporter_proxy.log_metrics.log_format import log_format_pattern
 from exporter_proxy.log_metrics.presets import ACCESS_LINES, SSHD_LINE
-from exporter_proxy.log_metrics.rsyncd.reader import RsyncdReader
+from exporter_proxy.log_metrics.rsyncd.lines import row_finder
 from exporter_proxy.log_metrics.rsyncd.transfer_line import DEFAULT, transfer_pattern
 from tests.log_metrics.counting import counter
 
 COMBINED = '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_x"'
 SOURCES = {
-    "rsyncd": RsyncdReader(transfer_pattern(DEFAULT, ""))._find.__self__.pattern,
+    "rsyncd": row_finder(transfer_pattern(DEFAULT, "")).__self__.pattern,
     "rsyncd format": transfer_pattern("%t|%p|%o|%-5m|%f %l", ""),
     "sshd": SSHD_LINE,
     **ACCESS_LINES,

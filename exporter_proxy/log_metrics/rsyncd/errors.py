@@ -26,26 +26,27 @@ _BREAKS_OFF = (
 )
 
 
-def exit_code(rest: str) -> str | None:
-    """Return the code in what follows ``rsync error:``, or None if it has none."""
-    codes = _CODE.findall(rest)
+def exit_code(message: str) -> str | None:
+    """Return the code in ``rsync error: …``, or None if it has none."""
+    codes = _CODE.findall(message)
     return codes[-1].lstrip("0") or None if codes else None
 
 
-def cause_code(word: str, rest: str, *, begun: bool) -> str | None:
+def cause_code(message: str, *, begun: bool) -> str | None:
     """Return the exit code that a message will have led to, or None if that isn't known from it.
 
     Args:
-        word: The message's first words.
-        rest: What follows them.
+        message: ``rsync: …``, ``file has vanished: …`` or ``Deletions stopped …``.
         begun: Whether the execution had begun: before, a failure keeps it from starting.
     """
-    if word.startswith("file has vanished"):
+    if message.startswith("file has vanished"):
         return VANISHED
-    if word.startswith("Deletions stopped"):
+    if message.startswith("Deletions stopped"):
         return MAX_DELETE
-    role = _ROLE.match(rest)
-    message = rest[role.end() :] if role else rest
+    message = message.removeprefix("rsync: ")
+    role = _ROLE.match(message)
+    if role:
+        message = message[role.end() :]
     if message.startswith(_BREAKS_OFF):
         return None
     if begun:

@@ -200,6 +200,19 @@ def test_a_number_that_is_none_is_said_to_be_unread():
     assert 'rsync_sent_bytes_total{module="mod"}' not in samples(counted)
 
 
+@pytest.mark.parametrize("neighbour", ["5", "1.5K"])
+def test_a_number_of_too_many_digits_is_unread_whatever_comes_with_it(neighbour):
+    counted = counter(preset="rsyncd")
+    for pid, sent in enumerate((neighbour, "9" * 19, "9" * 5000)):
+        totals = f"sent {sent} bytes  received 1 bytes  total size 2\n"
+        counted.feed(session(pid, totals=totals).encode())
+
+    found = samples(counted)
+    assert counted.unread_values == 2
+    assert found['rsync_execution_exchanged_bytes_count{module="mod"}'] == 1
+    assert found['rsync_received_bytes_total{module="mod"}'] == 1
+
+
 @pytest.mark.parametrize(
     "name",
     [
