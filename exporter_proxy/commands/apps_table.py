@@ -224,9 +224,13 @@ def summary(apps: Sequence[App], proxy: str) -> Text:
     """Return what it comes to, on one line."""
     samples = sum(app.samples for app in apps)
     bad = sum(app.state != "ok" for app in apps)
-    line = f"{len(apps)} app{'' if len(apps) == 1 else 's'}, {samples} samples"
+    line = f"{_counted(len(apps), 'app')}, {_counted(samples, 'sample')}"
     text = Text(f"{line}{f', {bad} not ok' if bad else ''}", "bold")
     return text.append(f"  {one_line(proxy)}", "not bold dim")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _colour(state: str) -> str:

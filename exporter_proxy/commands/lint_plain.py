@@ -81,8 +81,7 @@ def summary(report: Report) -> str:
     families = len(report.families)
     verb = "is" if families == 1 else "are"
     shown = f"{count(families, 'family')} with {count(report.samples, 'sample')} {verb} shown"
-    held = report.held_families
-    parts = [shown, f"{held or 'none'} held back"]
+    parts = [shown, f"{_held(report)} held back"]
     kinds: Counter[str] = Counter(finding.kind for finding in report.findings)
     parts += [count(kinds[kind], kind) for kind in KINDS if kinds[kind]]
     if report.conflicts:
@@ -91,6 +90,13 @@ def summary(report: Report) -> str:
         parts.insert(0, "refused; otherwise")
         return f"{parts[0]} {', '.join(parts[1:])}"
     return ", ".join(parts)
+
+
+def _held(report: Report) -> str:
+    """Return what is held back; what a conflict holds back may be samples of either app."""
+    if report.held_families:
+        return f"{report.held_families}"
+    return "samples of a conflict" if any(each.held_back for each in report.conflicts) else "none"
 
 
 def count(number: int, noun: str) -> str:

@@ -10,6 +10,7 @@ options can't be used.
 import argparse
 import logging
 
+from exporter_proxy.errors import ConfigError
 from exporter_proxy.log_metrics.settings import PRESETS
 
 PORT = 8080
@@ -94,15 +95,14 @@ def _add(
     parser.add_argument(
         "-x",
         "--port",
-        default=str(PORT),
         metavar="[HOST:]PORT",
-        help="where /metrics is served (0.0.0.0:%(default)s)",
+        help=f"where /metrics is served (0.0.0.0:{PORT})",
     )
     parser.add_argument(
         "-s",
         "--seconds",
         metavar="SECONDS",
-        help="how often the log is looked at where the system doesn't tell of changes",
+        help="how often the log is looked at where the system doesn't tell of changes (1)",
     )
     parser.add_argument(
         "--start",
@@ -138,8 +138,15 @@ def run(options: argparse.Namespace) -> int:
         ConfigError: The options can't be used.
         StartError: The port or a file can't be had.
     """
-    if not options.once:
-        return _follow(options)
+    try:
+        return _read_once(options) if options.once else _follow(options)
+    except ConfigError as error:
+        problems = [f"exporter-proxy {options.name}: {problem}" for problem in error.problems]
+        raise ConfigError(problems) from None
+
+
+def _read_once(options: argparse.Namespace) -> int:
+    """Read the log to its end."""
     # What most of the program's runs have no use for.
     from exporter_proxy.commands.logs_config import once  # noqa: PLC0415
     from exporter_proxy.commands.logs_once import read_all  # noqa: PLC0415

@@ -5,9 +5,10 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
+from exporter_proxy.commands.logs import PORT
 from exporter_proxy.config import Config, read, warnings
 from exporter_proxy.config.logs import LogConfig
-from exporter_proxy.errors import ConfigError
+from exporter_proxy.errors import ConfigError, StartError, quote
 
 _T = TypeVar("_T")
 
@@ -50,8 +51,7 @@ def following(options: argparse.Namespace) -> tuple[Config, list[str]]:
         )
     if options.path == [_STDIN]:
         raise ConfigError(["--path: standard input is read with --once"])
-    port = options.port
-    exporter = {"scrape_expose_endpoint": f"{_EVERYWHERE}:{port}" if port.isdigit() else port}
+    exporter = {"scrape_expose_endpoint": _endpoint(options.port)}
     if options.web_config_file is not None:
         exporter["web_config_file"] = options.web_config_file
     document = {
@@ -70,7 +70,7 @@ def once(options: argparse.Namespace) -> LogConfig:
     Raises:
         ConfigError: The options can't be used; names them.
     """
-    for name in ("checkpoint", "start", "seconds"):
+    for name in ("checkpoint", "start", "seconds", "port"):
         if getattr(options, name) is not None:
             raise ConfigError([f"--{name}: says nothing with --once"])
     # Standard input is no path of a section's.
@@ -86,15 +86,34 @@ def in_options(make: Callable[[], _T]) -> _T:
 
     Raises:
         ConfigError: Raised by ``make``.
+        StartError: Likewise.
     """
     try:
         return make()
     except ConfigError as error:
         raise ConfigError([_in_options(problem) for problem in error.problems]) from None
+    except StartError as error:
+        raise StartError(_in_options(str(error))) from None
 
 
 def _in_options(text: str) -> str:
     return _KEYS.sub(lambda key: _OPTIONS[key[1]], text)
+
+
+def _endpoint(port: str | None) -> str:
+    """Return the address that ``--port`` says.
+
+    Raises:
+        ConfigError: It says none, as far as can be seen here.
+    """
+    if port is None:
+        return f"{_EVERYWHERE}:{PORT}"
+    if port.isascii() and port.isdigit():
+        return f"{_EVERYWHERE}:{port}"
+    if ":" not in port:
+        expected = 'a port, or an address and a port, such as "8080" or "127.0.0.1:8080"'
+        raise ConfigError([f"--port: {quote(port)}: must be {expected}"])
+    return port
 
 
 def _section(options: argparse.Namespace, path: str) -> dict[str, object]:

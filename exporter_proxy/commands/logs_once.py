@@ -112,8 +112,9 @@ def _print(reading: Reading, output: str | None) -> None:
 
 def _summary(reading: Reading, seconds: float) -> str:
     counter = reading.counter
+    lines = f"{counter.lines:,} line{'' if counter.lines == 1 else 's'}"
     said = [
-        f"{counter.lines:,} lines ({reading.bytes / 1e6:,.1f} MB) in {seconds:.1f} s",
+        f"{lines} ({_size(reading.bytes)}) in {seconds:.1f} s",
         f"{counter.matched:,} known, {counter.unmatched:,} not",
     ]
     if reading.cut:
@@ -123,6 +124,10 @@ def _summary(reading: Reading, seconds: float) -> str:
     if counter.overflowed:
         said.append(f"{counter.overflowed:,} events beyond max_series")
     return ", ".join(said)
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB" if size >= 1_000_000 else f"{size / 1e3:.1f} kB"
 
 
 def _say(text: str) -> None:

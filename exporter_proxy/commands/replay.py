@@ -131,5 +131,7 @@ def _rate(text: str) -> float:
     except ValueError:
         rate = 0.0
     if not 0 < rate <= _MOST_RATE:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a number up to {_MOST_RATE:.0f}")
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected a number above 0, up to {_MOST_RATE:.0f}"
+        )
     return rate

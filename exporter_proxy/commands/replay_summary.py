@@ -21,12 +21,11 @@ def write(results: Results, load: Load) -> None:
 def lines(results: Results, load: Load) -> list[str]:
     """Return the lines of the summary."""
     seconds = max(results.seconds, 1e-9)
-    rate = (results.taken + results.failed.total()) / seconds
     size = results.bytes / 1e6
     said = [
         (
             f"{results.taken} pushes taken by {load.destination.shown} in {results.seconds:.1f} s: "
-            f"{rate:.1f} a second, {size / seconds:.2f} MB/s"
+            f"{results.taken / seconds:.1f} a second, {size / seconds:.2f} MB/s"
         ),
     ]
     if results.failed:
@@ -41,7 +40,7 @@ def lines(results: Results, load: Load) -> list[str]:
         said.append(f"a push took {some}, at most {_ms(times[-1])}")
     if results.interrupted:
         said.append("ended before its time")
-    elif rate < _KEPT_UP * load.rate:
+    elif (results.taken + results.failed.total()) / seconds < _KEPT_UP * load.rate:
         said.append(
             f"slower than the {load.rate:g} a second that were asked for: times count from the "
             "moment when a push was due; --connections may help"

@@ -97,7 +97,7 @@ class RawSender:
             line = said.decode(errors="replace").partition("\n")[0].rstrip("\r")
             why = line.removeprefix("error: ")
             if why == line:
-                why = f"{self._to.shown}: not a receiver of exporter-proxy: it said {quote(line)}"
+                why = f"{self._to.shown}: {_no_receiver(line, self._to)}"
             raise SendError(why, may_pass=False, reason="refused")
 
     async def close(self) -> None:
@@ -181,6 +181,13 @@ class HttpSender:
     async def close(self) -> None:
         """See :meth:`Sender.close`."""
         await self._session.close()
+
+
+def _no_receiver(line: str, to: Destination) -> str:
+    """Return why that line is none of a receiver's; HTTP is what a scrape port speaks."""
+    if line.startswith("HTTP/") and to.kind == "tcp":
+        return f"speaks HTTP, as scrape ports do: http://{to.shown} would be pushed to"
+    return f"not a receiver of exporter-proxy: it said {quote(line)}"
 
 
 def _unreachable(to: Destination, why: str) -> SendError:

@@ -95,6 +95,9 @@ def _check_glob(text: str) -> str:
     return text
 
 
+TIMEOUT = 10.0
+"""Seconds that a module may take unless told otherwise."""
+
 _WORD = String("a string without NUL", _check_text)
 _COMMAND = Command(_WORD, 'a list, a program and its arguments, such as ["/usr/bin/env", "-0"]')
 _ENV = TableOf(_WORD, 'a table of variables, such as { LANG = "C.UTF-8" }', _check_variable)
@@ -112,7 +115,7 @@ class ModuleConfig:
         kind: What it is.
         app: The app that its metrics belong to when it is polled; None: as the module is called.
         interval: Seconds from one poll into the table to the next; 0: on demand only.
-        timeout: Seconds that it may take.
+        timeout: Seconds that it may take; unset, and with a shorter interval, as long as that.
         on_failure: What becomes of the last good metrics when a poll fails.
         max_body_size: Bytes of a page, an output or a file.
         verify: Whether what comes back on demand must be exposition.
@@ -138,7 +141,7 @@ class ModuleConfig:
     kind: Annotated[ModuleKind, Choice(*_KINDS)]
     app: Annotated[str | None, APP] = None
     interval: Annotated[float, Interval()] = 0.0
-    timeout: Annotated[float, Duration(0.001, '10 or "500ms"')] = 10.0
+    timeout: Annotated[float, Duration(0.001, '10 or "500ms"')] = TIMEOUT
     on_failure: Annotated[Literal["keep", "drop"], Choice("keep", "drop")] = "keep"
     max_body_size: Annotated[int, Size()] = 64 * 2**20
     verify: Annotated[bool, Boolean()] = True
@@ -232,6 +235,9 @@ class ModuleSection(Section[ModuleConfig]):
             if url.username is not None:
                 password = None if url.password is None else Secret(url.password)
                 values["basic_auth"] = BasicAuth(url.username, password)
+        # As Prometheus does for scrapes: what was not asked for can't be at odds with what was.
+        if values.get("interval") and "timeout" not in values:
+            values["timeout"] = min(TIMEOUT, values["interval"])
         return values
 
 

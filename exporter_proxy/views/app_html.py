@@ -12,6 +12,9 @@ from exporter_proxy.views.app_path import path_of
 
 LINES_A_CHUNK = 500
 
+_NUMBERS = frozenset({"Line", "First line", "Times", "Samples"})
+_NUMBER = ' class="number"'
+
 # Each a cell's HTML.
 _Cells = tuple[str, ...]
 
@@ -32,13 +35,19 @@ def draw(details: Details, now_ns: int) -> Generator[None, None, list[bytes]]:
 def _tables(details: Details) -> Iterator[tuple[str, Sequence[str], Iterable[_Cells]]]:
     """Yield title, heads of columns and lines of each table."""
     quarantined = (
-        (_place(each.line), _cell(each.reason), _long(each.message), _meaning(each.reason))
+        (
+            _place(each.line),
+            _name(each.name.decode(errors="backslashreplace")),
+            _cell(each.reason),
+            _long(each.message),
+            _meaning(each.reason),
+        )
         for each in details.quarantined or ()
     )
-    yield "Held back", ("Line", "Reason", "Message", "Meaning"), quarantined
+    yield "Held back", ("Line", "Family", "Reason", "Message", "Meaning"), quarantined
     conflicts = (
         (
-            _cell(each.family),
+            _name(each.family),
             _cell(each.reason),
             _app(each.app),
             _long(each.effect),
@@ -52,7 +61,7 @@ def _tables(details: Details) -> Iterator[tuple[str, Sequence[str], Iterable[_Ce
             (
                 _place(each.line),
                 _cell(each.reason),
-                _cell(str(each.times)),
+                _number(each.times, "times"),
                 _long(each.what),
                 _meaning(each.reason),
             )
@@ -60,7 +69,7 @@ def _tables(details: Details) -> Iterator[tuple[str, Sequence[str], Iterable[_Ce
         )
         yield title, ("First line", "Reason", "Times", "Of what", "Meaning"), findings
     families = (
-        (_cell(each.name), _cell(each.type), _cell(str(each.samples)))
+        (_name(each.name), _cell(each.type), _number(each.samples, "samples"))
         for each in details.families or ()
     )
     yield "Metric families", ("Name", "Type", "Samples"), families
@@ -94,7 +103,9 @@ def _table(
     some = list(islice(rest, LINES_A_CHUNK))
     if not some:
         return []
-    heads = "".join(f'<th scope="col">{name}</th>' for name in columns)
+    heads = "".join(
+        f'<th scope="col"{_NUMBER if name in _NUMBERS else ""}>{name}</th>' for name in columns
+    )
     table = f'<table class="cards">\n<thead><tr>{heads}</tr></thead>\n<tbody>\n'
     chunks = [f"<h2>{title}</h2>\n{table}".encode()]
     while some:
@@ -118,8 +129,17 @@ def _long(text: str) -> str:
     return f'<td class="long">{escape(printable(text))}</td>'
 
 
+def _name(name: str) -> str:
+    return f'<td class="name">{escape(printable(name))}</td>'
+
+
+def _number(number: int, what: str) -> str:
+    """Return a cell that says what its number is where a narrow window has no heads."""
+    return f'<td{_NUMBER} data-what="{what}">{number}</td>'
+
+
 def _place(line: int) -> str:
-    return _cell(str(line) if line else "")
+    return _number(line, "line") if line else f"<td{_NUMBER}></td>"
 
 
 def _app(app: str) -> str:

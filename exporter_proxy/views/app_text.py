@@ -56,7 +56,9 @@ def _each(show: Callable[[T], Iterable[str]], items: Iterable[T] | None) -> Iter
 
 
 def _quarantined(quarantined: Quarantined) -> Iterator[str]:
-    yield f"{_place(quarantined.line)}{quarantined.reason}: {quarantined.message}"
+    family = quarantined.name.decode(errors="backslashreplace")
+    of = f"{family}: " if family else ""
+    yield f"{_place(quarantined.line)}{of}{quarantined.reason}: {quarantined.message}"
     yield f"  {meaning_of(quarantined.reason)}"
 
 

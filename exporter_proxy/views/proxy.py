@@ -38,6 +38,9 @@ _STATUSES: Mapping[ModuleReason, int] = {
 }
 _OTHER_STATUS = 502
 
+# By whether it last brought something; None: it was not asked yet.
+_STATE_CLASSES: Mapping[bool | None, str] = {True: "ok", False: "bad", None: ""}
+
 
 class ProxyView:
     """Answers for modules.
@@ -178,13 +181,20 @@ def _as_dict(module: ModuleStatus) -> dict[str, Any]:
 
 
 def _html(modules: Sequence[ModuleStatus]) -> str:
-    rows = "".join(map(_row, modules))
-    heads = "".join(f'<th scope="col">{name}</th>' for name in ("Module", "Kind", "App", "State"))
     known = "No module" if not modules else f"{len(modules)} module" + "s" * (len(modules) > 1)
     return style.document(
         "Modules · exporter-proxy",
-        f'<h1>Modules</h1>\n<p>{known}. <a href="/">exporter-proxy</a></p>\n'
-        f"<table>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>",
+        f'<h1>Modules</h1>\n<p>{known}. <a href="/">exporter-proxy</a></p>\n{_table(modules)}',
+    )
+
+
+def _table(modules: Sequence[ModuleStatus]) -> str:
+    if not modules:
+        return ""
+    rows = "".join(map(_row, modules))
+    heads = "".join(f'<th scope="col">{name}</th>' for name in ("Module", "Kind", "App", "State"))
+    return (
+        f'<table class="cards">\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>'
     )
 
 
@@ -195,5 +205,5 @@ def _row(module: ModuleStatus) -> str:
     return (
         f'<tr><td><a href="{escape(_link(module))}">{escape(module.name)}</a></td>'
         f"<td>{module.kind}</td><td>{app}</td>"
-        f'<td class="{"bad" if module.up is False else "ok"}">{escape(_state(module))}</td></tr>\n'
+        f'<td class="{_STATE_CLASSES[module.up]}">{escape(_state(module))}</td></tr>\n'
     )

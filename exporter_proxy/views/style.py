@@ -9,7 +9,7 @@ _CSS = """
   --band: #161b22; --link: #58a6ff; --ok: #3fb950; --bad: #e3a03a; --paper: #0d1117; } }
 body { margin: 2rem; background: var(--paper); color: var(--ink);
   font: 14px/1.5 system-ui, sans-serif; }
-h1 { margin: 0 0 .25rem; font-size: 1.5rem; font-weight: 600; }
+h1 { margin: 0 0 .25rem; font-size: 1.5rem; font-weight: 600; overflow-wrap: anywhere; }
 h2 { margin: 1.75rem 0 .5rem; font-size: 1.1rem; font-weight: 600; }
 small, p, .links span { color: var(--soft); font-weight: 400; }
 small { font-size: 1rem; }
@@ -26,15 +26,18 @@ th, td { padding: .35rem .65rem; border-bottom: 1px solid var(--line); text-alig
 th { position: sticky; top: 0; background: var(--band); font-weight: 600; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
 td.time { font-variant-numeric: tabular-nums; color: var(--soft); }
-td:last-child, td.long { white-space: pre-wrap; min-width: 8rem; overflow-wrap: anywhere; }
+td:last-child:not(.number), td.long, td.name { white-space: pre-wrap; min-width: 8rem;
+  overflow-wrap: anywhere; }
+td.name { min-width: 5rem; }
 code { font-family: ui-monospace, monospace; }
 .apps td:first-child { white-space: pre-wrap; min-width: 12rem; overflow-wrap: anywhere; }
+.apps td:nth-child(3) { white-space: pre-wrap; min-width: 9rem; overflow-wrap: anywhere; }
 .apps td:last-child { min-width: 15rem; }
 td.ok { color: var(--ok); }
 td.bad { color: var(--bad); }
 tbody tr:hover { background: var(--band); }
 @media (max-width: 90rem) { .fine { display: none; } }
-@media (max-width: 62rem) {
+@media (max-width: 72rem) {
   body { margin: 1rem; }
   .links li { display: block; }
   .links a { display: block; }
@@ -44,10 +47,12 @@ tbody tr:hover { background: var(--band); }
     overflow-wrap: anywhere; }
   .cards td:last-child, .cards td.long { display: block; padding: 0; }
   .apps td:first-child { display: block; font-weight: 600; }
-  .apps td.number { color: var(--soft); }
-  .apps td:nth-child(4)::after { content: " samples"; }
-  .apps td:nth-child(5)::after { content: " bytes"; }
-  .apps td:nth-child(6)::after { content: " updates"; }
+  .cards td.number { display: inline-block; color: var(--soft); }
+  .cards td[data-what]::before { content: attr(data-what) " "; }
+  .apps td:nth-child(3) { min-width: 0; }
+  .apps td:nth-child(4)::before { content: "samples "; }
+  .apps td:nth-child(5)::before { content: "bytes "; }
+  .apps td:nth-child(6)::before { content: "updates "; }
 }
 """
 

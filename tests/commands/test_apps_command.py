@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
@@ -65,7 +66,7 @@ class TestOnce:
         )
         assert re.fullmatch(rf"shop\s+\d\.\d s\s+{source}\s+1\s+3\s+1\s+ok", shop)
         url = f"http://127.0.0.1:{process.http_port}"
-        assert summary == f"2 apps, 1 samples, 1 not ok  {url}"
+        assert summary == f"2 apps, 1 sample, 1 not ok  {url}"
         assert err == ""
 
     def test_json_is_the_proxys(
@@ -138,6 +139,15 @@ class TestOnce:
         assert cli.main(["apps", url]) == 1
 
         assert "Connection refused" in capsys.readouterr().err
+
+    def test_no_socket_is_there(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """In the words of a path, not of the host and port that HTTP has within it."""
+        path = tmp_path / "x.sock"
+
+        assert cli.main(["apps", str(path)]) == 1
+
+        said = f"exporter-proxy apps: {path}: can't connect: No such file or directory\n"
+        assert capsys.readouterr().err == said
 
     @pytest.mark.parametrize(
         ("argv", "said"),

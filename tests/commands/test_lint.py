@@ -269,7 +269,8 @@ class TestAgainst:
             "metrics.prom: gauge a: 1 sample\n"
             'metrics.prom: conflict: same_series: a: app "shop" has the series "a" too; a page in '
             "OpenMetrics has that one alone, and Prometheus keeps one\n"
-            "metrics.prom: 1 family with 1 sample is shown, none held back, 1 conflict\n"
+            "metrics.prom: 1 family with 1 sample is shown, samples of a conflict held back, 1 "
+            "conflict\n"
         )
         assert [app["app"] for app in process.apps_json()["apps"]] == ["shop"]
 

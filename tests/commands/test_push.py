@@ -108,6 +108,15 @@ class TestToAReceiver:
         said = f"exporter-proxy push: {to}: not a receiver of exporter-proxy: it said "
         assert capsys.readouterr().err.startswith(said)
 
+    def test_a_scrape_port_is_told_apart(
+        self, proxy: StartProxy, file: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Who leaves out the scheme is told of it."""
+        to = f"127.0.0.1:{proxy().http_port}"
+        assert cli.main(["push", file, "--app", "x", "--to", to]) == 1
+
+        assert f"{to}: speaks HTTP, as scrape ports do: http://{to} " in capsys.readouterr().err
+
     def test_a_large_payload_is_refused_in_words(
         self, proxy: StartProxy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:

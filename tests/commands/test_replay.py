@@ -146,7 +146,7 @@ def test_a_rate_that_is_none(rate: str, capsys: pytest.CaptureFixture[str]) -> N
         cli.main(["replay", ".", "--rate", rate])
 
     assert ended.value.code == 2
-    assert "expected a number up to 100000" in capsys.readouterr().err
+    assert "expected a number above 0, up to 100000" in capsys.readouterr().err
 
 
 def test_the_summary_says_when_it_was_too_slow() -> None:
@@ -170,4 +170,8 @@ def test_the_summary_says_when_it_was_too_slow() -> None:
     assert said[0] == "90 pushes taken by 127.0.0.1:1 in 1.0 s: 90.0 a second, 9.00 MB/s"
     assert said[1] == "a push took p50 50.0 ms, p90 90.0 ms, p99 99.0 ms, at most 99.0 ms"
     assert said[2].startswith("slower than the 100 a second")
+    none = lines(Results(failed=Counter(x=100), examples={"x": "y"}, seconds=1.0), load)
+    assert none[0] == "0 pushes taken by 127.0.0.1:1 in 1.0 s: 0.0 a second, 0.00 MB/s"
+    assert none[1] == "100 failed"
+    assert not any("slower than" in line for line in none)
     assert len(lines(Results(taken=100, seconds=1.0), load)) == 1

@@ -42,6 +42,20 @@ def test_no_secret_is_in_any_message(tmp_path):
     assert "12345" not in said
 
 
+def test_module_may_not_take_longer_than_from_one_poll_to_the_next(tmp_path):
+    """Unless it is asked to, which is doubtful."""
+    path = tmp_path / "config.toml"
+    module = '[[module]]\nname = "%s"\nkind = "file"\npath = "/x"\n%s\n'
+    settings = ["", "interval = 5", "interval = 60", "interval = 5\ntimeout = 10"]
+    path.write_text("".join(module % pair for pair in enumerate(settings)), encoding="utf-8")
+    loaded = config.load(path)
+
+    assert [module.timeout for module in loaded.modules] == [10, 5, 10, 10]
+    assert [warning.partition(":")[0] for warning in config.warnings(loaded)] == [
+        "module[3].timeout"
+    ]
+
+
 def test_reports_all_mistakes_at_once(tmp_path):
     """In the order in which they stand in the file, whichever section they are in."""
     text = """

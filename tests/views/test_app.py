@@ -209,12 +209,17 @@ async def test_a_browser_gets_a_page(merged_port: Port) -> None:
     assert headers["Content-Type"] == "text/html; charset=utf-8"
     assert "<h1>&lt;a&gt;</h1>" in page
     assert '<td class="bad">poll failing: &lt;b&gt;</td>' in page
-    assert "<tr><td>a</td><td>gauge</td><td>1</td></tr>\n" in page
     assert (
-        '<tr><td>1</td><td>carriage_returns</td><td>2</td><td class="long"></td>'
+        '<tr><td class="name">a</td><td>gauge</td>'
+        '<td class="number" data-what="samples">1</td></tr>\n'
+    ) in page
+    assert (
+        '<tr><td class="number" data-what="line">1</td><td>carriage_returns</td>'
+        '<td class="number" data-what="times">2</td><td class="long"></td>'
         "<td>lines end in <code>\\r\\n</code>; read as <code>\\n</code></td></tr>\n"
     ) in page
-    assert "<h2>Held back</h2>" in page
+    held_back = page.partition("<h2>Held back</h2>")[2].partition("</table>")[0]
+    assert '<td class="name">c</td><td>bad_labels</td>' in held_back
     assert "30.0 s" in page
     assert "<a>" not in page
     assert await merged_port.page("/apps/%3Ca%3E?format=html") == body
@@ -301,7 +306,7 @@ async def test_a_terminal_gets_text_if_it_asks(merged_port: Port) -> None:
     assert lines[0] == "App:          <a>"
     assert lines[2] == "Last update:  2022-05-22 23:51:52.939898700 UTC"
     assert "Expires in:   30.0 s" in lines
-    assert lines[lines.index("Held back:") + 1].startswith("  line 4: bad_labels: ")
+    assert lines[lines.index("Held back:") + 1].startswith("  line 4: c: bad_labels: ")
     repairs = lines.index("Repairs:")
     assert lines[repairs + 1 : repairs + 3] == [
         "  line 1: carriage_returns (2 times)",

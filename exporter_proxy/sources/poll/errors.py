@@ -6,6 +6,7 @@ import ssl
 from typing import Final
 
 import aiohttp
+from aiohttp.client_exceptions import UnixClientConnectorError
 from aiohttp.http_exceptions import HttpProcessingError
 
 from exporter_proxy.errors import PollError, quote
@@ -32,8 +33,7 @@ def poll_error(exc: BaseException) -> PollError:
         case aiohttp.ClientConnectorDNSError():
             return PollError(f"can't resolve {_host(exc)}: {_os_reason(exc)}", reason="dns")
         case aiohttp.ClientConnectorError():
-            message = f"can't connect to {_host(exc)}, port {exc.port}: {_os_reason(exc)}"
-            return PollError(message, reason="connect")
+            return PollError(f"can't connect{_whereto(exc)}: {_os_reason(exc)}", reason="connect")
         case aiohttp.ServerDisconnectedError():
             return PollError("the target closed the connection unanswered", reason="connect")
         case aiohttp.ClientPayloadError() if _reset(exc):
@@ -50,6 +50,13 @@ def poll_error(exc: BaseException) -> PollError:
         case OSError():
             return PollError(f"the connection failed: {_os_reason(exc)}", reason="connect")
     return PollError(f"{type(exc).__name__}: {quote(str(exc), _SHOWN)}", reason="other")
+
+
+def _whereto(exc: aiohttp.ClientConnectorError) -> str:
+    # Whoever asks by the path of a Unix socket says which; HTTP has another host within it.
+    if isinstance(exc, UnixClientConnectorError):
+        return ""
+    return f" to {_host(exc)}, port {exc.port}"
 
 
 def _host(exc: aiohttp.ClientConnectorError) -> str:
