@@ -20,7 +20,7 @@ ALLOWED = {
     "exposition": {"errors", "steps"},
     "front": {"access", "errors", "payload", "repeats", "turns"},
     "log_metrics": {"errors", "exposition"},
-    "payload": {"errors"},
+    "payload": {"errors", "steps"},
     "background": set(),
     "clocks": set(),
     "descriptors": set(),

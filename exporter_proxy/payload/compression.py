@@ -1,8 +1,9 @@
 """Compressed bodies of requests, unpacked within bounds."""
 
 import zlib
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from importlib.util import find_spec
+from io import BytesIO
 
 from exporter_proxy.errors import PayloadError, quote
 
@@ -10,9 +11,16 @@ _STREAM_START = b"\xff\x06\x00\x00sNaPpY"
 # Kinds of chunks of the framing format: data as a block or as it is, and what may be skipped.
 _BLOCK, _PLAIN, _SKIPPED_FROM = 0x00, 0x01, 0x80
 _CHECKSUM_BYTES = 4
+_FRAME_HEAD = 4
+_FRAMES_A_STEP = 1_024
+# Of frames, which unpack to some twenty times as much at most.
+_PACKED_STEP = 65_536
 _LARGEST_CHUNK = 65_536
 _VARINT_BYTES = 5
 _STEP = 1 << 20
+# Of what is compressed: what follows a member's end is copied for the next one, so members of a few
+# bytes would make large pieces quadratic.
+_COMPRESSED_STEP = 16_384
 
 
 def unpack_in_steps(body: bytes, encoding: str, limit: int) -> Generator[None, None, bytes]:
@@ -62,36 +70,35 @@ class _Inflater:
         self._window = window
 
     def unpack(self, body: bytes, limit: int) -> Generator[None, None, bytes]:
-        parts: list[bytes] = []
-        size = place = 0
+        # What it has grown to is handed out, and not copied.
+        whole = BytesIO()
+        place = 0
         stream = zlib.decompressobj(self._window)
         rest = b""
         while rest or place < len(body):
             if not rest:
-                rest = body[place : place + _STEP]
+                rest = body[place : place + _COMPRESSED_STEP]
                 place += len(rest)
             if stream.eof:
                 # Members of a gzip file may follow one another.
                 stream = zlib.decompressobj(self._window)
             try:
-                parts.append(stream.decompress(rest, _STEP))
+                whole.write(stream.decompress(rest, _STEP))
             except zlib.error as error:
                 raise _bad(self._name) from error
             rest = stream.unused_data if stream.eof else stream.unconsumed_tail
-            size += len(parts[-1])
-            if size > limit:
+            if whole.tell() > limit:
                 raise body_too_large(limit)
             yield
         # What is left may be within.
         while not stream.eof:
-            parts.append(stream.decompress(stream.unconsumed_tail, _STEP))
-            size += len(parts[-1])
-            if size > limit:
+            more = whole.write(stream.decompress(stream.unconsumed_tail, _STEP))
+            if whole.tell() > limit:
                 raise body_too_large(limit)
-            if not parts[-1]:
+            if not more:
                 raise _bad(self._name, "cut off")
             yield
-        return b"".join(parts)
+        return whole.getvalue()
 
 
 def _unpack_snappy(body: bytes, limit: int) -> Generator[None, None, bytes]:
@@ -108,15 +115,21 @@ def _unpack_snappy(body: bytes, limit: int) -> Generator[None, None, bytes]:
         # a stream of no frames
         return body
     framed = body.startswith(_STREAM_START)
-    size = _framed_length(body) if framed else _block_length(body)
+    size = (yield from _framed_length(body)) if framed else _block_length(body)
     if size > limit:
         raise body_too_large(limit)
-    decode = cramjam.snappy.decompress if framed else cramjam.snappy.decompress_raw
     yield
     try:
-        return bytes(decode(body))
+        if not framed:
+            return bytes(cramjam.snappy.decompress_raw(body))
+        whole = BytesIO()
+        for start, end in _runs_of_frames(body):
+            # Each run is a stream of its own.
+            whole.write(cramjam.snappy.decompress(_STREAM_START + body[start:end]))
+            yield
     except cramjam.DecompressionError as error:
         raise _bad("snappy") from error
+    return whole.getvalue()
 
 
 def _block_length(block: bytes) -> int:
@@ -129,25 +142,53 @@ def _block_length(block: bytes) -> int:
     raise _bad("snappy")
 
 
-def _framed_length(body: bytes) -> int:
-    size = place = 0
-    while place < len(body):
-        kind = body[place]
-        start = place + 4
-        place = start + int.from_bytes(body[place + 1 : start], "little")
-        if place > len(body):
+def _framed_length(body: bytes) -> Generator[None, None, int]:
+    """Return the length that frames say they have, in steps."""
+    size = 0
+    for count, (kind, start, end) in enumerate(_frames(body), 1):
+        if end > len(body):
             raise _bad("snappy", "cut off")
         if kind == _BLOCK:
             data = start + _CHECKSUM_BYTES
-            length = _block_length(body[data : min(place, data + _VARINT_BYTES)])
+            length = _block_length(body[data : min(end, data + _VARINT_BYTES)])
             if length > _LARGEST_CHUNK:
                 raise _bad("snappy")
             size += length
         elif kind == _PLAIN:
-            size += place - start - _CHECKSUM_BYTES
+            length = end - start - _CHECKSUM_BYTES
+            if length > _LARGEST_CHUNK:
+                raise _bad("snappy")
+            size += length
         elif kind < _SKIPPED_FROM:
             raise _bad("snappy")
+        if count % _FRAMES_A_STEP == 0:
+            yield
     return size
+
+
+def _frames(body: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yield the kind of each frame, and where its content begins and ends."""
+    place = 0
+    while place < len(body):
+        start = place + _FRAME_HEAD
+        end = start + int.from_bytes(body[place + 1 : start], "little")
+        yield body[place], start, end
+        place = end
+
+
+def _runs_of_frames(body: bytes) -> Iterator[tuple[int, int]]:
+    """Yield where runs of frames with data begin and end."""
+    begin = 0
+    for kind, start, end in _frames(body):
+        if kind >= _SKIPPED_FROM:
+            if begin < start - _FRAME_HEAD:
+                yield begin, start - _FRAME_HEAD
+            begin = end
+        elif end - begin >= _PACKED_STEP:
+            yield begin, end
+            begin = end
+    if begin < len(body):
+        yield begin, len(body)
 
 
 _GZIP = _Inflater("gzip", zlib.MAX_WBITS | 16)

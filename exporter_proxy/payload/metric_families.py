@@ -11,63 +11,32 @@ from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from exporter_proxy.errors import PayloadError
+from exporter_proxy.payload.compression import body_too_large
+from exporter_proxy.payload.metric_family_schema import message_class
+from exporter_proxy.payload.protobuf_fields import PIECE_BYTES, TooLongError, merge_in_steps
+from exporter_proxy.steps import joined
 
 CONTENT_TYPE = "application/vnd.google.protobuf"
 Dropped = Literal["native_histogram", "exemplar_in_text"]
 
-_FAMILIES_A_STEP = 64
-_SAMPLES_A_STEP = 512
+LONGEST_TEXT = 1_048_576
+"""Bytes of a name, a value or a HELP text, and of all labels of a metric: the longest line that is
+read of text."""
+MOST_LABELS = 5_000
+"""Of a metric, as of text."""
+MOST_FAMILIES = 50_000
+"""Of a body, as of text."""
+STEP_BYTES = 32_768
+"""Bytes of messages and of lines between two points at which others may be served; one message or
+line may be longer."""
+STEP_LINES = 512
+STEP_FAMILIES = 128
+"""Lines and families between two such points."""
 _VARINT_BYTES = 5
+# What is remembered of a name.
+_SHORT_NAME = 256
 
 _TYPES = ("counter", "gauge", "summary", "untyped", "histogram", "histogram")
-# {message: fields as (name, number, type, repeated)}; a type in capitals is a message's.
-_SCHEMA: dict[str, tuple[tuple[str, int, str, bool], ...]] = {
-    "LabelPair": (("name", 1, "string", False), ("value", 2, "string", False)),
-    "Gauge": (("value", 1, "double", False),),
-    "Exemplar": (("value", 2, "double", False),),
-    "Counter": (("value", 1, "double", False), ("exemplar", 2, "Exemplar", False)),
-    "Quantile": (("quantile", 1, "double", False), ("value", 2, "double", False)),
-    "Summary": (
-        ("sample_count", 1, "uint64", False),
-        ("sample_sum", 2, "double", False),
-        ("quantile", 3, "Quantile", True),
-    ),
-    "Untyped": (("value", 1, "double", False),),
-    "Bucket": (
-        ("cumulative_count", 1, "uint64", False),
-        ("cumulative_count_float", 4, "double", False),
-        ("upper_bound", 2, "double", False),
-        ("exemplar", 3, "Exemplar", False),
-    ),
-    "BucketSpan": (("offset", 1, "sint32", False), ("length", 2, "uint32", False)),
-    "Histogram": (
-        ("sample_count", 1, "uint64", False),
-        ("sample_count_float", 4, "double", False),
-        ("sample_sum", 2, "double", False),
-        ("bucket", 3, "Bucket", True),
-        ("schema", 5, "sint32", False),
-        ("zero_threshold", 6, "double", False),
-        ("negative_span", 9, "BucketSpan", True),
-        ("positive_span", 12, "BucketSpan", True),
-        ("exemplars", 16, "Exemplar", True),
-    ),
-    "Metric": (
-        ("label", 1, "LabelPair", True),
-        ("gauge", 2, "Gauge", False),
-        ("counter", 3, "Counter", False),
-        ("summary", 4, "Summary", False),
-        ("untyped", 5, "Untyped", False),
-        ("histogram", 7, "Histogram", False),
-        ("timestamp_ms", 6, "int64", False),
-    ),
-    "MetricFamily": (
-        ("name", 1, "string", False),
-        ("help", 2, "string", False),
-        ("type", 3, "int32", False),
-        ("metric", 4, "Metric", True),
-    ),
-}
-_PACKAGE = "io.prometheus.client"
 
 
 class Converted(NamedTuple):
@@ -82,35 +51,71 @@ class Converted(NamedTuple):
     dropped: Counter[Dropped]
 
 
-def convert_in_steps(body: bytes) -> Generator[None, None, Converted]:
-    """Convert delimited messages, and yield after some milliseconds.
+def convert_in_steps(body: bytes, limit: int) -> Generator[None, None, Converted]:
+    """Convert delimited messages, and yield after a millisecond or two.
 
     A family that comes twice counts as it came last, as in Pushgateway.
 
+    Args:
+        body: The messages.
+        limit: Bytes that the text may have, which may be many times as long: each bucket of a
+            histogram has all its labels.
+
     Raises:
-        PayloadError: ``malformed_protobuf``.
+        PayloadError: ``malformed_protobuf``, ``invalid_metrics``: there is more in it than is read,
+            or ``message_too_large``.
     """
-    read = _message_class()
-    families: dict[str, list[str]] = {}
+    families: dict[str, list[bytes]] = {}
     dropped: Counter[Dropped] = Counter()
-    for count, message in enumerate(_messages(body), 1):
-        try:
-            family = read.FromString(message)
-        except Exception as error:
-            # DecodeError of the library, or RecursionError.
-            raise _bad(f"message {count} is no MetricFamily") from error
-        if not family.name:
+    size = done = 0
+    for count, (start, end) in enumerate(_messages(body), 1):
+        family = yield from _parse(body, start, end, count)
+        name = _text(family.name)
+        if not name:
             raise _bad(f"message {count} has no name")
-        families.pop(family.name, None)
-        families[family.name] = yield from _lines(family, dropped)
-        if count % _FAMILIES_A_STEP == 0:
+        size -= sum(map(len, families.pop(name, ())))
+        parts = families[name] = []
+        if len(families) > MOST_FAMILIES:
+            raise _too_much(f"more than {MOST_FAMILIES} metric families")
+        done += end - start
+        for number, part in enumerate(_lines(family, name, dropped)):
+            if number or done >= STEP_BYTES:
+                # What follows the first part took a step to make.
+                done = 0
+                yield
+            parts.append(part)
+            size += len(part)
+            done += len(part)
+            if size > limit:
+                raise body_too_large(limit)
+        if count % STEP_FAMILIES == 0:
             yield
-    text = "".join(["".join(lines) for lines in families.values()])
-    return Converted(text.encode(), dropped)
+    text = yield from joined(part for parts in families.values() for part in parts)
+    while families:
+        families.popitem()
+        if len(families) % STEP_FAMILIES == 0:
+            yield
+    return Converted(text, dropped)
 
 
-def _messages(body: bytes) -> Iterator[bytes]:
-    """Yield messages, each of which has its length before it as a varint."""
+def _parse(body: bytes, start: int, end: int, count: int) -> Generator[None, None, Any]:
+    """Return a message as the library has it."""
+    family = message_class()()
+    try:
+        if end - start > PIECE_BYTES:
+            yield from merge_in_steps(family, body, start, end, LONGEST_TEXT)
+        else:
+            family.MergeFromString(body[start:end])
+    except TooLongError as error:
+        raise _too_long() from error
+    except Exception as error:
+        # DecodeError of the library, or RecursionError.
+        raise _bad(f"message {count} is no MetricFamily") from error
+    return family
+
+
+def _messages(body: bytes) -> Iterator[tuple[int, int]]:
+    """Yield where messages begin and end, each of which has its length before it as a varint."""
     place = 0
     while place < len(body):
         length = shift = 0
@@ -127,23 +132,27 @@ def _messages(body: bytes) -> Iterator[bytes]:
             raise _bad("a length is too large")
         if place + length > len(body):
             raise _bad("cut off")
-        yield body[place : place + length]
+        yield place, place + length
         place += length
 
 
-def _lines(family: Any, dropped: Counter[Dropped]) -> Generator[None, None, list[str]]:
-    """Return the lines of a family."""
+def _lines(family: Any, name: str, dropped: Counter[Dropped]) -> Iterator[bytes]:
+    """Yield the lines of a family, at most :data:`STEP_LINES` or some :data:`STEP_BYTES` each."""
     if not 0 <= family.type < len(_TYPES):
         raise _bad(f"the type of a metric family is {family.type}")
     kind = _TYPES[family.type]
-    name = _name(family.name)
-    lines = [f"# HELP {name} {_help(family.help)}\n"] if family.help else []
-    lines.append(f"# TYPE {name} {kind}\n")
-    for count, metric in enumerate(family.metric, 1):
-        lines += _SAMPLES[kind](family.name, metric, dropped)
-        if count % _SAMPLES_A_STEP == 0:
-            yield
-    return lines
+    shown = _name(name)
+    lines = [f"# HELP {shown} {_help(family.help)}\n"] if family.help else []
+    lines.append(f"# TYPE {shown} {kind}\n")
+    size = sum(map(len, lines))
+    for metric in family.metric:
+        for line in _SAMPLES[kind](name, metric, dropped):
+            lines.append(line)
+            size += len(line)
+            if size >= STEP_BYTES or len(lines) >= STEP_LINES:
+                yield "".join(lines).encode()
+                lines, size = [], 0
+    yield "".join(lines).encode()
 
 
 def _simple(kind: str) -> Any:
@@ -159,9 +168,8 @@ def _simple(kind: str) -> Any:
 def _summary(name: str, metric: Any, _dropped: Counter[Dropped]) -> Iterator[str]:
     labels, summary = _labels(metric), metric.summary
     for each in summary.quantile:
-        yield _sample(
-            name, [*labels, _pair("quantile", _number(each.quantile))], each.value, metric
-        )
+        quantile = _with(labels, _pair("quantile", _number(each.quantile)))
+        yield _sample(name, quantile, each.value, metric)
     yield _sample(name + "_sum", labels, summary.sample_sum, metric)
     yield _sample(name + "_count", labels, summary.sample_count, metric)
 
@@ -174,11 +182,11 @@ def _histogram(name: str, metric: Any, dropped: Counter[Dropped]) -> Iterator[st
         infinite = infinite or bucket.upper_bound == math.inf
         if bucket.HasField("exemplar"):
             dropped["exemplar_in_text"] += 1
-        le = _pair("le", _number(bucket.upper_bound))
+        le = _with(labels, _pair("le", _number(bucket.upper_bound)))
         value = bucket.cumulative_count_float or bucket.cumulative_count
-        yield _sample(name + "_bucket", [*labels, le], value, metric)
+        yield _sample(name + "_bucket", le, value, metric)
     if not infinite:
-        yield _sample(name + "_bucket", [*labels, _pair("le", "+Inf")], count, metric)
+        yield _sample(name + "_bucket", _with(labels, _pair("le", "+Inf")), count, metric)
     yield _sample(name + "_sum", labels, histogram.sample_sum, metric)
     yield _sample(name + "_count", labels, count, metric)
     if histogram.positive_span or histogram.negative_span or histogram.zero_threshold:
@@ -195,23 +203,38 @@ _SAMPLES = {
 }
 
 
-def _labels(metric: Any) -> list[str]:
-    return [_pair(each.name, each.value) for each in metric.label]
+def _labels(metric: Any) -> str:
+    """Return a metric's labels as they stand in braces."""
+    labels = metric.label
+    if len(labels) > MOST_LABELS:
+        raise _too_much(f"a metric of more than {MOST_LABELS} labels")
+    pairs: list[str] = []
+    size = 0
+    for each in labels:
+        pairs.append(_pair(each.name, each.value))
+        size += len(pairs[-1])
+        if size > LONGEST_TEXT:
+            raise _too_long()
+    return ",".join(pairs)
+
+
+def _with(labels: str, pair: str) -> str:
+    return f"{labels},{pair}" if labels else pair
 
 
 def _pair(name: str, value: str) -> str:
-    shown = value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+    shown = _escaped(value)
     # A colon is part of a metric's name, but not of a label's.
-    label = f'"{name}"' if ":" in name and _name(name) == name else _name(name)
+    label = f'"{name}"' if ":" in _text(name) and _name(name) == name else _name(_text(name))
     return f'{label}="{shown}"'
 
 
-def _sample(name: str, labels: list[str], value: float, metric: Any) -> str:
+def _sample(name: str, labels: str, value: float, metric: Any) -> str:
     shown = _name(name)
     if shown != name:
-        head = f"{{{','.join([shown, *labels])}}}"
+        head = f"{{{_with(shown, labels) if labels else shown}}}"
     else:
-        head = f"{name}{{{','.join(labels)}}}" if labels else name
+        head = f"{name}{{{labels}}}" if labels else name
     stamp = f" {metric.timestamp_ms}" if metric.HasField("timestamp_ms") else ""
     return f"{head} {_number(value)}{stamp}\n"
 
@@ -222,48 +245,46 @@ def _number(value: float) -> str:
     return "NaN" if math.isnan(value) else repr(value)
 
 
-@lru_cache(maxsize=4096)
 def _name(name: str) -> str:
     """Return a name as text has it: in quotes, if it has other than letters, digits, ``_:``."""
+    return _short_name(name) if len(name) <= _SHORT_NAME else _quoted(name)
+
+
+def _quoted(name: str) -> str:
     plain = name.replace(":", "_")
     if plain.isascii() and plain.isidentifier():
         return name
-    shown = name.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
-    return f'"{shown}"'
+    return f'"{_escaped(name)}"'
+
+
+_short_name = lru_cache(maxsize=4096)(_quoted)
+
+
+def _escaped(text: str) -> str:
+    """Return a text as it stands between double quotes."""
+    return _help(text).replace('"', '\\"')
 
 
 def _help(text: str) -> str:
+    if len(_text(text)) + text.count("\\") > LONGEST_TEXT:
+        raise _too_long()
     return text.replace("\\", "\\\\").replace("\n", "\\n")
+
+
+def _text(text: str | bytes) -> str:
+    """Return a text of a message, which the library gives as bytes where it is not UTF-8."""
+    if isinstance(text, bytes):
+        raise _bad("a name or value is not UTF-8")
+    return text
+
+
+def _too_long() -> PayloadError:
+    return _too_much(f"a line of more than {LONGEST_TEXT} bytes")
+
+
+def _too_much(what: str) -> PayloadError:
+    return PayloadError(f"delimited protobuf: {what}", reason="invalid_metrics")
 
 
 def _bad(why: str) -> PayloadError:
     return PayloadError(f"not delimited protobuf: {why}", reason="malformed_protobuf")
-
-
-@lru_cache(maxsize=1)
-def _message_class() -> Any:
-    """Return the class of MetricFamily messages; the library is loaded when the first comes."""
-    from google.protobuf import (  # noqa: PLC0415
-        descriptor_pb2,
-        descriptor_pool,
-        message_factory,
-    )
-
-    file = descriptor_pb2.FileDescriptorProto(
-        name="io/prometheus/client/metrics.proto", package=_PACKAGE, syntax="proto2"
-    )
-    field_type = descriptor_pb2.FieldDescriptorProto
-    for message, fields in _SCHEMA.items():
-        added = file.message_type.add(name=message)
-        for name, number, kind, repeated in fields:
-            field = added.field.add(name=name, number=number)
-            field.label = field_type.LABEL_REPEATED if repeated else field_type.LABEL_OPTIONAL
-            if kind[0].isupper():
-                field.type = field_type.TYPE_MESSAGE
-                field.type_name = f".{_PACKAGE}.{kind}"
-            else:
-                field.type = getattr(field_type, f"TYPE_{kind.upper()}")
-    # A pool of our own: the application's one may have the schema already.
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.MetricFamily"))

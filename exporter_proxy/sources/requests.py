@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from io import BytesIO
 from typing import Protocol
 
 from aiohttp import web
@@ -192,17 +193,16 @@ class Requests:
         if length is not None and length > self.max_bytes:
             raise self._too_large(peer, source)
         content = request.content
-        parts: list[bytes] = []
-        size = 0
+        # What it has grown to is handed out, and not copied: a large body as a whole takes long.
+        body = BytesIO()
         held = False
         try:
             async with asyncio.timeout(_RECEIVE_SECONDS):
                 while part := await content.readany():
-                    parts.append(part)
-                    size += len(part)
-                    if size > self.max_bytes:
+                    body.write(part)
+                    if body.tell() > self.max_bytes:
                         raise self._too_large(peer, source)
-                    if size > _LARGE_BYTES and not held:
+                    if body.tell() > _LARGE_BYTES and not held:
                         await self._large.acquire()
                         held = True
         except TimeoutError:
@@ -215,7 +215,7 @@ class Requests:
         finally:
             if held:
                 self._large.release()
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        return body.getvalue()
 
     def _too_large(self, peer: Peer, source: Refusing) -> _RefusedError:
         error = body_too_large(self.max_bytes)

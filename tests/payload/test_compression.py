@@ -13,6 +13,7 @@ from exporter_proxy.errors import PayloadError
 from exporter_proxy.payload import compression
 from exporter_proxy.payload.compression import unpack_in_steps
 from exporter_proxy.steps import all_at_once
+from tests.step_sizes import calls_of_steps
 
 LIMIT = 5 << 20
 PACK = {
@@ -96,3 +97,31 @@ def test_any_bytes(body: bytes, encoding: str, framed: bool) -> None:  # noqa: F
 
     assert len(data) <= 1000
     assert reason in {"bad_encoding", "message_too_large"}
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "snappy"])
+def test_no_step_unpacks_much(encoding: str) -> None:
+    """However well it is packed, and however many pieces it is packed in."""
+    data = b"a 1\n" * (8 << 20 >> 2)
+
+    unpacked, calls = calls_of_steps(unpack_in_steps(PACK[encoding](data), encoding, 16 << 20))
+
+    assert unpacked == data
+    assert len(calls) >= 8
+    tiny = PACK[encoding](b"a 1\n") * 10_000
+    unpacked, calls = calls_of_steps(unpack_in_steps(tiny, encoding, 16 << 20))
+    assert unpacked == b"a 1\n" * 10_000
+    assert max(calls) < 20_000
+
+
+def test_frames_of_snappy_that_hold_no_data() -> None:
+    """They are passed over, wherever they stand and however long they are."""
+    stream = PACK["snappy"](b"a 1\n")
+    padding = b"\xfe\x03\x00\x00abc" + b"\x80\x00\x00\x10" + bytes(0x100000)
+
+    assert unpack(stream + padding + stream[10:] + padding, "snappy") == b"a 1\na 1\n"
+
+
+def test_frame_of_snappy_that_is_too_long() -> None:
+    with pytest.raises(PayloadError, match="not snappy"):
+        unpack(b"\xff\x06\x00\x00sNaPpY" + b"\x01\x05\x00\x01" + bytes(0x10005), "snappy")

@@ -7,12 +7,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter_proxy.errors import PayloadError
-from exporter_proxy.payload.metric_families import Converted, _message_class, convert_in_steps
+from exporter_proxy.payload.metric_families import (
+    LONGEST_TEXT,
+    MOST_FAMILIES,
+    MOST_LABELS,
+    Converted,
+    convert_in_steps,
+)
+from exporter_proxy.payload.metric_family_schema import message_class
 from exporter_proxy.steps import all_at_once
+from tests.step_sizes import calls_of_steps
+
+LIMIT = 1 << 20
 
 
-def convert(body: bytes) -> Converted:
-    return all_at_once(convert_in_steps(body))
+def convert(body: bytes, limit: int = LIMIT) -> Converted:
+    return all_at_once(convert_in_steps(body, limit))
 
 
 def varint(number: int) -> bytes:
@@ -31,7 +41,7 @@ def delimited(*families: object) -> bytes:
 
 
 def family(name: str, kind: int, *metrics: dict[str, object], **fields: object) -> object:
-    return _message_class()(name=name, type=kind, metric=metrics, **fields)
+    return message_class()(name=name, type=kind, metric=metrics, **fields)
 
 
 LABEL = {"name": "l", "value": 'v"\n\\ü'}
@@ -122,12 +132,78 @@ def test_the_last_family_of_a_name_counts() -> None:
         (b"\x02\xff\xff", "message 1 is no MetricFamily"),
         (b"\x00", "message 1 has no name"),
         (delimited(family("a", 9)), "the type of a metric family is 9"),
+        (b"\x04\x0a\x02a\xff", "a name or value is not UTF-8"),
+        (b"\x06\x0a\x01a\x12\x01\xff", "a name or value is not UTF-8"),
     ],
 )
 def test_what_is_none(body: bytes, message: str) -> None:
     with pytest.raises(PayloadError, match=message) as caught:
         convert(body)
     assert caught.value.reason == "malformed_protobuf"
+
+
+GAUGE = {"gauge": {"value": 1}}
+BUCKETS = [{"cumulative_count": count, "upper_bound": count} for count in range(10_000)]
+QUANTILES = [{"quantile": count, "value": count} for count in range(10_000)]
+
+
+@pytest.mark.parametrize(
+    ("families", "lines"),
+    [
+        ([family("a", 1, *[GAUGE] * 20_000)], 20_001),
+        ([family("a", 4, {"histogram": {"sample_count": 1, "bucket": BUCKETS}})], 10_004),
+        ([family("a", 2, {"summary": {"sample_count": 1, "quantile": QUANTILES}})], 10_003),
+        ([family(f"a{number}", 1, GAUGE) for number in range(10_000)], 20_000),
+        ([family("a", 1, *[{"label": [LABEL] * 4_000}] * 10)], 11),
+    ],
+    ids=["samples", "buckets", "quantiles", "families", "labels"],
+)
+def test_no_step_converts_much(families: list[object], lines: int) -> None:
+    """However many there are of anything, in one message or in many."""
+    body = delimited(*families)
+
+    converted, calls = calls_of_steps(convert_in_steps(body, 64 << 20))
+
+    assert converted.text.count(b"\n") == lines
+    assert max(calls) < 80_000
+    assert len(calls) > 5
+
+
+def test_text_is_bounded() -> None:
+    """Each bucket has all the labels: a small body may be a text that fills the memory."""
+    metric = {
+        "label": [{"name": "l", "value": "v" * 1_000}],
+        "histogram": {"bucket": BUCKETS},
+    }
+    body = delimited(family("h", 4, metric))
+
+    with pytest.raises(PayloadError, match=r"larger than 1048576 bytes") as caught:
+        convert(body)
+    assert caught.value.reason == "message_too_large"
+    # What comes later takes the place of what was before, and counts alone.
+    again = delimited(*[family("a", 1, help="x" * (LIMIT - 100))] * 3)
+    assert convert(again).text.count(b"x") == LIMIT - 100
+
+
+@pytest.mark.parametrize(
+    ("families", "message"),
+    [
+        ([family("a", 1, GAUGE, help="x" * (LONGEST_TEXT + 1))], "a line of more than 1048576"),
+        ([family("a", 1, GAUGE, help="\\" * (LONGEST_TEXT // 2 + 1))], "a line of more than"),
+        ([family("a" * (LONGEST_TEXT + 1), 1, GAUGE)], "a line of more than 1048576 bytes"),
+        ([family("a", 1, {"label": [{"value": "x" * 600_000}] * 2})], "a line of more than"),
+        ([family("a", 1, {"label": [LABEL] * (MOST_LABELS + 1)})], "more than 5000 labels"),
+        (
+            [family(f"a{number}", 1) for number in range(MOST_FAMILIES + 1)],
+            "more than 50000 metric",
+        ),
+    ],
+    ids=["help", "escapes", "name", "labels together", "labels", "families"],
+)
+def test_more_than_is_read(families: list[object], message: str) -> None:
+    with pytest.raises(PayloadError, match=message) as caught:
+        convert(delimited(*families), 64 << 20)
+    assert caught.value.reason == "invalid_metrics"
 
 
 @given(st.binary(max_size=100))

@@ -1,25 +1,27 @@
 """From the body of a push to a segment of a group: read, judged, written as the table has it."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 
 from exporter_proxy.errors import PayloadError
 from exporter_proxy.exposition.escaping import quoted_name
 from exporter_proxy.exposition.lines import windows, without_timestamps
 from exporter_proxy.exposition.model import Exposition, Family, FamilyType, Finding, Format
-from exporter_proxy.exposition.reader import read, read_in_steps
+from exporter_proxy.exposition.reader import read_in_steps
 from exporter_proxy.payload.compression import unpack_in_steps
 from exporter_proxy.payload.metric_families import CONTENT_TYPE as PROTOBUF
 from exporter_proxy.payload.metric_families import convert_in_steps
 from exporter_proxy.payload.text import PIECE_BYTES, TextBuilder
 from exporter_proxy.sources.pushgateway.group import OWN, Group, Segment
-from exporter_proxy.sources.pushgateway.series import label_names, repeated_in_steps, shown
-from exporter_proxy.sources.pushgateway.shapes import Shape, Shapes, skeleton_of
+from exporter_proxy.sources.pushgateway.series import repeated_in_steps, shown, with_label_names
+from exporter_proxy.sources.pushgateway.shapes import LARGEST_BODY, Shape, Shapes, skeleton_of
 from exporter_proxy.table import Payload
 
 _OPENMETRICS = "application/openmetrics-text"
 _MARK = b"\xef\xbb\xbf"
 _NEWLINE = b"\n"
 _WINDOW = 131_072
+# What a family takes beside its samples.
+_FAMILY_BYTES = 4_096
 _TEXT_TYPES: dict[FamilyType, bytes] = {
     "gaugehistogram": b"untyped",
     "info": b"gauge",
@@ -42,8 +44,7 @@ class Bodies:
 
     def known(self, text: bytes) -> tuple[bytes | None, Shape | None]:
         """Return a text's skeleton, and its shape if texts of that shape were read before."""
-        if b"\0" in text:
-            raise PayloadError("the metrics hold a NUL byte", reason="nul_byte")
+        _check_nul(text)
         skeleton = skeleton_of(text if text.endswith(_NEWLINE) else text + _NEWLINE)
         return skeleton, None if skeleton is None else self.shapes.find(skeleton)
 
@@ -60,41 +61,47 @@ class Bodies:
         kind, _, parameters = content_type.partition(";")
         findings: list[Finding] = []
         if kind.strip().lower() == PROTOBUF and "delimited" in parameters:
-            converted = yield from convert_in_steps(body)
+            converted = yield from convert_in_steps(body, self._max_size)
             body = converted.text
             findings = [
                 Finding(what, times, 0) for what, times in converted.dropped.items() if times
             ]
+        start = 0
         if body.startswith(_MARK):
-            body = body.removeprefix(_MARK)
+            start = len(_MARK)
             findings.append(Finding("byte_order_mark", 1, 1))
         declared: Format | None = None
         if kind.strip().lower() == _OPENMETRICS:
             declared = "openmetrics"
-        skeleton, shape = self.known(body)
-        if shape is None or findings or group.written.keys() & shape.label_names:
-            return (yield from self._read(group, body, skeleton, declared, findings, now))
-        return Segment(pieces(body), shape, now)
+        skeleton: bytes | None = None
+        if len(body) <= LARGEST_BODY:
+            body = body[start:]
+            skeleton, shape = self.known(body)
+            payload = _whole(body)
+            if shape is not None and not findings and not shape.may_have(group.written):
+                return Segment(payload, shape, now)
+        else:
+            payload = yield from pieces_in_steps(body, start)
+        return (yield from self._read(group, payload, skeleton, declared, findings, now))
 
     def _read(  # all that is known of a body
         self,
         group: Group,
-        body: bytes,
+        payload: Payload,
         skeleton: bytes | None,
         declared: Format | None,
         findings: Sequence[Finding],
         now: float,
     ) -> Generator[None, None, Segment]:
-        payload = pieces(body)
         exposition = yield from read_in_steps(payload, format=declared)
         _check_readable(exposition)
         families = [family for family in exposition.families if family.name not in OWN]
-        names: frozenset[bytes] = frozenset()
+        names: set[bytes] | None = set()
         stamped = False
         for family in families:
             for window in windows(family.samples, _WINDOW):
                 stamped = stamped or len(without_timestamps(window)) != len(window)
-                names |= label_names(window)
+                names = with_label_names(names, window)
                 yield
             twice = yield from repeated_in_steps(family, group.written)
             if twice is not None:
@@ -114,47 +121,52 @@ class Bodies:
         openmetrics = exposition.format == "openmetrics"
         if openmetrics and not _reads_as_openmetrics(payload):
             openmetrics = False
-            payload = text_of(families)
+            payload = yield from text_in_steps(families)
         elif len(families) != len(exposition.families):
             # Whatever a body has of the families that each group has, they are the group's.
             openmetrics = False
-            payload = text_of(families)
-        elif not openmetrics and not stamped and not group.written.keys() & names:
+            payload = yield from text_in_steps(families)
+        elif not openmetrics and not stamped and not shape.may_have(group.written):
             self.shapes.keep(skeleton, shape)
         return Segment(payload, shape, now, openmetrics=openmetrics, findings=findings)
 
 
-def families_of(segment: Segment) -> Sequence[Family]:
+def families_in_steps(segment: Segment) -> Generator[None, None, Sequence[Family]]:
     """Return what a segment holds."""
-    return read(segment.payload).families
+    return (yield from read_in_steps(segment.payload)).families
 
 
-def without(segment: Segment, names: Mapping[bytes, FamilyType]) -> Segment | None:
+def without_in_steps(
+    segment: Segment, names: Mapping[bytes, FamilyType]
+) -> Generator[None, None, Segment | None]:
     """Return what is left of a segment without some families; None: nothing."""
     left = {name: kind for name, kind in segment.shape.families.items() if name not in names}
     if len(left) == len(segment.shape.families):
         return segment
     if not left:
         return None
-    return _as_text(segment, families_of(segment), Shape(left, segment.shape.label_names))
+    return (yield from _as_text(segment, Shape(left, segment.shape.label_names)))
 
 
-def as_text(segment: Segment) -> Segment:
+def as_text_in_steps(segment: Segment) -> Generator[None, None, Segment]:
     """Return a segment as text, which can stand beside others."""
     if not segment.openmetrics and not segment.shape.has_more:
         return segment
-    return _as_text(segment, families_of(segment), segment.shape)
+    return (yield from _as_text(segment, segment.shape))
 
 
-def _as_text(segment: Segment, families: Sequence[Family], shape: Shape) -> Segment:
+def _as_text(segment: Segment, shape: Shape) -> Generator[None, None, Segment]:
+    families = yield from families_in_steps(segment)
     wanted = [family for family in families if family.name in shape.families]
     kept = Shape(shape.families, shape.label_names)
-    return Segment(text_of(wanted), kept, segment.pushed_at, findings=segment.findings)
+    text = yield from text_in_steps(wanted)
+    return Segment(text, kept, segment.pushed_at, findings=segment.findings)
 
 
-def text_of(families: Sequence[Family]) -> Payload:
+def text_in_steps(families: Iterable[Family]) -> Generator[None, None, Payload]:
     """Return families as a payload in the text format 0.0.4."""
     builder = TextBuilder()
+    added = 0
     for family in families:
         name = quoted_name(family.name)
         if family.help is not None:
@@ -162,23 +174,39 @@ def text_of(families: Sequence[Family]) -> Payload:
         if family.typed:
             kind = _TEXT_TYPES.get(family.type, family.type.encode())
             builder.add(b"# TYPE %b %b\n" % (name, kind))
-        builder.add(family.samples)
+        for window in windows(family.samples, PIECE_BYTES):
+            builder.add(window)
+            added += _FAMILY_BYTES + len(window)
+            if added >= PIECE_BYTES:
+                added = 0
+                yield
     return builder.finish()
 
 
-def pieces(text: bytes) -> Payload:
-    """Return a text as a payload."""
-    if not text:
-        return ()
-    if len(text) < 2 * PIECE_BYTES:
-        return (text,)
+def pieces_in_steps(text: bytes, start: int) -> Generator[None, None, Payload]:
+    """Return a text from a place on as a payload.
+
+    Raises:
+        PayloadError: It has a NUL in it.
+    """
     cut: list[bytes] = []
-    start = 0
     while start < len(text):
         end = text.find(_NEWLINE, start + PIECE_BYTES) + 1 or len(text)
         cut.append(text[start:end])
+        _check_nul(cut[-1])
         start = end
+        yield
     return tuple(cut)
+
+
+def _whole(text: bytes) -> Payload:
+    """Return a short text as a payload."""
+    return (text,) if text else ()
+
+
+def _check_nul(text: bytes) -> None:
+    if b"\0" in text:
+        raise PayloadError("the metrics hold a NUL byte", reason="nul_byte")
 
 
 def _check_readable(exposition: Exposition) -> None:

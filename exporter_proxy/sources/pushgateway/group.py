@@ -34,9 +34,10 @@ class Segment:
         openmetrics: Whether it is read as OpenMetrics, which can't be mixed with text.
         pushed_at: When, in seconds since the epoch.
         findings: What the push had and the text doesn't hold.
+        rendered: Its text with the group's labels, where nobody else adds them.
     """
 
-    __slots__ = ("findings", "openmetrics", "payload", "pushed_at", "shape")
+    __slots__ = ("findings", "openmetrics", "payload", "pushed_at", "rendered", "shape")
 
     def __init__(
         self,
@@ -52,6 +53,7 @@ class Segment:
         self.pushed_at = pushed_at
         self.openmetrics = openmetrics
         self.findings = findings
+        self.rendered: Payload | None = None
 
 
 class Kind:
@@ -131,12 +133,6 @@ class Group:
         """Return the families with the group's times."""
         return _TIMES % (b"%r" % (self.failure_time or 0), b"%r" % (self.push_time or 0))
 
-    def payload(self, segments: Sequence[Segment]) -> Payload:
-        """Return the text of all that it has if it holds these segments."""
-        if len(segments) == 1:
-            return (self.times(), *segments[0].payload)
-        return (self.times(), *(piece for each in segments for piece in each.payload))
-
 
 class Planned(NamedTuple):
     """What a push makes of a group, once it is judged.
@@ -144,11 +140,13 @@ class Planned(NamedTuple):
     Attributes:
         group: Which.
         segments: What it holds then.
+        families: ``{name: type}`` of them all.
         now: When it was pushed to, in seconds since the epoch.
         ttl: Seconds to live that the push asks for; None: none.
     """
 
     group: Group
     segments: list[Segment]
+    families: Mapping[bytes, FamilyType]
     now: float
     ttl: float | None

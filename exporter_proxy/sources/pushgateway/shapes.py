@@ -7,7 +7,8 @@ as consistent with other groups, as the one before it.
 
 import re
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 
 from exporter_proxy.exposition.model import FamilyType
 
@@ -17,7 +18,8 @@ _VALUE = re.compile(
 )
 # A NUL, which is in no body that is looked at: a value that lacks is not one that was taken out.
 _TAKEN_OUT = b" \0\n"
-_LARGEST_BODY = 262_144
+LARGEST_BODY = 262_144
+"""Bytes of a body whose shape is worth knowing."""
 _MOST_BYTES = 8 << 20
 
 
@@ -26,7 +28,8 @@ class Shape:
 
     Attributes:
         families: ``{name: type}`` of the families that they have.
-        label_names: Of their samples, as they stand in a line; maybe some that none has.
+        label_names: Of their samples, as they stand in a line; maybe some that none has. None: too
+            many to know them, so that any may be there.
         has_more: Whether they have HELP and TYPE of other families, without samples, which must not
             come to stand above samples that another push brings.
     """
@@ -36,13 +39,21 @@ class Shape:
     def __init__(
         self,
         families: Mapping[bytes, FamilyType],
-        label_names: frozenset[bytes],
+        label_names: AbstractSet[bytes] | None,
         *,
         has_more: bool = False,
     ) -> None:
         self.families = families
         self.label_names = label_names
         self.has_more = has_more
+
+    def may_have(self, names: Iterable[bytes]) -> bool:
+        """Tell whether samples may have a label of one of some names."""
+        return self.label_names is None or not self.label_names.isdisjoint(names)
+
+    def may_have_all(self, names: AbstractSet[bytes]) -> bool:
+        """Tell whether samples may have labels of all of some names."""
+        return self.label_names is None or names <= self.label_names
 
 
 class Shapes:
@@ -79,6 +90,6 @@ def skeleton_of(text: bytes) -> bytes | None:
     Args:
         text: Without NUL.
     """
-    if len(text) > _LARGEST_BODY:
+    if len(text) > LARGEST_BODY:
         return None
     return _VALUE.sub(_TAKEN_OUT, text)

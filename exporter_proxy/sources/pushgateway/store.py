@@ -7,15 +7,21 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from exporter_proxy.errors import PayloadError
 from exporter_proxy.exposition.given import Given
 from exporter_proxy.exposition.model import FamilyType
-from exporter_proxy.exposition.reader import read
-from exporter_proxy.exposition.rules import Rules, apply
+from exporter_proxy.exposition.reader import read_in_steps
+from exporter_proxy.exposition.rules import Rules, apply_in_steps
 from exporter_proxy.payload.grouping import labels_of_app
 from exporter_proxy.payload.message import Push
 from exporter_proxy.sources.admission import FOR_EVER, Admission, Life
-from exporter_proxy.sources.pushgateway.bodies import as_text, families_of, text_of, without
+from exporter_proxy.sources.pushgateway.bodies import (
+    as_text_in_steps,
+    families_in_steps,
+    text_in_steps,
+    without_in_steps,
+)
 from exporter_proxy.sources.pushgateway.group import Group, Planned, Segment
-from exporter_proxy.sources.pushgateway.index import InconsistentError, Index
+from exporter_proxy.sources.pushgateway.index import Families, InconsistentError, Index
 from exporter_proxy.sources.pushgateway.restoring import restore
+from exporter_proxy.steps import all_at_once
 from exporter_proxy.table import Payload, Row, Table
 
 SOURCE = "pushgateway"
@@ -53,7 +59,7 @@ class Store:
         self._admission = admission
         self._life = FOR_EVER
         self._render = False
-        self._index = Index(families_of)
+        self._index = Index(families_in_steps)
         self._changes: dict[str, None] = {}
 
     def configure(self, *, life: Life, render: bool) -> None:
@@ -141,20 +147,24 @@ class Store:
             PayloadError: See :meth:`Admission.look_into`.
         """
         if self._admission.looks:
-            payload = self._payload(group, self._arrange(group, segment, replace=replace))
-            message = [Push(group.app, payload, None)]
+            segments = yield from self._arrange(group, segment, replace=replace)
+            message = [Push(group.app, self._payload(group, segments), None)]
             yield from self._admission.look_into(message, source=SOURCE)
         for _ in range(_ATTEMPTS):
-            version = self._index.version
+            group = self.group(group.labels)
+            version, before = self._index.version, list(group.segments)
+            segments = yield from self._arrange(group, segment, replace=replace)
+            families = yield from _families(segments)
             try:
-                yield from self._index.check_series(group, segment)
+                yield from self._index.check(group, families, segment)
             except InconsistentError:
                 # The group that is in the way may be gone.
                 if not self.sweep():
                     raise
                 continue
-            if self._index.version == version:
-                return self._check(self.group(group.labels), segment, replace=replace)
+            group = self.group(group.labels)
+            if self._index.version == version and (replace or group.segments == before):
+                return Planned(group, segments, families, segment.pushed_at, None)
         # Others push without end what is new: no more turns for them.
         return self.plan(self.group(group.labels), segment, replace=replace)
 
@@ -164,33 +174,36 @@ class Store:
         Raises:
             InconsistentError: It doesn't go together with another group.
         """
-        deque(self._index.check_series(group, segment), maxlen=0)
-        return self._check(group, segment, replace=replace)
-
-    def _check(self, group: Group, segment: Segment, *, replace: bool) -> Planned:
-        segments = self._arrange(group, segment, replace=replace)
-        families = _families(segments)
+        segments = all_at_once(self._arrange(group, segment, replace=replace))
+        families = all_at_once(_families(segments))
         try:
-            self._index.check(group, families, segment)
+            all_at_once(self._index.check(group, families, segment))
         except InconsistentError:
             if not self.sweep():
                 raise
-            self._index.check(group, families, segment)
-        return Planned(group, segments, segment.pushed_at, None)
+            all_at_once(self._index.check(group, families, segment))
+        return Planned(group, segments, families, segment.pushed_at, None)
 
-    def _arrange(self, group: Group, segment: Segment, *, replace: bool) -> list[Segment]:
+    def _arrange(
+        self, group: Group, segment: Segment, *, replace: bool
+    ) -> Generator[None, None, list[Segment]]:
         """Return what a group would hold after a push, whatever others hold."""
-        segments: list[Segment] = []
+        arranged: list[Segment] = []
         if not replace:
-            for known in group.segments:
-                left = without(known, segment.shape.families)
+            for known in list(group.segments):
+                left = yield from without_in_steps(known, segment.shape.families)
                 if left is not None:
-                    segments.append(left)
+                    arranged.append(left)
         if segment.shape.families:
-            segments.append(segment)
-        if len(segments) > 1:
-            segments = [as_text(each) for each in segments]
-        return segments
+            arranged.append(segment)
+        if len(arranged) > 1:
+            segments, arranged = arranged, []
+            for each in segments:
+                arranged.append((yield from as_text_in_steps(each)))
+        if self._render:
+            for each in arranged:
+                yield from _render(group, each)
+        return arranged
 
     def commit(self, pushes: Sequence[Planned]) -> None:
         """Take over what was planned and write it into the table: all, or none.
@@ -214,7 +227,7 @@ class Store:
         """
         group = planned.group
         before = _as_it_is(group)
-        self._index.put(group, _families(planned.segments))
+        self._index.put(group, planned.families)
         group.hold(planned.segments)
         group.push_time = planned.now
         group.ttl = planned.ttl
@@ -233,6 +246,8 @@ class Store:
         Raises:
             PayloadError: As :meth:`commit`.
         """
+        if self._render:
+            all_at_once(_render(group, segment))
         group.segments[place] = segment
         group.push_time = segment.pushed_at
         self._write([group])
@@ -274,17 +289,39 @@ class Store:
         self.updates += len(groups)
 
     def _payload(self, group: Group, segments: Sequence[Segment]) -> Payload:
-        payload = group.payload(segments)
+        """Return the text of all that a group has if it holds these segments."""
+        times = group.times()
         if not self._render:
-            return payload
-        return text_of(apply(read(payload).families, group.given.on(_RULES)).families)
+            return (times, *(piece for each in segments for piece in each.payload))
+        for each in segments:
+            if each.rendered is None:
+                # It was here before the configuration wanted it.
+                all_at_once(_render(group, each))
+        own = all_at_once(_with_labels(group, (times,)))
+        return (*own, *(piece for each in segments for piece in each.rendered or ()))
+
+
+def _render(group: Group, segment: Segment) -> Generator[None, None, None]:
+    """Write a segment with the group's labels, once."""
+    if segment.rendered is None:
+        segment.rendered = yield from _with_labels(group, segment.payload)
+
+
+def _with_labels(group: Group, payload: Payload) -> Generator[None, None, Payload]:
+    exposition = yield from read_in_steps(payload)
+    applied = yield from apply_in_steps(exposition.families, group.given.on(_RULES))
+    return (yield from text_in_steps(applied.families))
 
 
 def _as_it_is(group: Group) -> Planned:
-    return Planned(group, group.segments, group.push_time, group.ttl)
+    return Planned(group, group.segments, group.families, group.push_time, group.ttl)
 
 
-def _families(segments: Sequence[Segment]) -> dict[bytes, FamilyType]:
+def _families(segments: Sequence[Segment]) -> Generator[None, None, Families]:
     if len(segments) == 1:
-        return dict(segments[0].shape.families)
-    return {name: kind for each in segments for name, kind in each.shape.families.items()}
+        return segments[0].shape.families
+    families: dict[bytes, FamilyType] = {}
+    for each in segments:
+        families.update(each.shape.families)
+        yield
+    return families

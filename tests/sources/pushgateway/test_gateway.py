@@ -8,9 +8,11 @@ from exporter_proxy.budgets import Budget, Limit
 from exporter_proxy.config import PushConfig
 from exporter_proxy.sources.admission import Life, Terms
 from exporter_proxy.sources.answers import ForbiddenError
+from exporter_proxy.sources.pushgateway import index
 from exporter_proxy.table import Table
 from tests.payload.test_metric_families import delimited, family
 from tests.sources.pushgateway.pushing import LOCAL, NOW, Pushing, finish
+from tests.step_sizes import calls_of_steps
 
 X = '{instance="",job="x"}'
 PROTOBUF = (
@@ -313,9 +315,17 @@ def canonical(line: str) -> str:
 
 
 @settings(max_examples=300, deadline=None)
-@given(REQUESTS)
-def test_no_series_twice_whatever_is_pushed(requests: list[tuple[str, str, bytes]]) -> None:
+@given(REQUESTS, st.sampled_from([1, 2, index._FEW]))
+def test_no_series_twice_whatever_is_pushed(
+    requests: list[tuple[str, str, bytes]], few: int
+) -> None:
     """And the index says what a new one would that is told of the same groups."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(index, "_FEW", few)
+        push_and_look(requests)
+
+
+def push_and_look(requests: list[tuple[str, str, bytes]]) -> None:
     pushing = Pushing()
     for method, path, body in requests:
         assert pushing.ask(method, path, body).status in {200, 202, 400}
@@ -324,15 +334,82 @@ def test_no_series_twice_whatever_is_pushed(requests: list[tuple[str, str, bytes
     for merged in pushing.catalog.index.families.values():
         types = {cell.type for cell in merged.cells.values() if cell.count}
         assert len(types) <= 1
-    index = pushing.store._index
-    for group in index.groups.values():
+    groups = pushing.store._index.groups
+    for group in groups.values():
         held = {name for segment in group.segments for name in segment.shape.families}
         assert held == set(group.families)
     carried = {
-        name: {group.app for group in carriers.groups} for name, carriers in index._carriers.items()
+        name: {
+            group.app for group in (carriers if isinstance(carriers, tuple) else carriers.groups)
+        }
+        for name, carriers in pushing.store._index._carriers.items()
     }
     assert carried == {
-        name: {group.app for group in index.groups.values() if name in group.families}
-        for name in carried
+        name: {group.app for group in groups.values() if name in group.families} for name in carried
     }
     assert all(carried.values())
+
+
+def many(kind: str, count: int) -> bytes:
+    if kind == "families":
+        return b"".join(b"# TYPE f%d gauge\nf%d 1\n" % (n, n) for n in range(count))
+    if kind == "histogram":
+        lines = b"".join(b'h_bucket{le="%d"} 1\n' % n for n in range(count))
+        return b"# TYPE h histogram\n" + lines + b"h_sum 1\nh_count 1\n"
+    if kind == "names of labels":
+        return b"".join(b'a{l%d="x"} 1\n' % n for n in range(count))
+    return b"".join(b'a{l="%d"} 1\n' % n for n in range(count))
+
+
+@pytest.mark.parametrize("render", [False, True], ids=["merged", "verbatim"])
+@pytest.mark.parametrize("kind", ["samples", "histogram", "families", "names of labels"])
+def test_no_step_of_a_push_is_long(kind: str, *, render: bool) -> None:
+    """Whatever there is much of: read, judged, and written beside what was there."""
+    pushing = Pushing(render=render)
+    assert pushing.post("/x", b"# TYPE b gauge\nb 1\n# TYPE c gauge\n") == 200
+    body = many(kind, 6_000 if kind == "families" else 12_000)
+
+    for method in ("POST", "PUT"):
+        steps = pushing.gateway.handle(method, "/metrics/job/x", {}, body, LOCAL)
+        assert not isinstance(steps, tuple)
+        answer, calls = calls_of_steps(steps)
+        assert answer.status == 200
+        assert max(calls) < (60_000 if render else 30_000)
+
+
+def test_no_step_of_a_comparison_is_long() -> None:
+    """With what a group has whose key the samples have as labels, one sample or very many."""
+    pushing = Pushing()
+    theirs = b"".join(b'a{l="%d"} 1\n' % n for n in range(5_000))
+    assert pushing.put("/x/k/v", theirs) == 200
+    ours = b"".join(b'a{k="v",l="%d"} 1\n' % n for n in range(10_000, 18_000))
+
+    for last, status in ((b"", 200), (b'a{k="v",l="5"} 1\n', 400)):
+        steps = pushing.gateway.handle("PUT", "/metrics/job/x", {}, ours + last, LOCAL)
+        assert not isinstance(steps, tuple)
+        answer, calls = calls_of_steps(steps)
+        assert answer.status == status
+        assert max(calls) < 30_000
+        assert len(calls) > 50
+
+
+def test_family_that_many_groups_have(pushing: Pushing) -> None:
+    """Is of the type that it has in all of them, until it is left to one alone."""
+    for number in range(20):
+        assert pushing.put(f"/x/i/{number}", b"# TYPE a gauge\na 1\n") == 200
+    assert pushing.put("/x/i/5", b"# TYPE a counter\na 1\n") == 400
+    assert pushing.put("/x", b'a{i="7"} 1\n') == 400
+    for number in range(19):
+        assert pushing.ask("DELETE", f"/x/i/{number}").status == 202
+    assert pushing.put("/x/i/20", b"# TYPE a counter\na 1\n") == 400
+    assert pushing.put("/x/i/19", b"# TYPE a counter\na 1\n") == 200
+    assert pushing.put("/x/i/20", b"# TYPE a gauge\na 1\n") == 400
+
+
+def test_too_many_names_of_labels_to_know_them(pushing: Pushing) -> None:
+    """Then any may be there: series are still compared."""
+    names = b"".join(b'b{l%d="x"} 1\n' % n for n in range(20_000))
+    assert pushing.put("/x/k/v", b"a 1\n") == 200
+
+    assert pushing.put("/x", names + b'a{k="w"} 1\n') == 200
+    assert pushing.put("/x", names + b'a{k="v"} 1\n') == 400

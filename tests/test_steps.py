@@ -1,0 +1,50 @@
+"""Long work in steps: done at once, and texts joined without a long step."""
+
+from collections.abc import Generator, Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter_proxy.steps import JOINED_BYTES, all_at_once, joined
+
+
+def test_all_at_once() -> None:
+    def steps() -> Generator[None, None, int]:
+        yield
+        yield
+        return 3
+
+    assert all_at_once(steps()) == 3
+
+
+@given(st.lists(st.binary()))
+def test_joined(parts: list[bytes]) -> None:
+    assert all_at_once(joined(iter(parts))) == b"".join(parts)
+
+
+@pytest.mark.parametrize(
+    ("size", "count"),
+    [
+        (100, 100_000),
+        (0, 100_000),
+        (JOINED_BYTES - 1, 5),
+        (JOINED_BYTES, 5),
+        (10 * JOINED_BYTES, 2),
+    ],
+)
+def test_no_step_joins_much(size: int, count: int) -> None:
+    """Neither many parts nor long ones."""
+    taken: list[int] = [0]
+
+    def parts() -> Iterator[bytes]:
+        for _ in range(count):
+            taken[-1] += 1
+            yield b"x" * size
+
+    steps = joined(parts())
+    taken.extend(0 for _ in steps)
+
+    assert max(taken) * min(size, JOINED_BYTES) < 2 * JOINED_BYTES
+    assert max(taken) <= 4_096
+    assert len(taken) > size * count // JOINED_BYTES // 2
