@@ -18,6 +18,7 @@ from exporter_proxy.commands import apps, health, lint, push, replay
 from exporter_proxy.commands import logs as log_commands
 from exporter_proxy.config import Config, find_file, load, missing_accounts, warnings
 from exporter_proxy.errors import ConfigError, StartError
+from exporter_proxy.process.hangups import early_hangups
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -50,6 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     options = build_parser().parse_args(argv)
     command: Command = options.command
+    if not (command is serve or log_commands.follows(options)):
+        early_hangups.release()
     try:
         return command(options)
     except ConfigError as exc:

@@ -1,14 +1,16 @@
 """The proxy as a process: its signals, and what its service manager is told."""
 
 import logging
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 from exporter_proxy.config import Config
+from exporter_proxy.process.hangups import early_hangups
 from exporter_proxy.process.inherited import InheritedSockets
 from exporter_proxy.process.interpreter import tame_interpreter
 from exporter_proxy.process.notify import Heartbeat, Notifier
-from exporter_proxy.process.signals import StopSignals, on_hangup, stop_in_order
+from exporter_proxy.process.signals import StopSignals, ignore_signals, on_signal, stop_in_order
 from exporter_proxy.proxy import Proxy
 from exporter_proxy.reload import ReadFile
 
@@ -38,7 +40,9 @@ async def run(config: Config, path: Path | None, read: Callable[[], ReadFile]) -
         end=asked.end,
         notifier=notifier,
     )
-    on_hangup(proxy.hang_up)
+    on_signal(signal.SIGHUP, proxy.hang_up)
+    if early_hangups.came:
+        proxy.hang_up()
     heartbeat = Heartbeat(notifier, lambda: proxy.status, lambda: proxy.well)
     try:
         await proxy.start()
@@ -50,5 +54,6 @@ async def run(config: Config, path: Path | None, read: Callable[[], ReadFile]) -
     finally:
         heartbeat.stop()
         await stop_in_order(proxy.stop, asked.again)
+        ignore_signals()
     notifier.close()
     logger.info("stopped")

@@ -131,6 +131,11 @@ def _add_once(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--quiet", action="store_true", help="no progress and no summary")
 
 
+def follows(options: argparse.Namespace) -> bool:
+    """Tell whether these options run the proxy."""
+    return options.command is run and not options.once
+
+
 def run(options: argparse.Namespace) -> int:
     """Follow the log until told to stop, or read it once; return the exit code.
 

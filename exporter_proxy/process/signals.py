@@ -12,9 +12,26 @@ logger = logging.getLogger(__name__)
 _SAME_SIGNAL_SECONDS = 0.05
 
 
-def on_hangup(call: Callable[[], None]) -> None:
-    """Have a function called at each SIGHUP."""
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, call)
+def on_signal(number: signal.Signals, call: Callable[[], None]) -> None:
+    """Have a function called in the running loop at each signal of that number.
+
+    Until :func:`ignore_signals`, which has to come before the loop is closed. The loop's own way
+    would leave the signal to end the process between that and the process's end.
+    """
+    loop = asyncio.get_running_loop()
+
+    def pass_on(*_: object) -> None:
+        # Closed already: the start failed.
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(call)
+
+    signal.signal(number, pass_on)
+
+
+def ignore_signals() -> None:
+    """Let no signal spoil an end in order any more: all is done."""
+    for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
 
 
 class StopSignals:
@@ -34,7 +51,7 @@ class StopSignals:
         """Take note of SIGTERM and SIGINT from now on."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, lambda: self.note(loop.time()))
+            on_signal(number, lambda: self.note(loop.time()))
 
     def end(self) -> None:
         """Stop, without hurry, however often this is called."""
