@@ -24,8 +24,8 @@ class ConditionError(Exception):
     """A condition can't be read; the text says why."""
 
 
-class Condition(dict[str, bool]):
-    """{what a group holds: whether that fits}, filled as it is asked.
+class Condition(dict[str | None, bool]):
+    """{what a group holds: whether that fits}, filled as it is asked; nothing is like empty.
 
     Args:
         text: An operator and what to compare with; without operator: equal to it.
@@ -40,11 +40,11 @@ class Condition(dict[str, bool]):
         sign, operand = match.groups() if match else ("==", text)
         self._fits = _test(sign, operand)
 
-    def __missing__(self, value: str) -> bool:
+    def __missing__(self, value: str | None) -> bool:
         if len(self) >= _MOST_REMEMBERED:
             self.clear()
-        fits = self._fits(value)
-        if len(value) <= 1_000:
+        fits = self._fits(value or "")
+        if len(value or "") <= 1_000:
             self[value] = fits
         return fits
 

@@ -1,14 +1,16 @@
-"""How lines look: from a block of lines to rows of what their groups hold."""
+"""How lines look: from a block of lines to what their groups hold."""
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection
+from itertools import repeat
 from typing import Any, Protocol
 
 import re2
 
+from exporter_proxy.log_metrics.columns import Columns, Found, Splitter
 from exporter_proxy.log_metrics.predictive import group_names, literal_text, predictive
-from exporter_proxy.log_metrics.quick import QuickRows, Row, known_rows, quick_source
-from exporter_proxy.log_metrics.regex_syntax import UnjudgedError, parse
+from exporter_proxy.log_metrics.quick import QuickSplitter, quick_source
+from exporter_proxy.log_metrics.regex_syntax import Parsed, UnjudgedError, parse
 
 LINE = "line"
 """The group that is the whole line, in every format."""
@@ -16,19 +18,15 @@ LINE = "line"
 _WHOLE = r"(?=([^\n]*+))"
 
 
+Row = tuple[str, ...]
+"""What the groups of a line hold; empty: the group had no part in the match."""
+
+
 class LineFormat(Protocol):
     """Tells what is in lines."""
 
-    @property
-    def groups(self) -> Sequence[str]:
-        """Return what the columns of rows are; the first ones of a row."""
-
-    def rows(self, text: str) -> tuple[list[Row], int]:
-        r"""Return a row for each line of ``text`` that is known, in order, and the number of lines.
-
-        A group that had no part in the match is empty. Rows may have more columns than there are
-        groups.
-        """
+    def find(self, text: str) -> Found:
+        r"""Return what is in ``text``, lines that end in ``\n``; at least one."""
 
 
 class OwnFormat:
@@ -40,23 +38,13 @@ class OwnFormat:
     """
 
     def __init__(self, source: str, groups: Collection[str]) -> None:
-        self.groups = [name for name in re.findall(r"\(\?P<(\w+)>", source) if name in groups]
-        source = re.sub(
-            r"\(\?P<(\w+)>", lambda name: "(" if name[1] in self.groups else "(?:", source
-        )
+        own = [name for name in re.findall(r"\(\?P<(\w+)>", source) if name in groups]
+        source = re.sub(r"\(\?P<(\w+)>", lambda name: "(" if name[1] in own else "(?:", source)
         if LINE in groups:
-            self.groups.insert(0, LINE)
+            own.insert(0, LINE)
             source = _WHOLE + source
-        self._find = _rows_of(source)
-        quick = quick_source(source)
-        self._quick = QuickRows(_rows_of(quick), self._find) if quick else None
-
-    def rows(self, text: str) -> tuple[list[Row], int]:
-        """See :meth:`LineFormat.rows`."""
-        if self._quick is not None:
-            return self._quick.rows(text)
-        rows = self._find(text)
-        return known_rows(rows), len(rows)
+        strict, quick = Splitter(source, own), quick_source(source)
+        self.find = QuickSplitter(Splitter(quick, own), strict).find if quick else strict.find
 
 
 class Re2Format:
@@ -75,8 +63,8 @@ class Re2Format:
         self._places = [names[name] for name in self.groups]
         if self._whole:
             self.groups.insert(0, LINE)
-        self._fast, self._literal = None, ""
-        self._is_final = False
+        self._fast: Splitter | None = None
+        self._literal, self._is_final = "", False
         try:
             parsed = parse(pattern)
         except UnjudgedError:
@@ -84,8 +72,8 @@ class Re2Format:
         self._literal = literal_text(parsed.node)
         self._fast, self._is_final = self._try_fast(parsed), parsed.at_start
 
-    def _try_fast(self, parsed: Any) -> Any:
-        """Return what finds most lines' rows without RE2, or None if nothing can."""
+    def _try_fast(self, parsed: Parsed) -> Splitter | None:
+        """Return what finds most lines without RE2, or None if nothing can."""
         own = [name for name in self.groups if name != LINE]
         try:
             source = predictive(parsed, tuple(own))
@@ -97,21 +85,28 @@ class Re2Format:
         self.groups = [LINE, *order] if self._whole else order
         self._places = [self._regex.groupindex[name] for name in order]
         front = _WHOLE if self._whole else ""
-        return re.compile(rf"{front}{source}\n()|([^\n]*+\n)").findall
+        return Splitter(front + source, self.groups)
 
-    def rows(self, text: str) -> tuple[list[Row], int]:
-        """See :meth:`LineFormat.rows`."""
+    def find(self, text: str) -> Found:
+        """See :meth:`LineFormat.find`."""
         if self._fast is None:
             found = [self.row(line) for line in text.split("\n")[:-1]]
-        else:
-            found = self._fast(text)
-            if any(row[-1] for row in found):
-                # A match further on in the line is RE2's to find.
-                found = [
-                    row if not row[-1] else None if self._is_final else self.row(row[-1][:-1])
-                    for row in found
-                ]
-        return [row for row in found if row is not None], len(found)
+            rows = [row for row in found if row is not None]
+            return Found(self._columns(rows), len(rows), len(found))
+        columns, others = self._fast.split(text)
+        if not self._is_final and others.count(None) < len(others):
+            # a match further on in the line is RE2's to find
+            for place, line in enumerate(others):
+                row = self.row(line[:-1]) if line else None
+                if row is not None:
+                    others[place] = None
+                    for column, value in zip(columns, row, strict=True):
+                        column[place] = value
+        return self._fast.found(columns, others)
+
+    def _columns(self, rows: list[Row]) -> Columns:
+        columns = zip(*rows, strict=True) if rows else repeat(())
+        return dict(zip(self.groups, columns, strict=False))
 
     def row(self, line: str) -> Row | None:
         """Return what is in one line, or None if it isn't known."""
@@ -128,18 +123,10 @@ class Re2Format:
 class AnyLine:
     """Every line, of which nothing but the whole is known."""
 
-    groups = (LINE,)
-
-    def rows(self, text: str) -> tuple[list[Row], int]:
-        """See :meth:`LineFormat.rows`."""
-        rows: list[Row] = [(line,) for line in text.split("\n")[:-1]]
-        return rows, len(rows)
-
-
-def _rows_of(source: str) -> Callable[[str], list[Row]]:
-    """Return what makes a row of each line; the last column is a line that isn't known."""
-    # a match of nothing more, so that there are two groups at least, hence tuples
-    return re.compile(rf"{source}\n()|([^\n]*+\n)").findall
+    def find(self, text: str) -> Found:
+        """See :meth:`LineFormat.find`."""
+        lines = text.split("\n")[:-1]
+        return Found({LINE: lines}, len(lines), len(lines))
 
 
 def compile_re2(pattern: str) -> Any:

@@ -5,7 +5,7 @@ text that follows it in the format begins. Both servers escape quotes within quo
 as ``\x22``, Apache as ``\"``), so that nothing that a client sends ends a field in quotes early.
 
 Groups have nginx's names, for Apache's fields too, so that one set of metrics fits both. A request
-line has the groups ``method`` and ``path`` within.
+line has the groups ``method`` and ``path`` within, a status ``status_class``, its first digit.
 
 See https://nginx.org/en/docs/http/ngx_http_log_module.html#log_format and
 https://httpd.apache.org/docs/2.4/mod/mod_log_config.html#formats
@@ -32,7 +32,7 @@ QUOTED = r'[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+'
 """What is between quotes, with backslashes before those that are part of it."""
 _INTEGER = r"(?:[0-9]++|-)"
 _DECIMAL = r"(?:[0-9]++(?:\.[0-9]*+)?+|-)"
-_STATUS = r"(?:[0-9]{3}|-)"
+_STATUS = r"(?:(?P<status_class>[0-9])[0-9]{2}|-)"
 _DATE = r"[0-9]{2}/[A-Za-z]{3}/[0-9]{4}:[0-9]{2}:[0-9]{2}:[0-9]{2} [+-][0-9]{4}"
 METHODS = (
     "GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH|PROPFIND|PROPPATCH|MKCOL|COPY|MOVE"

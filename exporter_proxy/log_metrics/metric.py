@@ -6,11 +6,12 @@ call an event is not.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import compress
 from operator import and_
 from typing import Any, NamedTuple
 
+from exporter_proxy.log_metrics.columns import Column, Columns
 from exporter_proxy.log_metrics.conditions import Condition
 from exporter_proxy.log_metrics.families import (
     CounterFamily,
@@ -21,15 +22,15 @@ from exporter_proxy.log_metrics.families import (
     Number,
 )
 from exporter_proxy.log_metrics.line_format import LINE, Re2Format
+from exporter_proxy.log_metrics.numbers import read_decimals
 from exporter_proxy.log_metrics.settings import Action
 from exporter_proxy.log_metrics.templates import Template
 
-Columns = Mapping[str, Sequence[str]]
+Key = tuple[str | None, ...]
+"""What the groups in a metric's labels hold."""
 
-_INTEGERS = re.compile(r"(?:[0-9]{1,18}+\n)*+")
-_DECIMALS = re.compile(r"(?:[0-9]{1,18}+(?:\.[0-9]{0,18}+)?+\n)*+")
-_NUMBER = re.compile(r"[+-]?+[0-9]{1,18}+(?:\.[0-9]{0,18}+)?+(?:[eE][+-]?+[0-9]{1,2}+)?+")
-_NOTHING = frozenset({"", "-"})
+_NUMBER = re.compile(r"[+-]?+[0-9]{1,18}+(?:\.[0-9]*+)?+(?:[eE][+-]?+[0-9]{1,2}+)?+")
+_NOTHING = frozenset((None, "", "-"))
 _MOST_REMEMBERED = 10_000
 
 
@@ -79,7 +80,7 @@ class Metric:
         used = {*self._sources, *(name for name, _ in selection.conditions), value} - {""}
         self.groups = (used - own) | ({LINE} if selection.regex else set())
         self._fixed: Labels = tuple(each.render({}) for each in templates if not each.groups)
-        self._labels: dict[tuple[str, ...], Labels] = {}
+        self._labels: dict[Key, Labels] = {}
 
     def count(self, columns: Columns, events: int) -> Sequence[bool] | None:
         """Count what fits of ``events``; return for each whether it did, None: all."""
@@ -116,24 +117,26 @@ class Metric:
         """Look for a regular expression in the lines; its groups become columns, too."""
         lines = columns[LINE]
         asked = flags or [True] * events
-        rows = [regex.row(line) if ask else None for line, ask in zip(lines, asked, strict=True)]
+        rows = [
+            regex.row(line or "") if ask else None for line, ask in zip(lines, asked, strict=True)
+        ]
         nothing = ("",) * len(regex.groups)
         own = zip(*(nothing if row is None else row for row in rows), strict=True)
         found = {**columns, **dict(zip(regex.groups, own, strict=True))}
         return [row is not None for row in rows], found
 
     @staticmethod
-    def _pick(column: Sequence[str], flags: Sequence[bool] | None) -> Sequence[str]:
+    def _pick(column: Column, flags: Sequence[bool] | None) -> Column:
         return column if flags is None else list(compress(column, flags))
 
-    def _labels_of(self, key: tuple[str, ...]) -> Labels:
+    def _labels_of(self, key: Key) -> Labels:
         labels = self._labels.get(key)
         if labels is None:
             if len(self._labels) >= _MOST_REMEMBERED:
                 self._labels.clear()
-            values = dict(zip(self._sources, key, strict=True))
+            values = {name: held or "" for name, held in zip(self._sources, key, strict=True)}
             labels = tuple(each.render(values) for each in self._templates)
-            if sum(map(len, key)) <= 1_000:
+            if sum(map(len, values.values())) <= 1_000:
                 self._labels[key] = labels
         return labels
 
@@ -143,34 +146,34 @@ class Metric:
             if numbers:
                 self._put(self._fixed, numbers)
             return
-        keys: Iterable[tuple[str, ...]] = zip(
-            *(picked[name] for name in self._sources), strict=True
-        )
+        keys: Iterable[Key] = zip(*(picked[name] for name in self._sources), strict=True)
         if readable is not None:
             keys = compress(keys, readable)
-        by_key: dict[tuple[str, ...], list[Number]] = defaultdict(list)
+        by_key: dict[Key, list[Number]] = defaultdict(list)
         for key, number in zip(keys, numbers, strict=True):
             by_key[key].append(number)
         for key, of_key in by_key.items():
             self._put(self._labels_of(key), of_key)
 
-    def _numbers(self, column: Sequence[str]) -> tuple[list[Number], list[bool] | None]:
+    def _numbers(self, column: Column) -> tuple[list[Number], list[bool] | None]:
         """Return the numbers of a column, and which of its items are some, None: all.
 
         Nothing and ``-`` are no numbers; anything else that isn't one is counted as unread.
         """
-        joined = "\n".join(column) + "\n"
-        if _INTEGERS.fullmatch(joined):
-            return list(map(int, column)), None
-        if _DECIMALS.fullmatch(joined):
-            return list(map(float, column)), None
+        numbers = read_decimals(column)
+        if numbers is not None:
+            return numbers, None
+        some = [text not in _NOTHING for text in column]
+        numbers = read_decimals(list(compress(column, some)))
+        if numbers is not None:
+            return numbers, some
         read = [self._number(text) for text in column]
         return [number for number in read if number is not None], [
             each is not None for each in read
         ]
 
-    def _number(self, text: str) -> Number | None:
-        if text in _NOTHING:
+    def _number(self, text: str | None) -> Number | None:
+        if text is None or text in _NOTHING:
             return None
         if not _NUMBER.fullmatch(text) or (
             text.startswith("-") and not isinstance(self.family, GaugeFamily)

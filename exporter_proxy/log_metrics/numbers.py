@@ -17,7 +17,7 @@ _TOO_LARGE = 10**18
 _decode = msgspec.json.Decoder(list[int | float]).decode
 
 
-def read_integers(texts: Sequence[str]) -> list[int] | None:
+def read_integers(texts: Sequence[str | None]) -> list[int] | None:
     """Return what ``texts`` are if all of them are digits, at most 18.
 
     None: some of them aren't, or it takes a closer look to tell.
@@ -25,7 +25,7 @@ def read_integers(texts: Sequence[str]) -> list[int] | None:
     return _read(texts, b"0123456789,")
 
 
-def read_decimals(texts: Sequence[str]) -> list[int | float] | None:
+def read_decimals(texts: Sequence[str | None]) -> list[int | float] | None:
     """Return what ``texts`` are if each is a number without sign and exponent, below 10**18.
 
     None: some of them aren't, or it takes a closer look to tell.
@@ -33,9 +33,12 @@ def read_decimals(texts: Sequence[str]) -> list[int | float] | None:
     return _read(texts, b"0123456789.,")
 
 
-def _read(texts: Sequence[str], allowed: bytes) -> list[Any] | None:
+def _read(texts: Sequence[str | None], allowed: bytes) -> list[Any] | None:
     """Read numbers as JSON, whose grammar is stricter than that of ``int`` and ``float``."""
-    listed = ",".join(texts).encode()
+    try:
+        listed = ",".join(texts).encode()  # type: ignore[arg-type]  # told by what is raised
+    except TypeError:
+        return None
     if listed.translate(None, allowed):
         return None
     try:

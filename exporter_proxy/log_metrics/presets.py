@@ -16,7 +16,8 @@ def _access_line(time: str) -> str:
     it. After "combined" a ``time`` may follow, and anything else.
     """
     return (
-        rf'[^"\n]*+"(?:(?P<method>{METHODS}) )?+{QUOTED}" (?P<status>[0-9]{{3}}) '
+        rf'[^"\n]*+"(?:(?P<method>{METHODS}) )?+{QUOTED}" '
+        rf"(?P<status>(?P<status_class>[0-9])[0-9]{{2}}) "
         rf'(?P<body_bytes_sent>[0-9]++|-)(?: "{QUOTED}" "{QUOTED}"(?: {time}(?=[ \n]))?+)?+'
         r"[^\n]*+"
     )
@@ -74,7 +75,8 @@ def access_metrics(preset: Literal["nginx", "apache"], groups: Sequence[str]) ->
     method = "{method|other}" if "method" in groups else "{request_method|other}"
     labels = {"method": method} if has_method else {}
     if "status" in groups:
-        labels["status_class"] = "{status:.1}xx"
+        # a group of one character costs half of what others do
+        labels["status_class"] = "{status_class|-}xx"
     found = [PresetMetric(f"{preset}_requests_total", "Requests.", labels=labels)]
     sizes = [name for name in ("body_bytes_sent", "bytes_sent") if name in groups]
     if sizes:

@@ -41,12 +41,9 @@ class FormatReader:
 
     def read(self, text: str, stream: str) -> tuple[int, int]:  # noqa: ARG002  # no line depends on another
         """See :meth:`Reader.read`."""
-        rows, lines = self._format.rows(text)
-        if not rows:
+        columns, events, lines = self._format.find(text)
+        if not events:
             return lines, 0
-        events = len(rows)
-        # rows may be longer than there are groups
-        columns = dict(zip(self._format.groups, zip(*rows, strict=True), strict=False))
         fits = [metric.count(columns, events) for metric in self._metrics]
         if not self._any_line:
             return lines, events

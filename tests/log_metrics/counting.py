@@ -3,6 +3,7 @@
 from typing import Any
 
 from exporter_proxy.config.logs import LOGS, LogConfig
+from exporter_proxy.log_metrics.columns import Found
 from exporter_proxy.log_metrics.compile import compile_log
 from exporter_proxy.log_metrics.counter import LineCounter
 
@@ -32,3 +33,11 @@ def count(lines: str | bytes, format_text: str | None = None, **keys: Any) -> di
     return {
         name: value for name, value in samples(counted).items() if value and "_bucket" not in name
     }
+
+
+def rows(found: Found, *groups: str) -> list[tuple[str, ...]]:
+    """Return what ``groups`` hold in each event."""
+    if not groups:
+        return [()] * found.events
+    columns = (found.columns[name] if found.columns else () for name in groups)
+    return [tuple(held or "" for held in row) for row in zip(*columns, strict=True)]

@@ -12,6 +12,7 @@ from exporter_proxy.log_metrics.grok import expand
 from exporter_proxy.log_metrics.line_format import LINE, Re2Format
 from exporter_proxy.log_metrics.predictive import group_names, literal_text, predictive
 from exporter_proxy.log_metrics.regex_syntax import UnjudgedError, parse
+from tests.log_metrics.counting import rows
 
 DECIDED = [
     r"(?P<a>[^ ]+) (?P<b>[0-9]+)",
@@ -92,12 +93,10 @@ def test_finds_what_re2_finds(pattern, lines):
     text = "".join(f"{line}\n" for line in lines)
     line_format = Re2Format(pattern, ("a", "b"))
 
-    rows, count = line_format.rows(text)
+    found = line_format.find(text)
 
-    width = len(line_format.groups)
-    order = sorted(range(width), key=lambda place: line_format.groups[place])
-    assert [tuple(row[place] for place in order) for row in rows] == by_re2_alone(pattern, text)
-    assert count == len(lines)
+    assert rows(found, *sorted(line_format.groups)) == by_re2_alone(pattern, text)
+    assert found.lines == len(lines)
 
 
 ATOMS = st.sampled_from(
@@ -131,11 +130,9 @@ def test_any_pattern_finds_what_re2_finds(pattern, lines):
     text = "".join(f"{line}\n" for line in lines)
     line_format = Re2Format(pattern, ("a", "b"))
 
-    rows, _ = line_format.rows(text)
+    found = line_format.find(text)
 
-    order = sorted(range(len(line_format.groups)), key=lambda place: line_format.groups[place])
-    cut = [tuple(row[place] for place in order) for row in rows]
-    assert cut == by_re2_alone(pattern, text)
+    assert rows(found, *sorted(line_format.groups)) == by_re2_alone(pattern, text)
 
 
 @given(patterns())
@@ -170,7 +167,7 @@ def test_hostile_lines_take_time_in_proportion(pattern, pumped):
 
 def _timed(line_format: Re2Format, text: str) -> float:
     start = time.thread_time()
-    line_format.rows(text)
+    line_format.find(text)
     return time.thread_time() - start
 
 

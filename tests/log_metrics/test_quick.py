@@ -11,6 +11,7 @@ from exporter_proxy.log_metrics.line_format import OwnFormat
 from exporter_proxy.log_metrics.log_format import log_format_pattern
 from exporter_proxy.log_metrics.presets import ACCESS_LINES
 from exporter_proxy.log_metrics.quick import quick_source
+from tests.log_metrics.counting import rows
 
 COMBINED = (
     '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent '
@@ -54,15 +55,28 @@ def test_finds_what_the_strict_pattern_finds(name: str, pieces: list[str]):
     source = SOURCES[name]
     assert quick_source(source)
     text = "".join(pieces) + "\n"
-    line_format = OwnFormat(source, re.findall(r"\(\?P<(\w+)>", source))
-    rows, lines = line_format.rows(text)
-    again, _ = line_format.rows(f"{LINE}\n" * 20_000 if not pieces else text)
+    groups = re.findall(r"\(\?P<(\w+)>", source)
+    line_format = OwnFormat(source, groups)
 
-    groups = line_format.groups
-    expected = strict_rows(source, groups, text)
-    assert [row[: len(groups)] for row in rows] == expected
-    assert lines == text.count("\n")
-    assert not pieces or again == rows
+    for _ in range(2):
+        found = line_format.find(text)
+        expected = strict_rows(source, groups, text)
+        assert rows(found, *groups) == expected
+        assert (found.events, found.lines) == (len(expected), text.count("\n"))
+
+
+@pytest.mark.parametrize("odd", ["\\", '"', "x", "\n", "x" * 300], ids=repr)
+def test_an_odd_line_costs_its_neighbours_nothing(odd: str):
+    """What is before and after a line that can't be found quickly is found in its order."""
+    text = "".join(
+        LINE.replace("512", str(size)) + (odd if size % 700 == 3 else "") + "\n"
+        for size in range(3000)
+    )
+    found = OwnFormat(ACCESS_LINES["nginx"], ["body_bytes_sent"]).find(text)
+
+    expected = strict_rows(ACCESS_LINES["nginx"], ["body_bytes_sent"], text)
+    assert rows(found, "body_bytes_sent") == expected
+    assert len(expected) == 3000
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -74,6 +88,6 @@ def test_hostile_lines_cost_little(name: str, line: str):
     line_format = OwnFormat(SOURCES[name], ["status"])
     text = f"{line}\n" * (2**20 // (len(line) + 1))
     began = time.thread_time()
-    line_format.rows(text)
+    line_format.find(text)
 
     assert time.thread_time() - began < 2
