@@ -61,7 +61,7 @@ class Follower:
         wall_ns: The time of day, as files have it, in nanoseconds since the epoch.
 
     Attributes:
-        looked_ns: When the last look began, as files have it.
+        looked_ns: When the last look began that found what became of all files, as files have it.
         problems: Why files can't be followed at the moment; a sentence each.
         losses: What was lost, in words, until it is taken.
         read_errors: How often a file couldn't be read.
@@ -105,7 +105,7 @@ class Follower:
             records: What its :meth:`records` returned.
             saved_ns: What its ``looked_ns`` was then.
         """
-        self._floor_ns = saved_ns
+        self._floor_ns = self.looked_ns = saved_ns
         for record in records:
             path = os.fsdecode(record.path)
             lane = self._lanes[path] = self._lane(path, known=True)
@@ -133,9 +133,9 @@ class Follower:
         """Find out what became of the files since the last look."""
         now, following = self._clock(), self._following
         first = self._floor_ns is None
-        self.looked_ns = self._wall_ns() - _CLOCK_SLACK_NS
+        began_ns = self._wall_ns() - _CLOCK_SLACK_NS
         if self._floor_ns is None:
-            self._floor_ns = self.looked_ns
+            self._floor_ns = self.looked_ns = began_ns
         self._errors.clear()
         found = find(following.path, following.max_files)
         at = {place.path: place for place in found.places}
@@ -154,6 +154,8 @@ class Follower:
                 lane = self._lanes[path] = self._lane(path)
             self._look_at(lane, place, found.places, owners, now, first=first)
             owners |= dict.fromkeys((*lane.keys, *lane.claimed), path)
+        if all(lane.is_settled for lane in self._lanes.values()):
+            self.looked_ns = began_ns
         self._forget({place.key for place in found.places}, now)
         self._tell(found)
         self._close_quiet()
@@ -169,13 +171,15 @@ class Follower:
         first: bool,
     ) -> None:
         assert self._floor_ns is not None
+        rotated = find_rotated(lane.path)
         lane.look(
             place,
-            [
-                each
-                for each in find_rotated(lane.path)
-                if owners.get(each.key, lane.path) == lane.path
-            ],
+            [each for each in rotated.places if owners.get(each.key, lane.path) == lane.path],
+            is_still=lambda: (
+                rotated.is_whole
+                and (place is None or place.key == rotated.key)
+                and find_rotated(lane.path) == rotated
+            ),
             matching={each.key for each in places},
             now=now,
             floor_ns=self._floor_ns,

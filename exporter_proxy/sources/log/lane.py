@@ -6,7 +6,7 @@ from contextlib import closing
 
 from exporter_proxy.sources.log.mark import HEAD_BYTES, Mark, ReadAt, mark_at
 from exporter_proxy.sources.log.names import is_compressed
-from exporter_proxy.sources.log.opening import DamagedError, Key, LogFile, open_log
+from exporter_proxy.sources.log.opening import DamagedError, Key, LogFile, open_known
 from exporter_proxy.sources.log.places import Place
 from exporter_proxy.sources.log.stream import NOWHERE, Block, Role, Stream
 
@@ -33,6 +33,7 @@ class Lane:
         seen_at: When there was something at the path, or left to read; kept by its owner.
         renamed: How often there was another file at the path.
         truncated: How often its file was truncated.
+        is_settled: What became of all files was found when they were last looked at.
         losses: What was lost since it was last asked for, in words.
         claimed: Rotated files that belong to the others, or may, as of the last look.
     """
@@ -44,6 +45,7 @@ class Lane:
         self.seen_at = 0.0
         self.renamed = 0
         self.truncated = 0
+        self.is_settled = False
         self.losses: list[str] = []
         self.claimed: set[Key] = set()
         self._linger = linger
@@ -52,13 +54,13 @@ class Lane:
         self._is_new = not known
         # Some file can't be read yet; since when.
         self._is_undecided = False
-        self._undecided_at = 0.0
-        # Those of them that have what one of the others begins with, or the file at the path.
-        self._copies: dict[Key, Stream | None] = {}
+        self._undecided_at: float | None = None
         # What is at the path, as long as it is none of ours.
         self._newest: Place | None = None
-        # Nothing was read of the live file when it was last looked at: a truncation isn't noticed.
-        self._was_empty = True
+        # The path may have been rotated since it was last looked at, unnoticed: it was empty then,
+        # or not all was decided.
+        self._was_unsettled = True
+        self._is_still: Callable[[], bool] = lambda: True
 
     @property
     def keys(self) -> Iterator[Key]:
@@ -75,6 +77,7 @@ class Lane:
         place: Place | None,
         rotated: Iterable[Place],
         *,
+        is_still: Callable[[], bool] = lambda: True,
         matching: Container[Key] = (),
         now: float,
         floor_ns: int,
@@ -86,6 +89,7 @@ class Lane:
         Args:
             place: What is at the path; None: nothing that can be followed.
             rotated: What rotation may have made of it, the oldest first; found after ``place``.
+            is_still: Tells whether ``rotated`` is what there is, and nothing came or went since.
             matching: Files that are to be followed for themselves, should they be none of this
                 path's: ``worker-1.log`` beside ``worker.log``.
             now: The time, in seconds of a clock that nobody sets.
@@ -93,6 +97,7 @@ class Lane:
             first: Nothing was looked at before.
             from_end: A file of which nothing is known is followed from its end.
         """
+        self._is_still = is_still
         others = [each for each in rotated if place is None or each.key != place.key]
         places = {each.key: each for each in others}
         if place is not None:
@@ -100,41 +105,92 @@ class Lane:
         for stream in self.streams:
             self._look_at(stream, places.get(stream.key), now)
         same = place is not None and self.live is not None and place.key == self.live.key
-        unsettled = not same or self._was_empty or (self.live is not None and self.live.truncated)
-        known = set(self.keys)
+        live = self.live
+        unsettled = not same or self._was_unsettled or (live is not None and live.truncated)
+        self._was_unsettled = unsettled
         self.claimed.clear()
         self._is_undecided = False
-        copies, self._copies = self._copies, {}
-        name = os.path.basename(os.path.realpath(self.path))  # noqa: PTH119
         self._newest = None if same else place
+        known = set(self.keys)
         for each in others:
-            is_matching = each.key in matching
-            if each.key in known or (first and is_matching):
+            if each.key in known or (first and each.key in matching):
                 continue
-            is_shared = is_matching and not os.path.basename(each.path).startswith(name)  # noqa: PTH119
-            # What lies beside a path of which nothing is known was not written since.
-            if (is_matching or not self._is_new) and self._take(
+            self._look_beside(
                 each,
-                unsettled=unsettled and (not is_shared or each.key in copies),
+                each.key in matching,
+                unsettled=unsettled,
                 floor_ns=floor_ns,
                 same=same,
-                original=copies.get(each.key),
                 now=now,
-            ):
-                self.claimed.add(each.key)
-            elif not is_shared:
-                self._know(each)
+            )
         self._is_new = False
+        self._look_again(others, now)
+        is_known = live is not None and live.known.offset
+        if not same or (unsettled and is_known) or any(each.lost for each in self.streams):
+            self._is_sure()
         if not self._is_undecided:
+            self._undecided_at = None
+        elif self._undecided_at is None:
             self._undecided_at = now
-        if now - self._undecided_at < self._linger and self._is_undecided:
+        self.is_settled = self._undecided_at is None or now - self._undecided_at >= self._linger
+        if not self.is_settled:
             # What is truncated or lost may be in what can't be read yet.
             return
         self._settle()
         if not same:
             self._succeed(place, now, from_end=from_end)
-        self._was_empty = self.live is None or not self.live.mark.offset
+        self._was_unsettled = self.live is None or not self.live.known.offset
         self._forget(places)
+
+    def _look_beside(
+        self,
+        place: Place,
+        is_matching: bool,  # noqa: FBT001, of the place
+        *,
+        unsettled: bool,
+        same: bool,
+        floor_ns: int,
+        now: float,
+    ) -> None:
+        """See what a new rotated file is; arguments are those of :meth:`_take`."""
+        name = os.path.basename(os.path.realpath(self.path))  # noqa: PTH119
+        is_shared = is_matching and not os.path.basename(place.path).startswith(name)  # noqa: PTH119
+        # What lies beside a path of which nothing is known was not written since.
+        if (is_matching or not self._is_new) and self._take(
+            place, unsettled=unsettled and not is_shared, floor_ns=floor_ns, same=same, now=now
+        ):
+            self.claimed.add(place.key)
+        elif not is_shared:
+            self._know(place)
+
+    def _look_again(self, others: Iterable[Place], now: float) -> None:
+        """Look for what is missed in packed files that are known, and of which nothing was read.
+
+        One was packed while its plain form was at hand, which is gone since the program was killed.
+        """
+        for place in others:
+            if self._is_undecided or not any(each.lost or each.truncated for each in self.streams):
+                return
+            known = next((each for each in self.streams if each.key == place.key), None)
+            if known is None or known.role != "done" or known.mark.offset:
+                continue
+            if is_compressed(place.path):
+                self.streams.remove(known)
+                self._take(place, unsettled=False, floor_ns=0, same=True, now=now)
+                if all(each.key != place.key for each in self.streams):
+                    self.streams.insert(0, known)
+
+    def _is_sure(self) -> bool:
+        """Tell whether all that was looked at is still as it was; if not, the next look decides.
+
+        Rotation goes on meanwhile: what is looked for may have come to a place that was looked at
+        before.
+        """
+        if not self._is_undecided:
+            live = self.live
+            is_same = live is None or live.file is None or live.present.is_in(live.file.read_at)
+            self._is_undecided = not (is_same and self._is_still())
+        return not self._is_undecided
 
     def _look_at(self, stream: Stream, place: Place | None, now: float) -> None:
         """See whether a file grew, was truncated or can't be found any more."""
@@ -143,6 +199,7 @@ class Lane:
             place = None
         if place is not None:
             stream.path = place.path
+            stream.lost = False
         if stream.role == "done" and (place is None or is_compressed(place.path)):
             return
         if stream.file is None:
@@ -166,16 +223,17 @@ class Lane:
         stream.links = status.st_nlink
         if status.st_size > stream.size or stream.restored:
             stream.grew_at = now
-        before = max(stream.size, stream.mark.offset)
+        before = max(stream.size, stream.known.offset)
         changed = (status.st_size, status.st_mtime_ns) != (stream.size, stream.mtime_ns)
         stream.size, stream.mtime_ns = status.st_size, status.st_mtime_ns
         if changed or opened:
             # Of a packed file the size says nothing.
             is_shorter = not is_compressed(stream.path) and stream.size < before
-            # Of one of which nothing was read, nothing read is gone: others tell what became of it.
-            if stream.mark.offset and (is_shorter or not stream.mark.is_in(stream.file.read_at)):
+            # Of an empty one nothing is gone: others tell what became of it.
+            if stream.known.offset and (is_shorter or not stream.known.is_in(stream.file.read_at)):
                 stream.truncated = True
-        if stream.truncated and opened and (stream.role != "live" or stream.path != self.path):
+            stream.see()
+        if stream.truncated and (stream.role != "live" or (opened and stream.path != self.path)):
             # Its number was given to another file.
             stream.disown()
             return
@@ -194,7 +252,7 @@ class Lane:
         stream = Stream(place.path, place.key, "done")
         if not is_compressed(place.path):
             try:
-                with closing(open_log(place.path)) as file:
+                with closing(open_known(place.path, place.key)) as file:
                     stream.begin_at(place.size, file)
             except OSError:
                 # At worst a packed form of it is looked into later.
@@ -208,17 +266,15 @@ class Lane:
         *,
         unsettled: bool,
         same: bool,
-        original: Stream | None,
         floor_ns: int,
         now: float,
     ) -> bool:
-        """Find out what a rotated file is that was not there before.
+        """Find out what a rotated file is that was not there before, and take it for that.
 
         Args:
             place: Where it is.
             unsettled: The path was rotated since the last look, or may have been.
             same: The file at the path is the one that it was.
-            original: Of what it was a copy at the last look.
             floor_ns: See :meth:`look`.
             now: See :meth:`look`.
 
@@ -228,8 +284,11 @@ class Lane:
         if _is_being_packed(place):
             self._is_undecided = self._is_undecided or not place.size
             return True
+        seen = Mark()
         try:
-            with closing(open_log(place.path)) as file:
+            with closing(open_known(place.path, place.key)) as file:
+                if not is_compressed(place.path):
+                    seen = mark_at(place.size, file.read_at)
                 found = self._original_of(file.read_at)
                 shorter = None if found else self._longer_than(file.read_at)
                 if found is None and shorter is None and self._is_begin_of_one(file, place):
@@ -243,16 +302,20 @@ class Lane:
             self._note(place.path, error)
             self._is_undecided = True
             return True
+        is_missed = unsettled and (
+            place.mtime_ns > floor_ns or self._unread_and_lost(place) is not None
+        )
+        if not self._is_sure():
+            return True
         if found is not None:
-            self._take_copy(place, found)
-            return True
-        if shorter is not None:
-            self._take_shorter(place, shorter)
-            return True
-        if unsettled and (place.mtime_ns > floor_ns or self._unread_and_lost(place) is not None):
-            self._take_missed(place, same=same, original=original, now=now)
-            return True
-        return False
+            self._take_copy(place, seen, found)
+        elif shorter is not None:
+            self._take_shorter(place, seen, shorter)
+        elif is_missed:
+            self._take_missed(place, seen, same=same, now=now)
+        else:
+            return False
+        return True
 
     def _by_need(self) -> list[Stream]:
         """Return the files, first those that wait for a copy, the latest of each first."""
@@ -261,13 +324,9 @@ class Lane:
         return latest_first
 
     def _original_of(self, read_at: ReadAt) -> Stream | None:
-        """Return the file whose read part is in another; None: there is none."""
+        """Return the file which another has what is known of; None: there is none."""
         for stream in self._by_need():
-            mark = stream.mark
-            if not mark.offset and stream.file is not None and not is_compressed(stream.path):
-                # Nothing was read of it, but it is at hand.
-                mark = mark_at(stream.size, stream.file.read_at)
-            if mark.offset and mark.is_in(read_at):
+            if stream.known.offset and stream.known.is_in(read_at):
                 return stream
         return None
 
@@ -278,23 +337,26 @@ class Lane:
         """
         head = read_at(0, HEAD_BYTES)
         for stream in self._by_need() if head else ():
-            ours = stream.mark.head
+            ours = stream.known.head
             if (
                 ours
                 and ours[: len(head)] == head[: len(ours)]
-                and (not read_at(stream.mark.offset - 1, 1))
+                and not read_at(stream.known.offset - 1, 1)
             ):
                 return stream
         return None
 
     def _begin_anew(self, stream: Stream) -> None:
         """Follow a truncated file from its beginning; copies of what it had are known."""
-        past = Stream(stream.path, NOWHERE, "done", stream.mark)
+        past = Stream(stream.path, NOWHERE, "done", stream.known)
         self.streams.insert(self.streams.index(stream), past)
         stream.begin_anew()
 
-    def _take_shorter(self, place: Place, original: Stream) -> None:
-        """Take note of a copy that has nothing that was not read."""
+    def _take_shorter(self, place: Place, seen: Mark, original: Stream) -> None:
+        """Take note of a copy that lacks the end of what was read or seen."""
+        if not original.mark.offset:
+            self._take_copy(place, seen, original)
+            return
         if original is self.live and not (original.truncated or original.lost):
             # Its truncation may follow, and more be added.
             return
@@ -319,24 +381,20 @@ class Lane:
             return True
         mark = mark_at(size, file.read_at)
         for stream in self.streams:
-            if stream.truncated or is_compressed(stream.path) or not stream.open():
+            if is_compressed(stream.path) or not stream.open():
                 continue
             assert stream.file is not None
             if mark.is_in(stream.file.read_at):
-                self._copies[place.key] = stream
                 return True
         if self._newest is None:
             return False
         try:
-            with closing(open_log(self._newest.path)) as newest:
-                is_begin = mark.is_in(newest.read_at)
+            with closing(open_known(self._newest.path, self._newest.key)) as newest:
+                return mark.is_in(newest.read_at)
         except OSError:
             return False
-        if is_begin:
-            self._copies[place.key] = None
-        return is_begin
 
-    def _take_copy(self, place: Place, original: Stream) -> None:
+    def _take_copy(self, place: Place, seen: Mark, original: Stream) -> None:
         """Read on in a copy, or the packed form, of a file that has its content no more."""
         if original.truncated or original.lost:
             copy = Stream(
@@ -347,7 +405,7 @@ class Lane:
                 skipping=original.skipping,
                 joins=original.truncated and original is self.live,
             )
-            copy.carry = original.carry
+            copy.carry, copy.seen = original.carry, seen
             copy.size, copy.mtime_ns = place.size, place.mtime_ns
             where = self.streams.index(original)
             if original is self.live and original.truncated:
@@ -364,16 +422,13 @@ class Lane:
             self._know(place)
         # Else it is a copy of what is still there: its truncation may follow, and more be added.
 
-    def _take_missed(
-        self, place: Place, *, same: bool, original: Stream | None, now: float
-    ) -> None:
+    def _take_missed(self, place: Place, seen: Mark, *, same: bool, now: float) -> None:
         """Read a file that was rotated away before anything was read of it."""
-        if original is None and same:
-            original = self.live
-        copied = original in self.streams
+        original = self.live if same else None
+        copied = original is not None
         role: Role = "copy" if copied or is_compressed(place.path) else "leaving"
         stream = Stream(place.path, place.key, role, joins=copied)
-        stream.grew_at = now
+        stream.grew_at, stream.seen = now, seen
         stream.size, stream.mtime_ns = place.size, place.mtime_ns
         lost = self._unread_and_lost(place)
         if lost is not None:
@@ -383,7 +438,7 @@ class Lane:
                 self.renamed += 1
                 self.live = None
             self.streams[self.streams.index(lost)] = stream
-        elif copied and original is not None:
+        elif original is not None:
             if not original.mark.offset:
                 stream.carry, original.carry = original.carry, b""
             self.streams.insert(self.streams.index(original), stream)
@@ -393,7 +448,7 @@ class Lane:
     def _unread_and_lost(self, place: Place) -> Stream | None:
         """Return the file that ``place`` may be: nothing was read of it, and it can't be found."""
         for stream in self.streams:
-            if stream.lost and not stream.mark.offset and stream.mtime_ns <= place.mtime_ns:
+            if stream.lost and not stream.known.offset and stream.mtime_ns <= place.mtime_ns:
                 return stream
         return None
 
@@ -448,17 +503,19 @@ class Lane:
         else:
             stream = Stream(place.path, place.key, "live")
             stream.size = place.size
-            if from_end:
-                self._begin_at_end(stream, place)
+            self._begin(stream, place, from_end=from_end)
         self.streams.append(stream)
         self.live = stream
 
-    def _begin_at_end(self, stream: Stream, place: Place) -> None:
-        # Where it can't be read now, it is followed from here as soon as it can.
-        stream.mark = Mark(place.size)
+    def _begin(self, stream: Stream, place: Place, *, from_end: bool) -> None:
+        if from_end:
+            # Where it can't be read now, it is followed from here as soon as it can.
+            stream.mark = Mark(place.size)
         try:
             if stream.open() and stream.file is not None:
-                stream.begin_at(place.size, stream.file)
+                stream.see()
+                if from_end:
+                    stream.begin_at(place.size, stream.file)
         except OSError as error:
             self._note(place.path, error)
 
@@ -563,6 +620,6 @@ def _is_other(stream: Stream, place: Place, path: str) -> bool:
     if packed:
         return stream.role == "done"
     # A file of which nothing was read is told from another by that it stayed and grew.
-    return not stream.mark.offset and (
+    return not stream.known.offset and (
         stream.role == "done" or place.path != path or place.size < stream.size
     )

@@ -38,7 +38,14 @@ class Mark(NamedTuple):
 
 
 def mark_at(offset: int, read_at: ReadAt) -> Mark:
-    """Return a mark for a place in a file of which nothing was read; it may be shorter by now."""
+    """Return a mark for a place in a file of which nothing was read.
+
+    If the file is shorter by now, it is one for the end of its first bytes.
+    """
     head = read_at(0, min(HEAD_BYTES, offset))
-    tail_bytes = min(TAIL_BYTES, offset)
-    return Mark(offset, head, read_at(offset - tail_bytes, tail_bytes))
+    if offset <= HEAD_BYTES:
+        return Mark(len(head), head, head[-TAIL_BYTES:])
+    tail = read_at(offset - TAIL_BYTES, TAIL_BYTES)
+    if len(tail) < TAIL_BYTES:
+        return Mark(len(head), head, head[-TAIL_BYTES:])
+    return Mark(offset, head, tail)

@@ -79,16 +79,8 @@ class PlainFile:
 
     def read_at(self, offset: int, count: int) -> bytes:
         """See :meth:`LogFile.read_at`."""
-        data = os.pread(self._descriptor, count, offset)
-        if len(data) == count or not data:
-            return data
-        # The end, as a rule; a signal or a file system may have cut it short.
-        pieces = [data]
-        got = len(data)
-        while got < count and (data := os.pread(self._descriptor, count - got, offset + got)):
-            pieces.append(data)
-            got += len(data)
-        return b"".join(pieces)
+        # In one piece: between two the file may be truncated and written anew.
+        return os.pread(self._descriptor, count, offset)
 
     def status(self) -> os.stat_result:
         """See :meth:`LogFile.status`."""
@@ -188,3 +180,22 @@ def open_log(path: str) -> LogFile:
         OSError: It can't be opened, or is not a file.
     """
     return PackedFile(path) if is_compressed(path) else PlainFile(path)
+
+
+def open_known(path: str, key: Key) -> LogFile:
+    """Open a file that was found, if it is still where it was.
+
+    Raises:
+        FileNotFoundError: It isn't; there may be another.
+        OSError: It can't be opened, or is not a file.
+    """
+    file = open_log(path)
+    try:
+        found = key_of(file.status())
+    except BaseException:
+        file.close()
+        raise
+    if found != key:
+        file.close()
+        raise FileNotFoundError
+    return file

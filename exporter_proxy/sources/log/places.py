@@ -43,6 +43,20 @@ class Found(NamedTuple):
     left_out: int
 
 
+class Rotated(NamedTuple):
+    """A path, and what rotation put beside it.
+
+    Attributes:
+        key: What file is at the path; None: none that can be looked at.
+        places: The rotated files, the oldest first.
+        is_whole: None went away while they were listed: it may have another name now.
+    """
+
+    key: Key | None
+    places: list[Place]
+    is_whole: bool
+
+
 def find(pattern: str, most: int) -> Found:
     """Look for files; packed ones are none that anybody writes to."""
     if not is_pattern(pattern):
@@ -85,26 +99,35 @@ def place_of(path: str) -> Place:
     return Place(path, key_of(status), status.st_size, status.st_mtime_ns)
 
 
-def find_rotated(path: str) -> list[Place]:
-    """Return the files that rotation may have made of ``path``, the oldest first.
+def find_rotated(path: str) -> Rotated:
+    """Find the files that rotation may have made of ``path``.
 
     Where ``path`` is a symbolic link, they are looked for beside the file that it leads to.
     """
+    try:
+        key = key_of(os.stat(path))  # noqa: PTH116, as above
+    except OSError:
+        key = None
     folder, name = os.path.split(os.path.realpath(path))
     pattern = rotated_names(name)
     places: list[Place] = []
+    is_whole = True
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if pattern.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                if not pattern.fullmatch(entry.name) or not entry.is_file(follow_symlinks=False):
+                    continue
+                try:
                     status = entry.stat(follow_symlinks=False)
-                    key = (status.st_dev, status.st_ino)
-                    places.append(Place(entry.path, key, status.st_size, status.st_mtime_ns))
+                except FileNotFoundError:
+                    is_whole = False
+                    continue
+                places.append(Place(entry.path, key_of(status), status.st_size, status.st_mtime_ns))
     except OSError:
         # Whatever it is, it is told of the file itself.
-        return []
+        return Rotated(key, [], is_whole=True)
     places.sort(key=lambda place: place.mtime_ns)
-    return places[-MAX_ROTATED:]
+    return Rotated(key, places[-MAX_ROTATED:], is_whole)
 
 
 def describe(error: OSError, path: str) -> str:

@@ -17,6 +17,7 @@ from exporter_proxy.sources.admission import FOR_EVER, Admission, Life
 from exporter_proxy.sources.base import SourceStats
 from exporter_proxy.sources.belonging import leave
 from exporter_proxy.sources.log.checkpoint import (
+    Checkpoint,
     CheckpointError,
     make,
     read_checkpoint,
@@ -396,22 +397,27 @@ class Section:
         if now - self._saved_at < config.checkpoint_interval:
             return
         if self._saving is None or self._saving.done():
-            self._saving = asyncio.create_task(self._save())
+            self._saving = asyncio.create_task(self._write(self._checkpoint()))
 
     async def _save(self) -> None:
-        """Write the checkpoint: places and counts as they are at this moment."""
-        follower, path = self._follower, self.config.checkpoint
-        if not path or self._is_torn:
-            return
+        if self.config.checkpoint and not self._is_torn:
+            await self._write(self._checkpoint())
+
+    def _checkpoint(self) -> Checkpoint:
+        """Return places and counts as they are at this moment: nobody looks or reads meanwhile."""
+        follower = self._follower
         self._is_unsaved = False
         self._saved_at = self._monotonic()
-        checkpoint = make(
+        return make(
             self.config.path,
             follower.looked_ns,
             follower.records(),
             self.counter.state(),
             follower.cut,
         )
+
+    async def _write(self, checkpoint: Checkpoint) -> None:
+        path = self.config.checkpoint
         try:
             await self._apart(write_checkpoint, path, checkpoint)
         except OSError as error:

@@ -7,7 +7,7 @@ import msgspec
 from exporter_proxy.sources.log.lines import cut_lines
 from exporter_proxy.sources.log.mark import HEAD_BYTES, Mark, mark_at
 from exporter_proxy.sources.log.names import is_compressed
-from exporter_proxy.sources.log.opening import Key, LogFile, key_of, open_log
+from exporter_proxy.sources.log.opening import Key, LogFile, open_known
 
 BLOCK_BYTES = 2**20
 
@@ -38,6 +38,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
         joins: See :class:`Stream`.
         size: Of the file when it was last looked at.
         mtime_ns: When it was last written, likewise.
+        seen: Offset, head and tail of :attr:`Stream.seen`.
     """
 
     path: bytes
@@ -51,6 +52,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
     joins: bool
     size: int
     mtime_ns: int
+    seen: tuple[int, bytes, bytes] = Mark()
 
 
 class Block(NamedTuple):
@@ -93,7 +95,10 @@ class Stream:
         mtime_ns: When it was last written, likewise.
         links: How many names it has, likewise.
         grew_at: When it was last seen to have grown.
-        truncated: It no longer has what was read of it.
+        seen: The end of what was there when it was last looked at, and as long as nothing is read
+            of it what it is known by.
+        present: The same, but of what is there now, should it have been truncated.
+        truncated: It no longer has what it is known by.
         lost: It can't be found any more.
         restored: It comes from a checkpoint, and was not looked at since.
     """
@@ -109,8 +114,10 @@ class Stream:
         "mark",
         "mtime_ns",
         "path",
+        "present",
         "restored",
         "role",
+        "seen",
         "size",
         "skipping",
         "truncated",
@@ -133,6 +140,7 @@ class Stream:
         self.skipping = skipping
         self.joins = joins
         self.carry = b""
+        self.seen = self.present = Mark()
         self.file: LogFile | None = None
         self.size = mark.offset
         self.mtime_ns = -1
@@ -150,6 +158,7 @@ class Stream:
         stream = cls(path, record.key, record.role, mark, skipping=record.skipping)
         stream.joins, stream.carry = record.joins, record.carry
         stream.size, stream.mtime_ns = record.size, record.mtime_ns
+        stream.seen = Mark(*record.seen)
         stream.restored = True
         return stream
 
@@ -166,9 +175,16 @@ class Stream:
             self.skipping,
             self.carry,
             self.joins,
-            self.size,
+            # To be looked at again: what became of it was not found yet.
+            -1 if self.truncated else self.size,
             self.mtime_ns,
+            Mark() if mark.offset else self.seen,
         )
+
+    @property
+    def known(self) -> Mark:
+        """What it is known by: what was read of it, or else what was seen."""
+        return self.mark if self.mark.offset else self.seen
 
     @property
     def unread(self) -> int:
@@ -186,13 +202,9 @@ class Stream:
         if self.file is not None:
             return True
         try:
-            file = open_log(self.path)
+            self.file = open_known(self.path, self.key)
         except FileNotFoundError:
             return False
-        if key_of(file.status()) != self.key:
-            file.close()
-            return False
-        self.file = file
         return True
 
     def close(self) -> None:
@@ -213,19 +225,30 @@ class Stream:
         self.mark = mark_at(offset, file.read_at)
         self.skipping = bool(self.mark.tail) and not self.mark.tail.endswith(b"\n")
 
+    def see(self) -> None:
+        """Take note of what is there; of a file that was truncated, beside what was."""
+        assert self.file is not None
+        if is_compressed(self.path):
+            return
+        self.present = mark_at(self.size, self.file.read_at)
+        if not self.truncated:
+            self.seen = self.present
+
     def begin_anew(self) -> None:
         """Go on at the begin of the file."""
         self.mark = Mark()
+        self.seen = self.present
         self.skipping = self.truncated = False
         self.carry = b""
 
     def is_shortened(self) -> bool:
         """Tell whether it lost its end alone: it has less of the same, as after a power cut."""
         assert self.file is not None
-        if self.size >= self.mark.offset:
-            return self.mark.is_in(self.file.read_at)
-        head = self.mark.head
-        has_head = len(head) == min(HEAD_BYTES, self.mark.offset)
+        known = self.known
+        if self.size >= known.offset:
+            return known.is_in(self.file.read_at)
+        head = known.head
+        has_head = len(head) == min(HEAD_BYTES, known.offset)
         return has_head and bool(self.size) and self.file.read_at(0, len(head)) == head
 
     def read(self, max_line: int, *, final: bool = False) -> Block | None:
@@ -243,7 +266,7 @@ class Stream:
         before = len(mark.tail)
         count = before + max(BLOCK_BYTES, 2 * max_line)
         data = self.file.read_at(mark.offset - before, count)
-        if data[:before] != mark.tail:
+        if data[:before] != mark.tail or not (mark.offset or self._has_seen(data)):
             self.truncated = True
             return None
         full = len(data) == count
@@ -263,6 +286,15 @@ class Stream:
             carry[cut.used :],
             cut.cut,
         )
+
+    def _has_seen(self, data: bytes) -> bool:
+        """Tell whether a file of which nothing was read begins with what was seen of it."""
+        seen = self.seen
+        if not data.startswith(seen.head):
+            return False
+        # In what is read at once, not one after another: it may change in between.
+        is_within = seen.offset <= len(data)
+        return not is_within or seen.is_in(lambda offset, count: data[offset : offset + count])
 
     def give_rest(self) -> bytes:
         """Return what stands behind the last line that was read, when there are no more.

@@ -11,6 +11,8 @@ from exporter_proxy.budgets import Budget, Limit
 from exporter_proxy.config import LogConfig
 from exporter_proxy.errors import ConfigError
 from exporter_proxy.sources.admission import FOR_EVER, Admission, Terms
+from exporter_proxy.sources.log.checkpoint import write_checkpoint
+from exporter_proxy.sources.log.follower import Follower
 from exporter_proxy.sources.log.source import LogSource
 from exporter_proxy.table import Table
 from tests.sources.log.counting import Lines
@@ -146,6 +148,37 @@ async def test_goes_on_from_a_checkpoint(log, config, tmp_path):
         assert proxy.shows("x") == 6
         assert sorted(proxy.counters[0].seen) == sorted(map(bytes.decode, log.written))
     assert (tmp_path / "cp").stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_checkpoint_is_of_no_moment_in_which_files_are_looked_at(
+    log, config, tmp_path, monkeypatch
+):
+    """It could have half of what became of them."""
+    busy, taken = [], []
+
+    async def apart(_source, function, *args: object):
+        if function is not write_checkpoint:
+            busy.append(function)
+        for _ in range(5):
+            # Whatever else is to be done on the loop has its turn meanwhile.
+            await asyncio.sleep(0)
+        busy.clear()
+        return function(*args)
+
+    def records(follower):
+        taken.append(not busy)
+        return real(follower)
+
+    real = Follower.records
+    monkeypatch.setattr(LogSource, "_apart", apart)
+    monkeypatch.setattr(Follower, "records", records)
+    config = replace(config, checkpoint=str(tmp_path / "cp"), checkpoint_interval=0)
+    async with running(config) as proxy:
+        for count in range(1, 6):
+            log.append(1)
+            await until(lambda count=count: proxy.shows("x") == count)
+    assert len(taken) > 5
+    assert all(taken)
 
 
 @pytest.mark.parametrize(

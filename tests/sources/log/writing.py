@@ -117,12 +117,17 @@ class Reader:
 
     def look(self) -> None:
         self.follower.look()
+        self.at_rest()
+
+    def at_rest(self) -> None:
+        """Do what is done between looks and blocks: nothing, unless a test has something."""
 
     def read(self) -> None:
         while (block := self.follower.next_block()) is not None:
             assert not block.lines or block.lines.endswith(b"\n")
             self.lines += block.lines.splitlines()
             self.follower.accept(block)
+            self.at_rest()
 
     def poll(self) -> None:
         self.look()
