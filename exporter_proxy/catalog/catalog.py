@@ -81,6 +81,8 @@ class Catalog:
         self._rules = rules
         # Whether they are others than at the last refresh.
         self._other_rules = False
+        # Whether one is under way: what it reads is noted as changed no more, and not yet read.
+        self._is_refreshing = False
         self._is_closed = False
         self._monotonic = monotonic
         # Until when a refresh reads large payloads.
@@ -112,8 +114,8 @@ class Catalog:
 
     @property
     def stale(self) -> bool:
-        """Whether the table has changed since the last refresh, or that was not finished."""
-        return bool(self._changed or self._set_aside or self._other_rules)
+        """Whether the table has changed since the last refresh, or that is not finished."""
+        return bool(self._changed or self._set_aside or self._other_rules or self._is_refreshing)
 
     def set_rules(self, rules: Callable[[str], Rules]) -> None:
         """Do something else to families from the next refresh on, to those read before, too."""
@@ -199,6 +201,13 @@ class Catalog:
         aside after a while, so that it keeps nobody else waiting: the next refresh goes on with it,
         and until it is done the app has what it had.
         """
+        self._is_refreshing = True
+        try:
+            yield from self._refresh()
+        finally:
+            self._is_refreshing = False
+
+    def _refresh(self) -> Generator[None, None, None]:
         self._patience = self._monotonic() + 2 * _PATIENCE_SECONDS
         if self._other_rules:
             yield from self._find_affected()

@@ -79,6 +79,9 @@ class AppTarget:
             reading = (await self._pages.readings()).get(app)
             if reading is None or (reading.number, reading.updates) >= (row.number, row.updates):
                 return
+            if not self._pages.is_behind:
+                # Nothing will come of waiting, which would never let anybody else have a turn.
+                return
 
     def _refuse_absent(self, app: str) -> web.Response:
         """Return the answer for an app that the table does not have."""

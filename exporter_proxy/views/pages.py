@@ -143,6 +143,11 @@ class Pages:
             await _whole(self._read())
         return self._catalog.readings
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether there is something in the table that was not read yet."""
+        return self._catalog.stale
+
     async def keep_house(self) -> None:
         """Search for series that two apps have, if anyone looked at a page since the last time.
 

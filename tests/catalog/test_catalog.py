@@ -59,6 +59,19 @@ class Reading:
 original = digest.read_in_steps
 
 
+def test_is_stale_until_a_refresh_has_ended() -> None:
+    """What it reads is not read yet, and no longer noted as changed."""
+    reading = Reading()
+    for updates in range(1, 3):
+        reading.update("a", b"a 1\n" * 50_000)
+        steps = [reading.catalog.stale for _ in reading.catalog.refresh()]
+
+        assert steps
+        assert all(steps)
+        assert not reading.catalog.stale
+        assert reading.catalog.readings["a"].updates == updates
+
+
 @pytest.fixture
 def reading(monkeypatch: pytest.MonkeyPatch) -> Reading:
     return Reading(monkeypatch)

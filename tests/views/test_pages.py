@@ -14,6 +14,7 @@ from exporter_proxy.exposition.page import CHUNK, text_chunks
 from exporter_proxy.exposition.rules import Rules
 from exporter_proxy.self_metrics import SelfMetrics
 from exporter_proxy.table import Table
+from exporter_proxy.views import slices
 from exporter_proxy.views.page import Kind, Page
 from exporter_proxy.views.pages import FORGET_SECONDS, Pages
 from exporter_proxy.workers import Workers
@@ -66,6 +67,21 @@ async def test_an_unchanged_page_is_the_same_object(workers: Workers, *, merged:
     table.update("a", (b"a 1\n",), source="test")
 
     assert pages.fresh(TEXT) is None
+
+
+async def test_what_was_read_waits_for_what_is_being_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also while that is no longer noted as changed: whoever asked again would ask for ever."""
+    monkeypatch.setattr(slices, "HOLD_SECONDS", -1.0)
+    table = Table()
+    pages = pages_of(table, merged=True)
+    for rounds in range(1, 20):
+        table.update("a", (b"m 1\n" * 50_000,), source="test")
+        page = asyncio.create_task(pages.current(TEXT))
+        for _ in range(rounds):
+            await asyncio.sleep(0)
+        assert not page.done()
+        assert (await pages.readings())["a"].updates == rounds
+        await page
 
 
 async def test_a_long_page_is_never_joined(long_table: Table, workers: Workers) -> None:
