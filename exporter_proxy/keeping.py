@@ -4,13 +4,13 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from exporter_proxy.config import LOG_SOURCE, MODULE_SOURCE, POLL_SOURCE, Config
-from exporter_proxy.table import Table
+from exporter_proxy.table import FindLife, Table
 
 if TYPE_CHECKING:
     from exporter_proxy.state.keeper import Keeper
 
 
-def keeper_for(config: Config, table: Table) -> "Keeper | None":
+def keeper_for(config: Config, table: Table, find_life: FindLife) -> "Keeper | None":
     """Return what keeps the table on disk, if that is wanted."""
     exporter, poll = config.exporter, config.poll_external
     if not exporter.state_file:
@@ -39,4 +39,5 @@ def keeper_for(config: Config, table: Table) -> "Keeper | None":
         exporter.state_file,
         forget_after=exporter.forget_after,
         is_wanted=is_wanted,
+        find_life=find_life,
     )

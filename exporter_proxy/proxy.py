@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 from exporter_proxy import __version__
 from exporter_proxy.access import Access, TlsListener, answer_http, answer_push
 from exporter_proxy.access.metrics import AccessCollector
+from exporter_proxy.app_lives import lives_for, settle
 from exporter_proxy.app_terms import terms_for
 from exporter_proxy.background import Background
 from exporter_proxy.changes import Change, prepare_all
@@ -38,6 +39,7 @@ from exporter_proxy.sources.pushing import Pushing
 from exporter_proxy.sources.receiver import Receivers
 from exporter_proxy.table import Table
 from exporter_proxy.table.expiry import Expiry
+from exporter_proxy.turns import turns_of_loop
 from exporter_proxy.views.lifecycle import Lifecycle
 from exporter_proxy.views.polled import Polled
 from exporter_proxy.views.server import Backing, PageSettings, Views
@@ -75,6 +77,7 @@ class Proxy:
         exporter = config.exporter
         self.table = Table(max_apps=exporter.max_apps, forget_after=exporter.forget_after)
         self._workers = Workers(exporter.worker_threads)
+        self._lives = lives_for(config)
         self._admission = Admission(
             self.table, terms=terms_for(config), check=payload_check(config)
         )
@@ -99,7 +102,7 @@ class Proxy:
         self._modules = ModuleSource(config, self.table, self._admission)
         # The same list always: others follow it.
         self._sources = self._make_sources()
-        self._keeper = keeper_for(config, self.table)
+        self._keeper = keeper_for(config, self.table, self._lives)
         self._reloader = Reloader(
             config,
             path,
@@ -291,7 +294,9 @@ class Proxy:
         # What the reload before has left may be wanted again.
         await self._closing.done()
         # In a thread, as there may be thousands of patterns to compile.
-        terms, page = await asyncio.to_thread(lambda: (terms_for(new), page_settings(new)))
+        terms, lives, page = await asyncio.to_thread(
+            lambda: (terms_for(new), lives_for(new), page_settings(new))
+        )
         changes = await prepare_all(
             [
                 partial(self.access.prepare, new),
@@ -309,6 +314,11 @@ class Proxy:
         for change in changes:
             if change.finish is not None:
                 self._closing.start(change.finish(_GRACE_SECONDS))
+        before, self._lives = self._lives, lives
+        if lives != before:
+            for _ in settle(self.table, lives):
+                # Others have their turn.
+                await turns_of_loop().turn()
 
     def _configure(self, new: Config, terms: FindTerms | None, page: PageSettings) -> None:
         """Take over what is looked at anew each time; none of it can fail."""

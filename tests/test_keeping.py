@@ -4,7 +4,7 @@ import pytest
 
 from exporter_proxy.config import read
 from exporter_proxy.keeping import keeper_for
-from exporter_proxy.table import Table
+from exporter_proxy.table import FOR_EVER, Table
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ def test_apps_of_logs_that_are_followed_no_more_are_not(tmp_path, app, source, i
         "exporter": {"state_file": str(tmp_path / "state")},
         "log": [{"path": "/x.log", "app": "x"}, {"path": "/y.log"}],
     }
-    keeper = keeper_for(read(document), Table())
+    keeper = keeper_for(read(document), Table(), lambda _app, _source: FOR_EVER)
 
     assert keeper is not None
     assert keeper._is_wanted(app, source) is is_wanted

@@ -7,32 +7,16 @@ to live of apps come with these two calls; where none is configured they cost a 
 
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from exporter_proxy.budgets import Budget, Rates, check_size
 from exporter_proxy.clocks import boot_seconds
 from exporter_proxy.errors import PayloadError, quote
 from exporter_proxy.payload.message import Message, Push
 from exporter_proxy.sources.checking import PayloadCheck
-from exporter_proxy.table import NEVER, OnExpire, Payload, Table
+from exporter_proxy.table import Life, OnExpire, Payload, Table
 
 # Pushes of one message that are written in one go: a millisecond or two.
 _PUSHES_A_STEP = 500
-
-
-class Life(NamedTuple):
-    """How long apps of a source live that say nothing else.
-
-    Attributes:
-        expire_after: Seconds; infinite: for ever.
-        on_expire: What becomes of them then.
-    """
-
-    expire_after: float = NEVER
-    on_expire: OnExpire = "drop"
-
-
-FOR_EVER = Life()
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +172,7 @@ class Admission:
                     source=source,
                     expire_after=expire_after if ttl is None else ttl,
                     on_expire=on_expire,
+                    own_ttl=ttl is not None,
                     promised=promised,
                 )
             return
@@ -200,6 +185,7 @@ class Admission:
                 source=source,
                 expire_after=after if ttl is None else ttl,
                 on_expire=own.on_expire or on_expire,
+                own_ttl=ttl is not None,
                 promised=promised,
             )
             if own.budget is not None and own.budget.rate is not None:

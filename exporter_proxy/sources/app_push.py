@@ -17,11 +17,12 @@ from exporter_proxy.payload.message import Message, Progress, Push, truncated
 from exporter_proxy.payload.names import check_name
 from exporter_proxy.payload.text import PIECE_BYTES, TextBuilder, nul_byte
 from exporter_proxy.payload.ttl import parse_ttl
-from exporter_proxy.sources.admission import FOR_EVER, Admission, Life
+from exporter_proxy.sources.admission import Admission
 from exporter_proxy.sources.answers import TAKEN, Answer, Steps, line
 from exporter_proxy.sources.base import SourceStats
 from exporter_proxy.sources.refusals import RefusalLog
 from exporter_proxy.steps import all_at_once
+from exporter_proxy.table import FOR_EVER, Life
 
 PATH = "/push"
 SOURCE = "push"

@@ -10,7 +10,8 @@ from prometheus_client.registry import Collector
 
 from exporter_proxy.changes import Change
 from exporter_proxy.config import Config
-from exporter_proxy.sources.admission import Admission, Life
+from exporter_proxy.sources.admission import Admission
+from exporter_proxy.sources.lives import common_life
 from exporter_proxy.table import Table
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class FollowingLogs(Collector):
             # Not needed by those who follow none.
             from exporter_proxy.sources import log  # noqa: PLC0415
 
-            self._source = log.LogSource(config.logs, table, admission, life=_life(config))
+            self._source = log.LogSource(config.logs, table, admission, life=common_life(config))
 
     @property
     def sources(self) -> "list[LogSource]":
@@ -73,7 +74,7 @@ class FollowingLogs(Collector):
             source = module.LogSource((), self._table, self._admission)
             await source.start()
         try:
-            change = await source.prepare(new.logs, _life(new))
+            change = await source.prepare(new.logs, common_life(new))
         except BaseException:
             if before is None:
                 await source.stop(0)
@@ -88,7 +89,3 @@ class FollowingLogs(Collector):
                 await source.stop(0)
 
         return Change(commit, cancel, None if new.logs else source.stop)
-
-
-def _life(config: Config) -> Life:
-    return Life(config.exporter.expire_after, config.exporter.on_expire)

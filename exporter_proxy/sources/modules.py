@@ -9,8 +9,9 @@ from exporter_proxy.changes import Change
 from exporter_proxy.config import Config
 from exporter_proxy.errors import ModuleError, quote
 from exporter_proxy.modules import Answer, Ask, ModuleStatus
-from exporter_proxy.sources.admission import Admission, Life
-from exporter_proxy.table import Table
+from exporter_proxy.sources.admission import Admission
+from exporter_proxy.sources.lives import common_life
+from exporter_proxy.table import Life, Table
 
 if TYPE_CHECKING:
     from exporter_proxy.sources.module import Runner
@@ -35,7 +36,7 @@ class ModuleSource:
             # Not needed by those who have none.
             from exporter_proxy.sources import module  # noqa: PLC0415
 
-            self._runner = module.Runner(config.modules, table, admission, life=_life(config))
+            self._runner = module.Runner(config.modules, table, admission, life=common_life(config))
 
     @property
     def sources(self) -> "list[Runner]":
@@ -61,7 +62,7 @@ class ModuleSource:
             if not new.modules:
                 return Change(lambda: None)
             runner = await self._idle_runner()
-        change = await runner.prepare(new.modules, _life(new))
+        change = await runner.prepare(new.modules, common_life(new))
         if before is None:
 
             async def cancel() -> None:
@@ -87,7 +88,3 @@ class ModuleSource:
         runner: Runner = module.Runner((), self._table, self._admission, life=Life())
         await runner.start()
         return runner
-
-
-def _life(config: Config) -> Life:
-    return Life(config.exporter.expire_after, config.exporter.on_expire)

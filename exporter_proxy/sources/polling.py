@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from exporter_proxy.changes import Change
 from exporter_proxy.config import Config, PollConfig
 from exporter_proxy.errors import PollError
-from exporter_proxy.sources.admission import Admission, Life
+from exporter_proxy.sources.admission import Admission
 from exporter_proxy.sources.base import TargetStatus
+from exporter_proxy.sources.lives import common_life
 from exporter_proxy.table import Table
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Polling:
             # Not needed by those who don't poll.
             from exporter_proxy.sources import poll  # noqa: PLC0415
 
-            self._poller = poll.Poller(section, table, admission, life=_life(config))
+            self._poller = poll.Poller(section, table, admission, life=common_life(config))
 
     @property
     def sources(self) -> "list[Poller]":
@@ -75,7 +76,7 @@ class Polling:
             if not wanted:
                 return Change(lambda: None)
             poller = await self._idle_poller()
-        change = await poller.prepare(section, _life(new))
+        change = await poller.prepare(section, common_life(new))
         if before is None:
 
             async def cancel() -> None:
@@ -95,7 +96,3 @@ class Polling:
         poller: Poller = module.Poller(PollConfig(), self._table, self._admission)
         await poller.start()
         return poller
-
-
-def _life(config: Config) -> Life:
-    return Life(config.exporter.expire_after, config.exporter.on_expire)

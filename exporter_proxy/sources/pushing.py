@@ -10,10 +10,11 @@ from exporter_proxy.changes import Change
 from exporter_proxy.config import Config
 from exporter_proxy.exposition.given import Given
 from exporter_proxy.payload.grouping import PREFIX
-from exporter_proxy.sources.admission import Admission, Life
+from exporter_proxy.sources.admission import Admission
 from exporter_proxy.sources.answers import Answer
 from exporter_proxy.sources.app_push import PATH, AppPush
 from exporter_proxy.sources.base import Source
+from exporter_proxy.sources.lives import push_life
 from exporter_proxy.sources.pushgateway import Api, Gateway, GatewayRoutes, Store
 from exporter_proxy.sources.requests import Requests
 from exporter_proxy.table import Row, Table
@@ -106,8 +107,7 @@ class Pushing:
 
     def _configure(self, config: Config) -> None:
         push, exporter = config.push, config.exporter
-        expire_after = exporter.expire_after if push.expire_after is None else push.expire_after
-        life = Life(expire_after, push.on_expire or exporter.on_expire)
+        life = push_life(config)
         self._store.configure(life=life, render=exporter.exposition == "verbatim")
         self._gateway.configure(push, self._requests.permit)
         self._api.configure(push)

@@ -25,7 +25,7 @@ from exporter_proxy.state.schema import DamagedError
 from exporter_proxy.state.stats import StateCollector, StateStats
 from exporter_proxy.state.store import Store
 from exporter_proxy.state.thread import DiskThread
-from exporter_proxy.table import FORGET_SECONDS, Payload, Table
+from exporter_proxy.table import FORGET_SECONDS, FindLife, Payload, Table
 from exporter_proxy.table.payload_feed import PayloadFeed
 
 logger = logging.getLogger(__name__)
@@ -54,6 +54,7 @@ class Keeper:
         path: Of the file.
         forget_after: Seconds for which a dropped app is remembered.
         is_wanted: Tells what of the file is to be put back.
+        find_life: Tells how long apps live whose senders didn't say it; None: as long as they did.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Keeper:
         *,
         forget_after: float = FORGET_SECONDS,
         is_wanted: IsWanted = lambda _app, _source: True,
+        find_life: FindLife | None = None,
     ) -> None:
         self.stats = StateStats()
         self.collector = StateCollector(self.stats, self.pending)
@@ -72,6 +74,7 @@ class Keeper:
         self._store = Store(self._file.path)
         self._forget_after = forget_after
         self._is_wanted = is_wanted
+        self._find_life = find_life
         self._thread = DiskThread()
         self._feed = PayloadFeed()
         # What is being written.
@@ -187,7 +190,7 @@ class Keeper:
 
     async def _restore(self, saved: list[Saved]) -> Restored:
         now = Now(*self._table.clocks(), self._boot)
-        restorer = Restorer(self._table, now, self._forget_after, self._is_wanted)
+        restorer = Restorer(self._table, now, self._forget_after, self._is_wanted, self._find_life)
         for first in range(0, len(saved), _RESTORE_APPS):
             restorer.put_back(saved[first : first + _RESTORE_APPS])
             await asyncio.sleep(0)

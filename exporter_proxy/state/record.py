@@ -36,6 +36,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
         dropped_ns: When it was dropped, likewise; None: it was not.
         forget_ns: When it is forgotten, in nanoseconds since the epoch; None: it is in the table.
         problem: What is wrong with it; None: nothing.
+        own_ttl: Its sender said how long it lives, and not the configuration.
     """
 
     source: str
@@ -49,6 +50,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     problem: Trouble | None = None
     updated_at: float | None = None
     boot: str = ""
+    own_ttl: bool = False
 
 
 class Saved(NamedTuple):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from exporter_proxy.errors import PayloadError
 from exporter_proxy.state.record import Change, Record, Saved, Trouble
-from exporter_proxy.table import NEVER, Ghost, Payload, Problem, Row, Table
+from exporter_proxy.table import NEVER, FindLife, Ghost, Life, Payload, Problem, Row, Table
 
 IsWanted = Callable[[str, str], bool]
 """Given an app and its source, tells whether the configuration still has that."""
@@ -63,14 +63,23 @@ class Restorer:
         now: This moment.
         forget_after: Seconds for which a dropped app is remembered at most.
         is_wanted: Tells what to put back.
+        find_life: Tells how long apps live whose senders didn't say it; None: as long as they did.
     """
 
-    def __init__(self, table: Table, now: Now, forget_after: float, is_wanted: IsWanted) -> None:
+    def __init__(
+        self,
+        table: Table,
+        now: Now,
+        forget_after: float,
+        is_wanted: IsWanted,
+        find_life: FindLife | None = None,
+    ) -> None:
         self.outcome = Restored()
         self._table = table
         self._now = now
         self._forget_after = forget_after
         self._is_wanted = is_wanted
+        self._find_life = find_life
 
     def put_back(self, saved: Sequence[Saved]) -> None:
         """Put back some apps; rows in the order of their numbers, then those to be forgotten."""
@@ -97,6 +106,7 @@ class Restorer:
         age = now.age_of(record)
         updated_at = now.seconds - age
         size = sum(map(len, payload))
+        life = self._life_of(app, record)
         row = Row(
             app,
             number,
@@ -106,17 +116,28 @@ class Restorer:
             record.updated_ns if record.updated_ns <= now.wall_ns else now.wall_ns - int(age * 1e9),
             updated_at,
             record.updates,
-            NEVER if record.ttl is None else updated_at + record.ttl,
-            record.on_expire,
+            updated_at + life.expire_after,
+            life.on_expire,
+            record.own_ttl,
         )
+        # One that is not marked any more under this configuration expires by itself if it has to.
+        stays_marked = life.on_expire == "mark" and row.expires_at <= now.seconds
         try:
-            self._table.restore(row, record.expired_ns)
+            self._table.restore(row, record.expired_ns if stays_marked else None)
         except PayloadError:
             self.outcome.no_room += 1
             return False
         self.outcome.apps += 1
         self.outcome.bytes += size
         return True
+
+    def _life_of(self, app: str, record: Record) -> Life:
+        """Return how long a row lives from its last update on."""
+        saved = Life(NEVER if record.ttl is None else record.ttl, record.on_expire)
+        if self._find_life is None:
+            return saved
+        life = self._find_life(app, record.source)
+        return life._replace(expire_after=saved.expire_after) if record.own_ttl else life
 
     def _put_ghost(self, app: str, number: int, record: Record, forget_ns: int) -> bool:
         now = self._now
@@ -179,6 +200,7 @@ def change_of(seen: Seen, now: Now) -> Change:
             problem=trouble,
             updated_at=row.updated_at,
             boot=now.boot,
+            own_ttl=row.own_ttl,
         )
         return Change(app, row.number, record, payload)
     if ghost is not None:

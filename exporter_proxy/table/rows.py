@@ -1,7 +1,8 @@
 """What the table says of an app: its row, what is wrong with it, and that it once was there."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Payload = tuple[bytes, ...]
 """Exposition text, UTF-8, in pieces cut at line ends; all but the largest are one piece."""
@@ -12,12 +13,31 @@ OnExpire = Literal["drop", "mark"]
 NEVER = float("inf")
 """When an app expires that has no time to live."""
 
+
+class Life(NamedTuple):
+    """How long an app lives whose sender doesn't say it.
+
+    Attributes:
+        expire_after: Seconds; infinite: for ever.
+        on_expire: What becomes of it then.
+    """
+
+    expire_after: float = NEVER
+    on_expire: OnExpire = "drop"
+
+
+FOR_EVER = Life()
+FindLife = Callable[[str, str], Life]
+"""Gives how long an app lives that a source wrote, by the names of both."""
+
 FORGET_SECONDS = 86_400.0
 """For how long a dropped app is remembered, unless it is said otherwise."""
 
 
 class Row:
-    """What the table knows of one application. Never changed after it entered the table.
+    """What the table knows of one application. An update brings another one.
+
+    After it entered the table nothing in it changes but its end (:meth:`Table.set_life`).
 
     Attributes:
         app: The application's name, unique in the table.
@@ -30,6 +50,7 @@ class Row:
         updates: How often the application was written since it was first seen.
         expires_at: When its time to live has passed, on that clock; infinite for never.
         on_expire: What becomes of it then.
+        own_ttl: Its sender said how long it lives, and not the configuration.
         derived: What views computed from this row, by view; a row is replaced, so nothing in here
             can be stale.
     """
@@ -40,6 +61,7 @@ class Row:
         "expires_at",
         "number",
         "on_expire",
+        "own_ttl",
         "payload",
         "size",
         "source",
@@ -60,6 +82,7 @@ class Row:
         updates: int,
         expires_at: float,
         on_expire: OnExpire,
+        own_ttl: bool = False,  # noqa: FBT001, FBT002  # as above
     ) -> None:
         self.app = app
         self.number = number
@@ -71,6 +94,7 @@ class Row:
         self.updates = updates
         self.expires_at = expires_at
         self.on_expire = on_expire
+        self.own_ttl = own_ttl
         self.derived: dict[str, object] | None = None
 
     def release_payload(self) -> None:

@@ -14,6 +14,7 @@ from exporter_proxy.table.rows import (
     FORGET_SECONDS,
     NEVER,
     Ghost,
+    Life,
     OnExpire,
     Payload,
     Problem,
@@ -107,6 +108,7 @@ class Table:
         source: str,
         expire_after: float = NEVER,
         on_expire: OnExpire = "drop",
+        own_ttl: bool = False,
         promised: bool = False,
     ) -> Row:
         """Replace all that ``app`` had.
@@ -117,6 +119,7 @@ class Table:
             source: Who writes, as ``/apps`` shows it.
             expire_after: Seconds until the app expires if nothing else comes.
             on_expire: What becomes of it then.
+            own_ttl: Who wrote it said ``expire_after``, and not the configuration.
             promised: It was said that there is room, and that counts.
 
         Raises:
@@ -147,6 +150,7 @@ class Table:
             updates,
             expires_at,
             on_expire,
+            own_ttl,
         )
         self._rows[app] = row
         self._generation += 1
@@ -158,6 +162,22 @@ class Table:
         if self._problems:
             self._problems.forgive(app)
         return row
+
+    def set_life(self, row: Row, life: Life) -> None:
+        """Have a row of the table live as long as is configured now, from its last update on.
+
+        One that was marked, and whose time has not passed under this, is so no more. How long a row
+        lives whose sender said it stays as it is; what becomes of it then doesn't.
+        """
+        expires_at = row.expires_at if row.own_ttl else row.updated_at + life.expire_after
+        if (expires_at, life.on_expire) == (row.expires_at, row.on_expire):
+            return
+        row.expires_at, row.on_expire = expires_at, life.on_expire
+        if expires_at > self._monotonic():
+            self._expired.pop(row.app, None)
+        if expires_at != NEVER:
+            self._deadlines.enter(row.app, expires_at)
+        self._note_change(row.app)
 
     def set_problem(self, app: str, text: str | None, *, source: str) -> None:
         """Say what is wrong with ``app``, whether the table has it or not; None: nothing is.

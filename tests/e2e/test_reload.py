@@ -70,6 +70,39 @@ def test_over_http(proxy: StartProxy):
     assert (answer.status, answer.headers["allow"]) == (405, "POST, PUT")
 
 
+def test_ages_of_apps_that_are_there(proxy: StartProxy):
+    """Another life holds for them at once, from their last update on, but for those who said it."""
+    exporter = {"expire_after": "1h", "self_metrics_interval": 0, **ON}
+    running = proxy(exporter=exporter, app=[{"match": "kept", "on_expire": "mark"}])
+    own = b'{"own":{"metrics":"own 1","ttl":3000}}'
+    for message in (b'{"gone":"gone 1"}', b'{"kept":"kept 1"}', own):
+        assert running.push_tcp(message) == ""
+    pushed = running.get("/push/pushed", {"Content-Length": "0"}, method="PUT")
+    assert pushed.status == 200, pushed
+    before = running.get("/apps/gone?format=json")
+    assert json.loads(before.body)["expire_after_seconds"] == 3600
+
+    exporter["expire_after"] = 0.1
+    running.write_config(exporter=exporter, app=[{"match": "kept", "on_expire": "mark"}])
+    assert done(running, reload(running)) == "changed: exporter.expire_after\n"
+    page = until(
+        lambda: page if "gone 1\n" not in (page := running.metrics()) else "", "it to be gone"
+    )
+    page = running.wait_metrics('exporter_proxy_app_up{app="kept"} 0\n')
+    assert "kept 1\n" in page
+    assert "own 1\n" in page
+    for app, up in {"gone": 0, "kept": 0, "pushed": 0, "own": 1}.items():
+        running.wait_metrics(f'exporter_proxy_app_up{{app="{app}"}} {up}\n')
+
+    exporter["expire_after"] = 0
+    running.write_config(exporter=exporter)
+    done(running, reload(running))
+    assert 'exporter_proxy_app_up{app="kept"} 1\n' in running.metrics()
+    for app, seconds in {"kept": None, "own": 3000}.items():
+        answer = running.get(f"/apps/{app}?format=json")
+        assert json.loads(answer.body)["expire_after_seconds"] == seconds
+
+
 def test_turned_off(proxy: StartProxy):
     """Which is the default; a reload can turn it on and off."""
     running = proxy()

@@ -7,8 +7,8 @@ import pytest
 from exporter_proxy.budgets import Budget, Limit
 from exporter_proxy.errors import PayloadError
 from exporter_proxy.payload.message import Message, Push
-from exporter_proxy.sources.admission import NO_TERMS, Admission, Life, Terms
-from exporter_proxy.table import Payload, Table
+from exporter_proxy.sources.admission import NO_TERMS, Admission, Terms
+from exporter_proxy.table import Life, Payload, Table
 
 
 class Clock:

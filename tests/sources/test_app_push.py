@@ -8,11 +8,11 @@ import pytest
 from exporter_proxy.access import Peer, Refusal
 from exporter_proxy.budgets import Budget, Limit
 from exporter_proxy.config import PushConfig
-from exporter_proxy.sources.admission import Admission, Life, Terms
+from exporter_proxy.sources.admission import Admission, Terms
 from exporter_proxy.sources.answers import Answer, ForbiddenError
 from exporter_proxy.sources.app_push import AppPush
 from exporter_proxy.steps import all_at_once
-from exporter_proxy.table import Table
+from exporter_proxy.table import Life, Table
 
 JSON = {"content-type": "application/json"}
 

@@ -4,10 +4,10 @@ from typing import Any
 import pytest
 
 from exporter_proxy.errors import PollError
-from exporter_proxy.sources.admission import FOR_EVER, Admission, Life
+from exporter_proxy.sources.admission import Admission
 from exporter_proxy.sources.base import TargetStatus
 from exporter_proxy.sources.poll.target import Target
-from exporter_proxy.table import Table
+from exporter_proxy.table import FOR_EVER, Life, Table
 from tests.sources.polling import ManualClock, endpoint
 
 URL = "http://127.0.0.1:1025/"

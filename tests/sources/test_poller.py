@@ -9,11 +9,11 @@ from aiohttp import web
 
 from exporter_proxy.config import EndpointConfig, PollConfig
 from exporter_proxy.errors import PollError
-from exporter_proxy.sources.admission import FOR_EVER, Admission, Life
+from exporter_proxy.sources.admission import Admission
 from exporter_proxy.sources.checking import PayloadCheck
 from exporter_proxy.sources.poll.client import PollClient
 from exporter_proxy.sources.poll.poller import Poller
-from exporter_proxy.table import Payload, Table
+from exporter_proxy.table import FOR_EVER, Life, Payload, Table
 from tests.sources.polling import (
     ManualClock,
     endpoint,

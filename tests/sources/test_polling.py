@@ -10,10 +10,10 @@ import pytest
 from aiohttp import web
 
 from exporter_proxy.config import Config, EndpointConfig, ExporterConfig, PollConfig
-from exporter_proxy.sources.admission import Admission, Life
+from exporter_proxy.sources.admission import Admission
 from exporter_proxy.sources.poll.poller import Poller
 from exporter_proxy.sources.polling import Polling
-from exporter_proxy.table import NEVER, Table
+from exporter_proxy.table import NEVER, Life, Table
 from tests.sources.polling import ManualClock, endpoint, http_server
 
 START = 1000.0

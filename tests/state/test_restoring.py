@@ -6,7 +6,7 @@ import pytest
 
 from exporter_proxy.state.record import Change, Record, Saved, Trouble
 from exporter_proxy.state.restoring import Now, Restored, Restorer, change_of, in_order, look
-from exporter_proxy.table import NEVER, Problem, Table
+from exporter_proxy.table import FOR_EVER, NEVER, Life, Problem, Table
 
 S = 1_000_000_000
 # At this moment, on a machine that was started 50 s ago: ages are longer than its clock runs.
@@ -40,7 +40,8 @@ def clock() -> Clock:
 
 def restore(table: Table, *saved: Saved, **options: object) -> Restored:
     is_wanted = options.get("is_wanted", lambda _app, _source: True)
-    restorer = Restorer(table, NOW, 3600, is_wanted)  # type: ignore[arg-type]
+    find_life = options.get("find_life")
+    restorer = Restorer(table, NOW, 3600, is_wanted, find_life)  # type: ignore[arg-type]
     restorer.put_back(in_order(saved))
     return restorer.outcome
 
@@ -138,6 +139,53 @@ def test_a_clock_that_went_forward_expires_what_has_a_time_to_live(clock: Clock)
     assert table.get("b") is not None
 
 
+def test_the_configuration_says_how_long_rows_live(clock: Clock):
+    """As it is now; for those whose sender said it, only what becomes of them then."""
+    lives = {"shorter": Life(5), "longer": Life(20, "mark"), "never": FOR_EVER}
+    own = Record("here", NOW.wall_ns - 10 * S, ttl=15, own_ttl=True)
+    for_ever = Record("here", NOW.wall_ns - 10 * S, own_ttl=True)
+    table = clock.table()
+    restore(
+        table,
+        *(row(app, number, 10, ttl=7) for number, app in enumerate(lives)),
+        Saved("own", 3, own, (b"x 1",)),
+        Saved("for ever", 4, for_ever, (b"x 1",)),
+        find_life=lambda app, source: lives.get(app, Life(1, "mark")) if source == "here" else None,
+    )
+    assert {each.app: (table.seconds_left(each), each.on_expire) for each in table} == {
+        "shorter": (-5, "drop"),
+        "longer": (10, "mark"),
+        "never": (NEVER, "drop"),
+        "own": (5, "mark"),
+        "for ever": (NEVER, "mark"),
+    }
+    assert table.expire() == ["shorter"]
+
+
+@pytest.mark.parametrize(
+    ("life", "stays", "is_up"),
+    [
+        pytest.param(Life(5, "mark"), True, False, id="as_before"),
+        pytest.param(Life(50, "mark"), True, True, id="longer"),
+        pytest.param(FOR_EVER, True, True, id="for_ever"),
+        pytest.param(Life(5, "drop"), False, False, id="dropped_now"),
+    ],
+)
+def test_marked_row_under_another_configuration(
+    clock: Clock,
+    life: Life,
+    stays: bool,  # noqa: FBT001
+    is_up: bool,  # noqa: FBT001
+):
+    expired_ns = NOW.wall_ns - 5 * S
+    record = Record("here", NOW.wall_ns - 10 * S, 7, 5.0, "mark", expired_ns=expired_ns)
+    table = clock.table()
+    restore(table, Saved("a", 0, record, (b"x 1",)), find_life=lambda *_: life)
+    table.expire()
+    assert ("a" in table, table.is_up("a")) == (stays, is_up)
+    assert table.expired == ({"a": expired_ns} if stays and not is_up else {})
+
+
 def ghost(app: str, number: int, left: float) -> Saved:
     forget_ns = NOW.wall_ns + int(left * S)
     return Saved(app, number, Record("here", 5 * S, forget_ns=forget_ns), ())
@@ -208,7 +256,7 @@ def test_what_is_put_back_is_what_was_there(clock: Clock):
     table.update("a", (b"x 1",), source="s", expire_after=60)
     table.update("b", (b"x 2",), source="s")
     table.update("c", (b"x 3",), source="s")
-    table.update("m", (b"x 4",), source="s", expire_after=0, on_expire="mark")
+    table.update("m", (b"x 4",), source="s", expire_after=0, on_expire="mark", own_ttl=True)
     table.expire()
     table.set_problem("b", "is down", source="p")
     table.drop("c")
@@ -240,7 +288,7 @@ def test_what_is_put_back_is_what_was_there(clock: Clock):
         Change(
             "m",
             3,
-            Record("s", NOW.wall_ns, 1, 0.0, "mark", expired_ns=NOW.wall_ns, **known),
+            Record("s", NOW.wall_ns, 1, 0.0, "mark", expired_ns=NOW.wall_ns, own_ttl=True, **known),
             (b"p",),
         ),
     ]
@@ -252,10 +300,10 @@ def test_what_is_put_back_is_what_was_there(clock: Clock):
     ]
     restore(again, *saved)
     assert again.expire() == []
-    assert [(each.app, each.expires_at, each.on_expire) for each in again] == [
-        ("a", 110.0, "drop"),
-        ("b", NEVER, "drop"),
-        ("m", 50.0, "mark"),
+    assert [(each.app, each.expires_at, each.on_expire, each.own_ttl) for each in again] == [
+        ("a", 110.0, "drop", False),
+        ("b", NEVER, "drop", False),
+        ("m", 50.0, "mark", True),
     ]
     assert again.expired == table.expired == {"m": NOW.wall_ns}
     assert again.problems == table.problems

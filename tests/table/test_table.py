@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter_proxy.errors import PayloadError
-from exporter_proxy.table import Problem, Table
+from exporter_proxy.table import Life, Problem, Table
 
 
 class Clock:
@@ -269,29 +269,89 @@ def test_deadlines_do_not_pile_up(table: Table, clock: Clock):
             st.sampled_from("abc"),
             st.sampled_from([1, 2, 3, 5, 8, math.inf, None]),
             st.integers(0, 3),
+            st.booleans(),
         ),
         max_size=40,
     )
 )
 @settings(max_examples=150, deadline=None)
 def test_expiry_as_if_every_row_were_looked_at(
-    steps: list[tuple[str, float | None, int]],
+    steps: list[tuple[str, float | None, int, bool]],
 ):
     """A plain model, dropping whatever is due, has the same rows at every moment."""
     clock = Clock()
     table = Table(wall_ns=clock.wall_ns, monotonic=clock.monotonic)
-    model: dict[str, float] = {}
-    for app, life, pause in steps:
+    # When it was updated, and how long it lives.
+    model: dict[str, tuple[float, float]] = {}
+    for app, life, pause, reloads in steps:
+        row = table.get(app)
         if life is None:
             assert table.drop(app) == (model.pop(app, None) is not None)
+        elif reloads and row is not None:
+            table.set_life(row, Life(life))
+            model[app] = model[app][0], life
         else:
             table.update(app, (b"",), source="s", expire_after=life)
-            model[app] = clock.seconds + life
+            model[app] = clock.seconds, life
         clock.seconds += pause
-        due = {app for app, end in model.items() if end <= clock.seconds}
+        due = {app for app, (updated, life) in model.items() if updated + life <= clock.seconds}
         assert set(table.expire()) == due
-        model = {app: end for app, end in model.items() if app not in due}
+        model = {app: ends for app, ends in model.items() if app not in due}
         assert apps(table) == list(model)
+
+
+def test_another_life_begins_with_the_last_update(table: Table, clock: Clock):
+    """Shorter, longer and shorter again; those who follow are told, if it is another one."""
+    row = table.update("a", (b"1",), source="s", expire_after=30)
+    clock.seconds += 10
+    changes = table.feed()
+    changes.clear()
+    for life, left in [(Life(15), 5), (Life(), math.inf), (Life(11, "mark"), 1)]:
+        table.set_life(row, life)
+        assert (table.seconds_left(row), row.on_expire) == (left, life.on_expire)
+        assert list(changes) == ["a"]
+        changes.clear()
+        generation = table.generation
+        table.set_life(row, life)
+        assert (list(changes), table.generation) == ([], generation)
+    clock.seconds += 1
+    assert table.expire() == ["a"]
+    assert not table.is_up("a")
+
+
+def test_another_life_may_have_passed_already(table: Table, clock: Clock):
+    row = table.update("a", (b"1",), source="s", expire_after=30)
+    clock.seconds += 10
+    table.set_life(row, Life(5))
+    assert table.is_due
+    assert table.expire() == ["a"]
+    assert list(table.ghosts) == ["a"]
+
+
+def test_marked_app_under_another_life(table: Table, clock: Clock):
+    """It is up again if it would not have ended yet, and is dropped if that is what is wanted."""
+    longer, dropped = (
+        table.update(app, (b"1",), source="s", expire_after=5, on_expire="mark")
+        for app in ("longer", "dropped")
+    )
+    clock.seconds += 5
+    assert sorted(table.expire()) == ["dropped", "longer"]
+    table.set_life(longer, Life(7, "mark"))
+    table.set_life(dropped, Life(5, "drop"))
+    assert table.is_up("longer")
+    assert table.expire() == ["dropped"]
+    assert list(table.ghosts) == ["dropped"]
+    clock.seconds += 2
+    assert table.expire() == ["longer"]
+    assert list(table.expired) == ["longer"]
+
+
+@pytest.mark.parametrize("ttl", [20, math.inf])
+def test_time_that_its_sender_said_stays(table: Table, clock: Clock, ttl: float):
+    """But not what becomes of it then."""
+    row = table.update("a", (b"1",), source="s", expire_after=ttl, own_ttl=True)
+    table.set_life(row, Life(1, "mark"))
+    assert (table.seconds_left(row), row.on_expire) == (ttl, "mark")
 
 
 def test_marked_app_stays_until_it_is_updated(table: Table, clock: Clock):

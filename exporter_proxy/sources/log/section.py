@@ -13,7 +13,7 @@ from exporter_proxy.config import LogConfig
 from exporter_proxy.errors import PayloadError
 from exporter_proxy.payload.message import Push
 from exporter_proxy.repeats import Streak
-from exporter_proxy.sources.admission import FOR_EVER, Admission, Life
+from exporter_proxy.sources.admission import Admission
 from exporter_proxy.sources.base import SourceStats
 from exporter_proxy.sources.belonging import leave
 from exporter_proxy.sources.log.checkpoint import (
@@ -27,7 +27,7 @@ from exporter_proxy.sources.log.compiling import Counter
 from exporter_proxy.sources.log.follower import Follower, Following
 from exporter_proxy.sources.log.names import is_pattern
 from exporter_proxy.sources.log.stream import Block
-from exporter_proxy.table import Payload, Table
+from exporter_proxy.table import FOR_EVER, Life, Payload, Table
 from exporter_proxy.turns import TURN_SECONDS, turns_of_loop
 
 logger = logging.getLogger(__name__)

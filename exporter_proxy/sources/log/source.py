@@ -10,12 +10,12 @@ from typing import Any
 
 from exporter_proxy.changes import Change
 from exporter_proxy.config import LogConfig
-from exporter_proxy.sources.admission import FOR_EVER, Admission, Life
+from exporter_proxy.sources.admission import Admission
 from exporter_proxy.sources.base import SourceStats
 from exporter_proxy.sources.log.compiling import Compile, Counter, compile_all, compile_section
 from exporter_proxy.sources.log.section import LogStatus, Means, Section
 from exporter_proxy.sources.log.watch import Watcher
-from exporter_proxy.table import Table
+from exporter_proxy.table import FOR_EVER, Life, Table
 
 logger = logging.getLogger(__name__)
 

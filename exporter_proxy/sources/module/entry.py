@@ -4,10 +4,10 @@ from collections.abc import Generator, Mapping
 
 from exporter_proxy.errors import ModuleError, ModuleReason, PayloadError, RejectReason
 from exporter_proxy.payload.message import Push
-from exporter_proxy.sources.admission import Admission, Life
+from exporter_proxy.sources.admission import Admission
 from exporter_proxy.sources.belonging import drop_own, leave
 from exporter_proxy.sources.module.kind import Outcome
-from exporter_proxy.table import NEVER, Table
+from exporter_proxy.table import NEVER, Life, Table
 
 # Why an update may be refused.
 _REASONS: Mapping[RejectReason, ModuleReason] = {

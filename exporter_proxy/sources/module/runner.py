@@ -8,7 +8,7 @@ from exporter_proxy.changes import Change
 from exporter_proxy.config import ModuleConfig
 from exporter_proxy.errors import ModuleError, quote
 from exporter_proxy.modules import Answer, Ask, ModuleStatus
-from exporter_proxy.sources.admission import Admission, Life
+from exporter_proxy.sources.admission import Admission
 from exporter_proxy.sources.base import SourceStats
 from exporter_proxy.sources.module.directory import DirectoryModule
 from exporter_proxy.sources.module.http import HttpModule, endpoint_of
@@ -19,7 +19,7 @@ from exporter_proxy.sources.module.textfile import FileModule
 from exporter_proxy.sources.module.unit import Unit
 from exporter_proxy.sources.poll.client import PollClient
 from exporter_proxy.sources.poll.schedule import Slots, spacing
-from exporter_proxy.table import Table
+from exporter_proxy.table import Life, Table
 
 
 class Runner:

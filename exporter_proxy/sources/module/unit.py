@@ -8,11 +8,11 @@ from exporter_proxy.config import ModuleConfig
 from exporter_proxy.errors import ModuleError, quote
 from exporter_proxy.modules import Answer, Ask, ModuleStatus
 from exporter_proxy.repeats import Streak
-from exporter_proxy.sources.admission import Admission, Life
+from exporter_proxy.sources.admission import Admission
 from exporter_proxy.sources.checking import unreadable_line
 from exporter_proxy.sources.module.entry import Entry
 from exporter_proxy.sources.module.kind import Kind, Outcome
-from exporter_proxy.table import Payload, Table
+from exporter_proxy.table import Life, Payload, Table
 from exporter_proxy.turns import turns_of_loop
 
 logger = logging.getLogger(__name__)

@@ -11,13 +11,14 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from exporter_proxy.changes import Change
 from exporter_proxy.config import EndpointConfig, PollConfig
 from exporter_proxy.errors import PollError
-from exporter_proxy.sources.admission import FOR_EVER, Admission, Life
+from exporter_proxy.sources.admission import Admission
 from exporter_proxy.sources.base import SourceStats, TargetStatus
+from exporter_proxy.sources.lives import endpoint_life
 from exporter_proxy.sources.poll.client import PollClient
 from exporter_proxy.sources.poll.schedule import Slots, spacing
-from exporter_proxy.sources.poll.succession import Succession, endpoints_of, life_of
+from exporter_proxy.sources.poll.succession import Succession, endpoints_of
 from exporter_proxy.sources.poll.target import Target
-from exporter_proxy.table import Table
+from exporter_proxy.table import FOR_EVER, Life, Table
 from exporter_proxy.turns import turns_of_loop
 
 
@@ -52,7 +53,7 @@ class Poller:
         self._sleep = sleep
         # By the names of their apps, in the order of the configuration.
         self._named = {
-            endpoint.name: self._target(endpoint, life_of(endpoint, life))
+            endpoint.name: self._target(endpoint, endpoint_life(endpoint, life))
             for endpoint in endpoints_of(config)
         }
         self._client: PollClient | None = None
@@ -151,8 +152,8 @@ class Poller:
             targets = {target.endpoint.name: target for target in ahead.staying}
             for target in ahead.staying:
                 name = target.endpoint.name
-                target.follow(ahead.named[name], life_of(ahead.named[name], life))
-            begun = [self._target(each, life_of(each, life)) for each in ahead.new]
+                target.follow(ahead.named[name], endpoint_life(ahead.named[name], life))
+            begun = [self._target(each, endpoint_life(each, life)) for each in ahead.new]
             targets |= {target.endpoint.name: target for target in begun}
             self._named = {name: targets[name] for name in ahead.named}
             self._begin(begun)

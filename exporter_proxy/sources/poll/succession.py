@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from exporter_proxy.config import EndpointConfig, PollConfig
-from exporter_proxy.sources.admission import Life
 from exporter_proxy.sources.poll.target import Target
 
 
@@ -37,14 +36,6 @@ class Succession:
 def endpoints_of(config: PollConfig) -> tuple[EndpointConfig, ...]:
     """Return what is polled."""
     return config.other_scrape_endpoints if config.poll_other_scrape_endpoints else ()
-
-
-def life_of(endpoint: EndpointConfig, default: Life) -> Life:
-    """Return how long an endpoint's metrics live."""
-    age = endpoint.expire_after
-    return Life(
-        default.expire_after if age is None else age, endpoint.on_expire or default.on_expire
-    )
 
 
 def _asks(endpoint: EndpointConfig) -> EndpointConfig:

@@ -8,11 +8,11 @@ from exporter_proxy.config import EndpointConfig
 from exporter_proxy.errors import PayloadError, PollError, PollReason, RejectReason
 from exporter_proxy.payload.message import Push
 from exporter_proxy.repeats import Streak
-from exporter_proxy.sources.admission import FOR_EVER, Admission, Life
+from exporter_proxy.sources.admission import Admission
 from exporter_proxy.sources.base import Failure, TargetStatus
 from exporter_proxy.sources.belonging import drop_own, leave
 from exporter_proxy.sources.poll.request import ScrapeRequest
-from exporter_proxy.table import Payload, Table
+from exporter_proxy.table import FOR_EVER, Life, Payload, Table
 
 logger = logging.getLogger(__name__)
 

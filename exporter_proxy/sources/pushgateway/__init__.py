@@ -9,6 +9,6 @@ below ``/api/v1``, with ``listing`` and ``selectors``; ``http`` leads the reques
 from exporter_proxy.sources.pushgateway.api import Api
 from exporter_proxy.sources.pushgateway.gateway import Gateway
 from exporter_proxy.sources.pushgateway.http import GatewayRoutes
-from exporter_proxy.sources.pushgateway.store import Store
+from exporter_proxy.sources.pushgateway.store import SOURCE, Store
 
-__all__ = ["Api", "Gateway", "GatewayRoutes", "Store"]
+__all__ = ["SOURCE", "Api", "Gateway", "GatewayRoutes", "Store"]

@@ -11,7 +11,7 @@ from exporter_proxy.exposition.reader import read_in_steps
 from exporter_proxy.exposition.rules import Rules, apply_in_steps
 from exporter_proxy.payload.grouping import labels_of_app
 from exporter_proxy.payload.message import Push
-from exporter_proxy.sources.admission import FOR_EVER, Admission, Life
+from exporter_proxy.sources.admission import Admission
 from exporter_proxy.sources.pushgateway.bodies import (
     as_text_in_steps,
     families_in_steps,
@@ -22,7 +22,7 @@ from exporter_proxy.sources.pushgateway.group import Group, Planned, Segment
 from exporter_proxy.sources.pushgateway.index import Families, InconsistentError, Index
 from exporter_proxy.sources.pushgateway.restoring import restore
 from exporter_proxy.steps import all_at_once
-from exporter_proxy.table import Payload, Row, Table
+from exporter_proxy.table import FOR_EVER, Life, Payload, Row, Table
 
 SOURCE = "pushgateway"
 """Who writes the rows of groups: by it they are known again after a restart."""
@@ -272,6 +272,7 @@ class Store:
             source=SOURCE,
             expire_after=life.expire_after,
             on_expire=life.on_expire,
+            own_ttl=row is not None and row.own_ttl,
         )
 
     def delete(self, group: Group) -> None:

@@ -12,7 +12,8 @@ from exporter_proxy.changes import Change
 from exporter_proxy.config import Address, Config
 from exporter_proxy.descriptors import Descriptors, raise_limit
 from exporter_proxy.process.inherited import InheritedSockets, listens_on
-from exporter_proxy.sources.admission import Admission, Life
+from exporter_proxy.sources.admission import Admission
+from exporter_proxy.sources.lives import receiver_life
 from exporter_proxy.sources.receiver.receiver import MakeHttp, Receiver, ReceiverSettings, Shared
 from exporter_proxy.sources.receiver.scrape_port import ScrapePortReceiver
 from exporter_proxy.sources.receiver.sockets import (
@@ -222,14 +223,10 @@ def _wanted(config: Config) -> dict[Kind, Place]:
 
 
 def _settings(config: Config) -> ReceiverSettings:
-    section, exporter = config.receiver, config.exporter
-    age = section.expire_after
     return ReceiverSettings(
-        section=section,
-        concurrent_requests=exporter.concurrent_requests,
-        life=Life(
-            exporter.expire_after if age is None else age, section.on_expire or exporter.on_expire
-        ),
+        section=config.receiver,
+        concurrent_requests=config.exporter.concurrent_requests,
+        life=receiver_life(config),
     )
 
 

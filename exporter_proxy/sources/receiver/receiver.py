@@ -16,7 +16,7 @@ from exporter_proxy.errors import PayloadError
 from exporter_proxy.payload.detect import Wire
 from exporter_proxy.payload.json_reader import JsonReader
 from exporter_proxy.payload.message import Message, MessageReader
-from exporter_proxy.sources.admission import FOR_EVER, Admission, Life
+from exporter_proxy.sources.admission import Admission
 from exporter_proxy.sources.base import SourceStats
 from exporter_proxy.sources.receiver.checked import CheckedReader
 from exporter_proxy.sources.receiver.connection import Connection
@@ -28,6 +28,7 @@ from exporter_proxy.sources.receiver.sockets import remove_own_socket, socket_id
 from exporter_proxy.sources.receiver.standstill import Standstill
 from exporter_proxy.sources.receiver.unfinished import Unfinished
 from exporter_proxy.sources.refusals import RefusalLog
+from exporter_proxy.table import FOR_EVER, Life
 from exporter_proxy.turns import Turns, turns_of_loop
 
 logger = logging.getLogger(__name__)

@@ -10,11 +10,11 @@ import pytest
 from exporter_proxy.budgets import Budget, Limit
 from exporter_proxy.config import LogConfig
 from exporter_proxy.errors import ConfigError
-from exporter_proxy.sources.admission import FOR_EVER, Admission, Terms
+from exporter_proxy.sources.admission import Admission, Terms
 from exporter_proxy.sources.log.checkpoint import write_checkpoint
 from exporter_proxy.sources.log.follower import Follower
 from exporter_proxy.sources.log.source import LogSource
-from exporter_proxy.table import Table
+from exporter_proxy.table import FOR_EVER, Table
 from tests.sources.log.counting import Lines
 from tests.sources.log.writing import Log
 

@@ -11,10 +11,10 @@ from exporter_proxy.budgets import Budget, Limit
 from exporter_proxy.config import Config, ModuleConfig
 from exporter_proxy.errors import ModuleError
 from exporter_proxy.modules import Ask
-from exporter_proxy.sources.admission import Admission, Life, Terms
+from exporter_proxy.sources.admission import Admission, Terms
 from exporter_proxy.sources.module import Runner
 from exporter_proxy.sources.modules import ModuleSource
-from exporter_proxy.table import Table
+from exporter_proxy.table import Life, Table
 from tests.sources.module.modules import module, script, write
 from tests.sources.polling import ManualClock
 

@@ -6,11 +6,11 @@ from exporter_proxy.access import Peer, Refusal
 from exporter_proxy.catalog import Catalog
 from exporter_proxy.config import PushConfig
 from exporter_proxy.exposition.rules import Rules
-from exporter_proxy.sources.admission import FOR_EVER, Admission, Life, Terms
+from exporter_proxy.sources.admission import Admission, Terms
 from exporter_proxy.sources.answers import Answer, ForbiddenError
 from exporter_proxy.sources.pushgateway import Api, Gateway, Store
 from exporter_proxy.steps import all_at_once
-from exporter_proxy.table import Table
+from exporter_proxy.table import FOR_EVER, Life, Table
 
 LOCAL = Peer(address="127.0.0.1")
 NOW = 1_700_000_000.0

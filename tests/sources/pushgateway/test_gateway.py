@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from exporter_proxy.budgets import Budget, Limit
 from exporter_proxy.config import PushConfig
-from exporter_proxy.sources.admission import Life, Terms
+from exporter_proxy.sources.admission import Terms
 from exporter_proxy.sources.answers import ForbiddenError
 from exporter_proxy.sources.pushgateway import index
-from exporter_proxy.table import Table
+from exporter_proxy.table import Life, Table
 from tests.payload.test_metric_families import delimited, family
 from tests.sources.pushgateway.pushing import LOCAL, NOW, Pushing, finish
 from tests.step_sizes import calls_of_steps

@@ -11,7 +11,7 @@ from typing import Any
 
 from exporter_proxy.config import Address, ReceiverConfig
 from exporter_proxy.descriptors import Descriptors
-from exporter_proxy.sources.admission import FOR_EVER, Admission, FindTerms, Life
+from exporter_proxy.sources.admission import Admission, FindTerms
 from exporter_proxy.sources.checking import PayloadCheck
 from exporter_proxy.sources.receiver import (
     Receiver,
@@ -20,7 +20,7 @@ from exporter_proxy.sources.receiver import (
     Unfinished,
 )
 from exporter_proxy.sources.receiver.sockets import listen_on_tcp, listen_on_unix
-from exporter_proxy.table import Table
+from exporter_proxy.table import FOR_EVER, Life, Table
 
 DEADLINE_SECONDS = 15.0
 

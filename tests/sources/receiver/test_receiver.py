@@ -4,8 +4,7 @@ import asyncio
 
 import pytest
 
-from exporter_proxy.sources.admission import Life
-from exporter_proxy.table import Table
+from exporter_proxy.table import Life, Table
 from tests.payload.reading import MIB, byte_by_byte, capnp_message
 from tests.sources.receiver.peers import Bench, until
 
