@@ -90,7 +90,7 @@ class LineCounter:
         self._reader.settle()
         return sum(family.overflowed for family in self._reader.families)
 
-    def feed(self, block: bytes, stream: str = "") -> None:
+    def feed(self, block: bytes | memoryview, stream: str = "") -> None:
         r"""Count whole lines.
 
         How lines are cut into blocks changes nothing but which of several new label sets of a block
@@ -105,7 +105,7 @@ class LineCounter:
                 those of one transfer, they are looked for within one stream. Files that follow one
                 another by rotation are one.
         """
-        text = block.decode(errors="replace")
+        text = str(block, "utf-8", "replace")
         if not text.endswith("\n"):
             if not text:
                 return

@@ -22,35 +22,38 @@ class Cut(NamedTuple):
     cut: int
 
 
-def cut_lines(data: bytes, max_line: int, *, skipping: bool, final: bool = False) -> Cut:
+def cut_lines(
+    data: bytes, max_line: int, *, start: int = 0, skipping: bool, final: bool = False
+) -> Cut:
     r"""Cut bytes of a file into lines.
 
     NUL bytes are left out: a file that was truncated under a writer that doesn't append begins with
     as many of them as it was long, and after a crash there may be some in its middle.
 
     Args:
-        data: Bytes from where the last cut ended; the work is linear in them.
+        data: Bytes; the work is linear in them.
         max_line: Of a longer line only as many bytes are taken.
-        skipping: What the last cut said: ``data`` begins within such a line.
+        start: Where in ``data`` the last cut ended; what is before is left out of all counts.
+        skipping: What the last cut said: it ended within such a line.
         final: Nothing will follow: what stands after the last newline is a line.
     """
-    start = 0
+    size = len(data) - start
+    begin = start
     if skipping:
-        start = data.find(_NEWLINE) + 1
-        if not start:
-            return Cut(b"", len(data), not final, 0)
-    end = max(data.rfind(_NEWLINE) + 1, start)
-    lines, cut = _bounded(_without_nuls(data[start:end]), max_line)
+        begin = data.find(_NEWLINE, start) + 1
+        if not begin:
+            return Cut(b"", size, not final, 0)
+    end = max(data.rfind(_NEWLINE, begin) + 1, begin)
+    lines, cut = _bounded(_without_nuls(data[begin:end]), max_line)
     rest = data[end:]
     if rest[:1] == _NUL:
         rest = rest.lstrip(_NUL)
-    used = len(data) - len(rest)
     if len(rest) > max_line:
         lines += _without_nuls(rest[:max_line]) + _NEWLINE
-        return Cut(lines, len(data), not final, cut + 1)
+        return Cut(lines, size, not final, cut + 1)
     if final and rest:
-        return Cut(lines + _without_nuls(rest) + _NEWLINE, len(data), skipping=False, cut=cut)
-    return Cut(lines, used, skipping=False, cut=cut)
+        return Cut(lines + _without_nuls(rest) + _NEWLINE, size, skipping=False, cut=cut)
+    return Cut(lines, size - len(rest), skipping=False, cut=cut)
 
 
 def _without_nuls(data: bytes) -> bytes:

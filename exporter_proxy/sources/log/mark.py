@@ -23,12 +23,15 @@ class Mark(NamedTuple):
     head: bytes = b""
     tail: bytes = b""
 
-    def moved(self, data: bytes) -> "Mark":
+    def moved(self, data: bytes | memoryview) -> "Mark":
         """Return the mark after ``data``, which stands right behind this one."""
         head = self.head
         if len(head) == self.offset and len(head) < HEAD_BYTES:
-            head = (head + data)[:HEAD_BYTES]
-        return Mark(self.offset + len(data), head, (self.tail + data)[-TAIL_BYTES:])
+            head = (head + bytes(data[:HEAD_BYTES]))[:HEAD_BYTES]
+        tail = bytes(data[-TAIL_BYTES:])
+        if len(tail) < TAIL_BYTES:
+            tail = (self.tail + tail)[-TAIL_BYTES:]
+        return Mark(self.offset + len(data), head, tail)
 
     def is_in(self, read_at: ReadAt) -> bool:
         """Tell whether a file has what was read before the mark; any file has nothing."""

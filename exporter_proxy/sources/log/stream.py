@@ -270,11 +270,18 @@ class Stream:
             self.truncated = True
             return None
         full = len(data) == count
-        fresh = data[before:]
+        # without a copy: it is long
+        fresh = memoryview(data)[before:]
         if not full and not is_compressed(self.path):
             self.size = mark.offset + len(fresh)
         carry = self.carry
-        cut = cut_lines(carry + fresh, max_line, skipping=self.skipping, final=final and not full)
+        cut = cut_lines(
+            b"".join((carry, fresh)) if carry else data,
+            max_line,
+            start=0 if carry else before,
+            skipping=self.skipping,
+            final=final and not full,
+        )
         if not cut.used:
             return None
         used = max(0, cut.used - len(carry))

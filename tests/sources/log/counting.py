@@ -22,9 +22,9 @@ class Lines:
     def unmatched(self) -> int:
         return self.lines - self.matched
 
-    def feed(self, block: bytes, stream: str = "") -> None:
-        assert block.endswith(b"\n")
-        self.seen += block.decode(errors="replace").split("\n")[:-1]
+    def feed(self, block: bytes | memoryview, stream: str = "") -> None:
+        assert bytes(block[-1:]) == b"\n"
+        self.seen += str(block, "utf-8", "replace").split("\n")[:-1]
 
     def exposition(self) -> bytes:
         return (

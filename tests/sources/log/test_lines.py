@@ -12,6 +12,7 @@ def cut_all(data: bytes, limit: int, size: int) -> tuple[bytes, int]:
     lines, cut, used, skipping = b"", 0, 0, False
     for end in [*range(size, len(data), size), len(data)]:
         found = cut_lines(data[used:end], limit, skipping=skipping)
+        assert found == cut_lines(data[:end], limit, start=used, skipping=skipping)
         lines, cut = lines + found.lines, cut + found.cut
         used, skipping = used + found.used, found.skipping
     found = cut_lines(data[used:], limit, skipping=skipping, final=True)
