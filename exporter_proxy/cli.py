@@ -29,7 +29,7 @@ apply."""
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what was meant where a configuration file stands alone."""
+    """Says what was meant where a configuration file stands alone, or an option in its place."""
 
     def error(self, message: str) -> NoReturn:
         """See :meth:`argparse.ArgumentParser.error`."""
@@ -37,7 +37,10 @@ class _Parser(argparse.ArgumentParser):
             r"(?:unrecognized arguments: |argument COMMAND: invalid choice: ')(\S+\.toml)\b",
             message,
         )
-        super().error(f"did you mean: {self.prog} -c {file[1]}?" if file else message)
+        if file:
+            super().error(f"did you mean: {self.prog} -c {file[1]}?")
+        own = re.match(r"unrecognized arguments: (-c|--config|--log-level|--log-format)\b", message)
+        super().error(f"{own[1]} stands before the command" if own else message)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

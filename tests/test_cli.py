@@ -87,6 +87,15 @@ def test_file_without_its_option(argv, capsys):
     )
 
 
+def test_options_of_the_program_stand_before_the_command(capsys):
+    """Who has them behind it is told so."""
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["apps", "-c", "my.conf"])
+
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.endswith("error: -c stands before the command\n")
+
+
 class TestCheckConfig:
     """``--check-config``."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 from rich import box
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console, ConsoleOptions
 from rich.table import Table
 from rich.text import Text
@@ -202,7 +202,10 @@ def _affordable(
 
 
 def _fit(rows: Sequence[Sequence[Text]], columns: Sequence[str], width: int) -> None:
-    """Cut texts so that each row has one line: names at their share, states at the rest."""
+    """Cut texts so that each row has one line: names at their share, states at the rest.
+
+    Names lose their middle: what tells one of many from the others stands at either end.
+    """
     widths = [
         max([cell_len(name), *(row[place].cell_len for row in rows)])
         for place, name in enumerate(columns)
@@ -216,8 +219,22 @@ def _fit(rows: Sequence[Sequence[Text]], columns: Sequence[str], width: int) -> 
             room if name == "State" else min(widths[place], max(room // len(texts), cell_len(name)))
         )
         for row in rows:
-            row[place].truncate(max(share, cell_len(name)), overflow="ellipsis")
+            if name == "State":
+                row[place].truncate(max(share, cell_len(name)), overflow="ellipsis")
+            else:
+                _cut_amid(row[place], max(share, cell_len(name)))
         room -= share
+
+
+def _cut_amid(text: Text, width: int) -> None:
+    plain = text.plain
+    if text.cell_len <= width:
+        return
+    end = (width - 1) // 2
+    tail = len(plain)
+    while cell_len(plain[tail - 1 :]) <= end:
+        tail -= 1
+    text.plain = f"{set_cell_size(plain, width - 1 - end).rstrip()}…{plain[tail:]}"
 
 
 def summary(apps: Sequence[App], proxy: str) -> Text:

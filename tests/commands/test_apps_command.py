@@ -215,6 +215,17 @@ class TestTable:
         assert "123456" in lines[2]
         assert "12.3" in lines[2]
 
+    def test_names_that_are_cut_can_be_told_apart(self) -> None:
+        """By where they begin and where they end, wide characters too."""
+        apps = [app(f"external_poll: 127.0.0.1:{port}", 1) for port in (1025, 1026)]
+        apps.append(app("漢" * 29 + "字", 1))
+
+        lines = drawn(apps, width=60, cut=True)
+
+        assert lines[2].startswith("external_")
+        ends = [re.split(r" +\d", line)[0][-1] for line in lines[2:5]]
+        assert ends == ["5", "6", "字"]
+
     def test_a_pipe_has_all_of_it(self) -> None:
         console = Console(file=io.StringIO())
 
