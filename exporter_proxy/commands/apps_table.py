@@ -129,9 +129,14 @@ def write(apps: Sequence[App], proxy: str, console: Console | None = None) -> No
     console = console or Console()
     width = console.width if console.is_terminal else None
     table = draw(apps, time.time_ns(), rates=False, width=width)
-    if not console.is_terminal:
+    if console.is_terminal:
+        console.print(table)
+    else:
         console.width = max(80, console.measure(table, options=_unbounded(console)).maximum)
-    console.print(table)
+        with console.capture() as capture:
+            console.print(table)
+        # The widest state is no reason for blanks after all the others.
+        console.file.writelines(f"{line.rstrip()}\n" for line in capture.get().split("\n")[:-1])
     console.print(summary(apps, proxy))
 
 

@@ -136,14 +136,23 @@ def _ask(url: EndpointUrl, *, insecure: bool) -> str:
     except http.client.HTTPException as error:
         raise UnhealthyError(f"{where}: {_no_http(str(error).strip())}") from error
     except (OSError, UnicodeError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise UnhealthyError(f"{where}: {why.lower()}") from error
+        raise UnhealthyError(f"{where}: {_why(error)}") from error
     finally:
         connection.close()
     line = next(iter(body.splitlines()), "").strip()
     if answer.status != http.client.OK:
         raise UnhealthyError(f"{where}: HTTP status {answer.status}{line and f': {line}'}")
     return line or "200"
+
+
+def _why(error: OSError | UnicodeError) -> str:
+    """Return what went wrong, in the words that other commands have for it."""
+    # Of TLS, which is not imported for anything else.
+    untrusted = getattr(error, "verify_message", None)
+    if untrusted:
+        return f"the certificate is not trusted: {untrusted}"
+    why: str = getattr(error, "strerror", None) or str(error)
+    return why.lower()
 
 
 def _no_http(line: str) -> str:

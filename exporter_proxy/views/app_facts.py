@@ -25,7 +25,7 @@ def facts_of(details: Details) -> dict[str, str]:
         "Updates": str(0 if row is None else row.updates),
     }
     if details.problem is not None:
-        known["Since"] = show_time(details.problem.since_ns)
+        known["Problem since"] = show_time(details.problem.since_ns)
     if details.expire_after is not None and row is not None:
         then = "dropped" if row.on_expire == "drop" else "kept, and said to be down"
         known["Time to live"] = f"{details.expire_after:g} s; then it is {then}"

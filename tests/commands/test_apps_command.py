@@ -59,7 +59,7 @@ class TestOnce:
         assert cli.main(["-c", str(process.config_file), "apps", "--sort", "state"]) == 0
 
         out, err = capsys.readouterr()
-        head, _, bad, shop, summary = (line.rstrip() for line in out.splitlines())
+        head, _, bad, shop, summary = out.splitlines()
         assert head.split() == ["App", "Age", "Source", "Samples", "Bytes", "Updates", "State"]
         assert re.fullmatch(
             rf"bad \[b\]\s+\d\.\d s\s+{source}\s+0\s+4\s+1\s+quarantined: line 1: .*", bad
@@ -229,10 +229,13 @@ class TestTable:
     def test_a_pipe_has_all_of_it(self) -> None:
         console = Console(file=io.StringIO())
 
-        write([app("n" * 300, 1, state="x" * 300)], "http://h", console)
+        apps = [app("n" * 300, 1, state="x" * 300), app("m", 1, state="ok")]
+        write(apps, "http://h", console)
 
-        assert "n" * 300 in console.file.getvalue()  # type: ignore[attr-defined]
-        assert "x" * 300 in console.file.getvalue()  # type: ignore[attr-defined]
+        written: str = console.file.getvalue()  # type: ignore[attr-defined]
+        assert "n" * 300 in written
+        assert "x" * 300 in written
+        assert all(line == line.rstrip() for line in written.splitlines())
 
     def test_order_and_selection(self) -> None:
         apps = [
