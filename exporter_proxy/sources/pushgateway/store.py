@@ -248,9 +248,12 @@ class Store:
         """
         if self._render:
             all_at_once(_render(group, segment))
-        group.segments[place] = segment
+        segments = group.segments
+        segments[place] = segment
         group.push_time = segment.pushed_at
-        self._write([group])
+        payload = self._payload(group, segments)
+        self._admission.apply_one(group.app, payload, source=SOURCE, life=self._life)
+        self.updates += 1
 
     def fail(self, labels: Mapping[str, str]) -> None:
         """Take note that a push to a group was refused; what it holds stays, and its age."""
@@ -293,6 +296,8 @@ class Store:
         """Return the text of all that a group has if it holds these segments."""
         times = group.times()
         if not self._render:
+            if len(segments) == 1:
+                return (times, *segments[0].payload)
             return (times, *(piece for each in segments for piece in each.payload))
         for each in segments:
             if each.rendered is None:
