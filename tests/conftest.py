@@ -15,7 +15,9 @@ import pytest
 from tests.proxy_process import ROOT, ProxyProcess, Section, free_port, http_get, until
 
 # How long an example takes is up to the machine, which may be busy.
-hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("any machine")
 
 
