@@ -262,6 +262,7 @@ class Proxy:
                 sources=self._sources,
                 targets=lambda: self._polling.targets,
                 modules=lambda: self._modules.modules,
+                logs=lambda: self._following.apps,
                 scrapes=self._self_metrics.scrapes,
                 reloads=lambda: self._reloader.status,
                 ready=self._takes_metrics,

@@ -187,12 +187,13 @@ class Table:
         if self._problems.say(app, text, source=source):
             self._note_change(app)
 
-    def refuse(self, app: str, text: str, *, source: str) -> None:
+    def refuse(self, app: str, text: str, *, source: str, expected: bool = False) -> None:
         """Say why an update of ``app`` was refused; it keeps what it had, and its next one ends it.
 
         Nothing is noted of an app that the table knows nothing of: names cost a sender nothing.
+        Unless it is ``expected``, as one is that the configuration names.
         """
-        if app not in self._rows and app not in self._ghosts:
+        if not expected and app not in self._rows and app not in self._ghosts:
             return
         if self._problems.refuse(app, text, source=source):
             self._note_change(app)

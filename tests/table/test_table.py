@@ -479,6 +479,17 @@ def test_refusals_of_unknown_apps_are_not_kept(table: Table):
     assert table.generation == 0
 
 
+def test_refusals_of_apps_that_are_expected_are_kept(table: Table):
+    """Though they never had anything; they are not up."""
+    table.refuse("named", "too long", source="s", expected=True)
+    assert table.problems["named"].is_refusal
+    assert not table.is_up("named")
+
+    table.update("named", (b"1",), source="s")
+    assert not table.problems
+    assert table.is_up("named")
+
+
 def test_refusal_goes_with_its_app(clock: Clock):
     """As long as the app is remembered so is what it was told."""
     table = Table(forget_after=10, wall_ns=clock.wall_ns, monotonic=clock.monotonic)

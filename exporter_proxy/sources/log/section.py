@@ -382,7 +382,7 @@ class Section:
             self._admission.apply([Push(app, payload, None)], source=source, life=self._life)
         except PayloadError as error:
             self._is_new = True
-            self._table.refuse(app, f"update refused: {error}", source=source)
+            self._table.refuse(app, f"update refused: {error}", source=source, expected=True)
             self._stats.fail(f"{source}: update refused: {error}")
             self._stats.rejected[error.reason] += 1
             self._update_streak.failed(f"reason={error.reason}: {error}")

@@ -130,8 +130,10 @@ async def test_a_refused_update_comes_when_it_may(log, config):
         await until(lambda: proxy.source.stats.last_error)
         assert "update refused" in proxy.source.stats.last_error.text
         assert proxy.shows("x") is None
+        assert proxy.table.problems["x"].text.startswith("update refused: ")
         proxy.source._admission.configure(terms=None, check=None)
         await until(lambda: proxy.shows("x") == 1)
+        assert "x" not in proxy.table.problems
 
 
 async def test_goes_on_from_a_checkpoint(log, config, tmp_path):
