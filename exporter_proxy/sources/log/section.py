@@ -323,10 +323,12 @@ class Section:
         status.problems = follower.problems
 
     def _fail(self, text: str, *, bug: Exception | None = None) -> None:
+        # The source is named before it, and has the path.
+        brief = text.removeprefix(f"{self.config.path}: ")
         self._following_streak.failed(
-            text, level=logging.WARNING if bug is None else logging.ERROR, bug=bug
+            brief, level=logging.WARNING if bug is None else logging.ERROR, bug=bug
         )
-        self._stats.fail(f"{self.config.source}: {text}")
+        self._stats.fail(f"{self.config.source}: {brief}")
         self._table.set_problem(
             self.config.app_name, f"following failing: {text}", source=self.config.source
         )

@@ -109,7 +109,7 @@ async def test_looks_on_its_own_without_inotify(log, config, monkeypatch):
         await until(lambda: proxy.shows("x") == 1)
 
 
-async def test_a_missing_file_is_the_apps_problem(log, config):
+async def test_a_missing_file_is_the_apps_problem(log, config, caplog):
     """Its counters are there with 0, and the problem goes when the file comes."""
     async with running(config) as proxy:
         await until(lambda: "x" in proxy.table.problems)
@@ -117,7 +117,9 @@ async def test_a_missing_file_is_the_apps_problem(log, config):
         assert proxy.table.problems["x"].text == text
         assert proxy.shows("x") == 0
         assert not proxy.table.is_up("x")
-        assert proxy.source.stats.last_error.text.endswith(text.partition(": ")[2])
+        last = proxy.source.stats.last_error.text
+        assert last == f"log: {log.path}: there is no such file"
+        assert f"source=log: {log.path} there is no such file\n" in caplog.text
 
         log.append(1)
         await until(lambda: "x" not in proxy.table.problems)
