@@ -9,6 +9,7 @@ from aiohttp import web
 from exporter_proxy.errors import ModuleError
 from exporter_proxy.modules import TEXT_TYPE, Ask
 from exporter_proxy.sources.module.http import HttpModule
+from exporter_proxy.sources.module.kind import Outcome
 from exporter_proxy.sources.poll.client import PollClient
 from exporter_proxy.sources.poll.request import ACCEPT
 from tests.sources.module.modules import module
@@ -147,6 +148,6 @@ async def test_credentials_and_polls():
         assert "secret" not in repr(config)
         outcomes = await HttpModule(config, client).poll()
         await client.close()
-    assert outcomes == {"node": ((b"x 1\n",), None, True)}
+    assert outcomes == {"node": Outcome((b"x 1\n",))}
     assert handler.request.headers["Authorization"] == "Basic bWU6c2VjcmV0"
     assert handler.request.headers["X-Scope"] == "a"

@@ -167,7 +167,7 @@ async def test_directory(tmp_path):
         (status,) = each.runner.modules
         assert each.apps() == {"m: a.prom": b"x 1\n"}
         assert each.problems() == {"m: b.prom": "module failing: not UTF-8 at byte 0 of the body"}
-        assert status.last_error == "m: b.prom: not UTF-8 at byte 0 of the body"
+        assert status.last_error == '"b.prom": not UTF-8 at byte 0 of the body'
         assert set(status.files) == {"a.prom", "b.prom"}
         write(tmp_path / "b.prom", "y 1\n")
         write(tmp_path / "c.prom", "z 1\n")
