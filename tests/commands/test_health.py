@@ -92,6 +92,8 @@ def test_proxy_that_speaks_tls(proxy: StartProxy, tool, tmp_path: Path):
 
 def test_proxy_that_is_gone_is_not(proxy: StartProxy):
     running = proxy()
+    done = health("health", f"https://127.0.0.1:{running.http_port}")
+    assert (done.returncode, "/-/healthy: TLS failed: " in done.stderr) == (1, True)
     running.stop()
 
     done = health("-c", str(running.config_file), "health")
