@@ -168,6 +168,33 @@ def test_files(proxy: StartProxy, tmp_path: Path):
     assert page.startswith("# TYPE new_metric untyped\nnew_metric 1\n")
 
 
+def test_targets_of_modules(proxy: StartProxy, tmp_path: Path):
+    """A scrape of a module's app has it looked at now, but a program runs when it is due."""
+    write(tmp_path / "a.prom", "x 1\n")
+    program = tmp_path / "program"
+    program.write_text("echo y 1\n", encoding="utf-8")
+    running = proxy(
+        module=[
+            {"name": "f", "kind": "file", "path": str(tmp_path / "a.prom"), "interval": 3600},
+            {"name": "p", "kind": "exec", "command": ["sh", str(program)], "interval": 3600},
+        ]
+    )
+    running.wait_metrics("\nx 1\n")
+    running.wait_metrics("\ny 1\n")
+    targets = json.loads(running.get("/sd").body)
+    fresh = {each["labels"]["app"]: each["labels"].get("__param_fresh") for each in targets}
+    assert fresh == {"f": "1", "p": None}
+
+    write(tmp_path / "a.prom", "x 2\n")
+    program.write_text("echo y 2\n", encoding="utf-8")
+    assert b"\nx 2\n" in running.get("/metrics?app=f&fresh=1").body
+    assert b"\ny 1\n" in running.get("/metrics?app=p&fresh=1").body
+    (tmp_path / "a.prom").unlink()
+    answer = running.get("/metrics?app=f&fresh=1")
+    assert answer.status == 502
+    assert answer.body.startswith(b'error: poll of "f" failed: ')
+
+
 def test_reload_and_restart(proxy: StartProxy, tmp_path: Path):
     """SIGHUP takes modules up and away; a state file brings back those that there still are."""
     write(tmp_path / "a.prom", "a_metric 1\n")

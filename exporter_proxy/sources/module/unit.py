@@ -1,7 +1,7 @@
 """One module: asked on demand, polled, and what is known of how it fares."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from exporter_proxy.config import ModuleConfig
 from exporter_proxy.errors import ModuleError, quote
@@ -62,6 +62,13 @@ class Unit:
         self._kind = make(config, self.status.files)
         self._monotonic = monotonic
         self._streaks = ModuleStreaks(config.name, monotonic)
+
+    @property
+    def apps(self) -> Collection[str]:
+        """The apps that its polls bring, or brought last if its files say which."""
+        if not self.config.interval:
+            return ()
+        return self.entries.keys() if self.config.kind == "directory" else (self.config.app_name,)
 
     async def ask(self, ask: Ask) -> Answer:
         """Return a page now.
