@@ -14,7 +14,8 @@ import pytest
 from exporter_proxy import cli
 from tests.access.certificates import Authority
 from tests.conftest import StartProxy
-from tests.proxy_process import ROOT, free_port, until
+from tests.ports import free_port
+from tests.proxy_process import ROOT, until
 
 Serve = Callable[[bytes], int]
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.e2e.reading import OPENMETRICS, TEXT, Reading, read
-from tests.proxy_process import DEADLINE_SECONDS, free_port, http_get, until
+from tests.ports import free_port
+from tests.proxy_process import DEADLINE_SECONDS, http_get, until
 
 ACCEPT = {"text": TEXT, "openmetrics": OPENMETRICS}
 

@@ -17,7 +17,8 @@ import bcrypt
 import pytest
 
 from tests.access.certificates import Authority
-from tests.proxy_process import DEADLINE_SECONDS, ProxyProcess, free_port, http_get, until
+from tests.ports import free_port
+from tests.proxy_process import DEADLINE_SECONDS, ProxyProcess, http_get, until
 
 PASSWORD = "open-sesame-7"
 TOKEN = "tok-3f9a-read"

@@ -15,7 +15,8 @@ import yaml
 
 from exporter_proxy.config import read
 from tests.conftest import StartProxy
-from tests.proxy_process import ROOT, ProxyProcess, free_port, http_get, until
+from tests.ports import free_port
+from tests.proxy_process import ROOT, ProxyProcess, http_get, until
 from tests.sources.module.modules import is_running, write
 
 DOCS = (ROOT / "docs" / "modules.md").read_text(encoding="utf-8")

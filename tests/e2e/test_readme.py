@@ -21,7 +21,8 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.proxy_process import ROOT, free_port, http_get, until
+from tests.ports import free_port
+from tests.proxy_process import ROOT, http_get, until
 from tests.terminal import Terminal
 
 README = (ROOT / "README.md").read_text()

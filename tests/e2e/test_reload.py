@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import StartProxy
-from tests.proxy_process import ProxyProcess, Response, free_port, until
+from tests.ports import free_port
+from tests.proxy_process import ProxyProcess, Response, until
 
 ON = {"enable_lifecycle": True}
 
