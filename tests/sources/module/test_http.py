@@ -82,10 +82,10 @@ async def test_only_declared_parameters():
 async def test_formats(accept, asked):
     """What we can look into is passed on, and how long there is."""
     handler = answering()
-    await fetch(handler, Ask(accept=accept), 1.5)
+    await fetch(handler, Ask(accept=accept), 9.5)
 
     assert handler.request.headers["Accept"] == asked
-    assert handler.request.headers["X-Prometheus-Scrape-Timeout-Seconds"] == "1.5"
+    assert handler.request.headers["X-Prometheus-Scrape-Timeout-Seconds"] == "9.5"
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -16,8 +16,16 @@ from exporter_proxy.sources.admission import Admission, Terms
 from exporter_proxy.sources.module import Runner
 from exporter_proxy.sources.modules import ModuleSource
 from exporter_proxy.table import Life, Table
-from tests.sources.module.modules import module, script, write
+from tests.proxy_process import DEADLINE_SECONDS
+from tests.sources.module.modules import held, module, release, script, write
 from tests.sources.polling import ManualClock, http_server
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until something is so that other processes bring about."""
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while not condition():  # noqa: ASYNC110 - others bring it about
+            await asyncio.sleep(0.01)
 
 
 class Running:
@@ -352,12 +360,13 @@ async def test_reload(tmp_path):
         assert not each.problems()
 
 
-async def test_reload_ends_what_runs():
+async def test_reload_ends_what_runs(tmp_path):
     """Who waits for a module that is gone is told, after the grace."""
-    config = script("exec sleep 60")
+    runs = tmp_path / "runs"
+    config = script(f"touch {runs}; exec sleep 60")
     async with running(config) as each:
         asked = asyncio.ensure_future(each.runner.ask("m", Ask()))
-        await asyncio.sleep(0.05)
+        await until(runs.exists)
         change = await each.runner.prepare((), Life())
         change.commit()
         await change.finish(0)
@@ -366,18 +375,27 @@ async def test_reload_ends_what_runs():
         assert caught.value.reason == "stopping"
 
 
-async def test_stop():
+async def test_stop(tmp_path):
     """What is under way has the grace; nothing new is begun."""
-    each = Running([script("sleep 0.2; echo x 1"), script("exec sleep 60", name="hangs")])
+    runs, hangs = tmp_path / "runs", tmp_path / "hangs"
+    each = Running(
+        [
+            script(f"touch {runs}; {held(tmp_path)}; echo x 1"),
+            script(f"touch {hangs}; exec sleep 60", name="hangs"),
+        ]
+    )
     await each.runner.start()
     good = asyncio.ensure_future(each.runner.ask("m", Ask()))
     bad = asyncio.ensure_future(each.runner.ask("hangs", Ask()))
-    await asyncio.sleep(0.05)
+    await until(lambda: runs.exists() and hangs.exists())
     each.runner.pause()
     with pytest.raises(ModuleError) as caught:
         await each.runner.ask("m", Ask())
     assert (caught.value.reason, str(caught.value)) == ("stopping", "the proxy is stopping")
-    await each.runner.stop(1)
+    stopping = asyncio.ensure_future(each.runner.stop(3))
+    await asyncio.sleep(0)
+    release(tmp_path)
+    await stopping
     assert (await good).payload == (b"x 1\n",)
     with pytest.raises(ModuleError, match="the module was ended"):
         await bad
