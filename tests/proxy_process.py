@@ -55,6 +55,13 @@ def until(ask: Callable[[], _T], what: str, seconds: float = DEADLINE_SECONDS) -
         time.sleep(0.02)
 
 
+def wait_for_disk(file: Path) -> None:
+    """Write to a file as to a database: return when the disk has it."""
+    with file.open("wb", buffering=0) as written:
+        written.write(b"x")
+        os.fsync(written.fileno())
+
+
 def http_get(
     port: int, path: str, headers: Mapping[str, str] | None = None, method: str = "GET"
 ) -> Response:

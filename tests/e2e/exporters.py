@@ -20,6 +20,8 @@ TEXTFILE = """\
 backup_last_success_timestamp_seconds{path="C:\\\\data",host="a \\"b\\""} 1.7e+09
 """
 
+NO_MOUNTS = "^/(dev|proc|run|sys|mnt|media|tmp|var/lib)($|/)"
+
 # What is pushed to Pushgateway: groups that share families, and one whose name is no path.
 GROUPS = {
     "/metrics/job/backup/instance/db1": """\
@@ -97,6 +99,8 @@ def exporters(tool: Callable[[str], str], directory: Path) -> Iterator[list[Expo
             tool("prometheus-node-exporter"),
             listen,
             f"--collector.textfile.directory={textfiles}",
+            # What other tests mount comes and goes within two scrapes.
+            f"--collector.filesystem.mount-points-exclude={NO_MOUNTS}",
         ],
         "prometheus": [
             tool("prometheus"),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from exporter_proxy.access import Peer
 from exporter_proxy.front import pushes
-from tests.front.ports import Port
+from tests.front.ports import Port, until
 
 
 class Reply(NamedTuple):
@@ -356,7 +356,7 @@ async def test_closing_waits_for_a_push():
         await idle.readuntil(b"\r\n\r\n")
         reader, busy = await port.connect()
         busy.write(request(2)[:-1])
-        await asyncio.sleep(0.02)
+        await until(lambda: port.port._pushing)
         closing = asyncio.create_task(port.port.close(5))
         assert await asyncio.wait_for(idle.read(), 10) == b""
         busy.write(b"\n")

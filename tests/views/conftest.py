@@ -70,7 +70,7 @@ class Port:
         *,
         self_metrics: bool = True,
         rules: Callable[[str], Rules] | None = None,
-        scrape_timeout: float = 30.0,
+        scrape_timeout: float = 300.0,
         modules: Modules | None = None,
     ) -> None:
         self.modules = modules

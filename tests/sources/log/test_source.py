@@ -48,7 +48,7 @@ class Proxy:
 
 
 async def until(is_so: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while not is_so():  # noqa: ASYNC110, the table tells nobody
             await asyncio.sleep(0.005)
 
