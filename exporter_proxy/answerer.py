@@ -10,7 +10,9 @@ from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from exporter_proxy.errors import quote
 from exporter_proxy.front import Front, answers
-from exporter_proxy.front.opening import peer_name
+from exporter_proxy.front.opening import has_input, peer_name
+
+_LOOK_AGAIN_SECONDS = 0.1
 
 
 class Answerer(web.RequestHandler):
@@ -132,6 +134,10 @@ class Answerer(web.RequestHandler):
         left = self._since + self._head_seconds - now
         if left > 0:
             self._head_timer = self._loop.call_later(left, self._look_at_head)
+            return
+        if self.transport is not None and has_input(self.transport):
+            # It came while the process stood still, and is read next.
+            self._head_timer = self._loop.call_later(_LOOK_AGAIN_SECONDS, self._look_at_head)
             return
         self._begun = False
         if self._has_begun():
