@@ -163,6 +163,28 @@ class Table:
             self._problems.forgive(app)
         return row
 
+    def amend(self, row: Row, payload: Payload) -> None:
+        """Replace the payload of a row of the table by what its source writes of it now.
+
+        That is no update: its age stays, and what is wrong with it.
+        """
+        size = sum(map(len, payload))
+        self._rows[row.app] = Row(
+            row.app,
+            row.number,
+            payload,
+            size,
+            row.source,
+            row.updated_ns,
+            row.updated_at,
+            row.updates,
+            row.expires_at,
+            row.on_expire,
+            row.own_ttl,
+        )
+        self._generation += 1
+        self._feeds.tell_payload(row.app, payload)
+
     def set_life(self, row: Row, life: Life) -> None:
         """Have a row of the table live as long as is configured now, from its last update on.
 

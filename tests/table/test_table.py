@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter_proxy.errors import PayloadError
-from exporter_proxy.table import Life, Problem, Table
+from exporter_proxy.table import Life, Problem, Row, Table
 
 
 class Clock:
@@ -578,3 +578,26 @@ def test_a_deleted_app_is_forgotten_wholly():
     assert not table.ghosts
     assert not table.problems
     assert table.update("a", (b"m 2\n",), source="s").updates == 1
+
+
+def test_amended_row_is_as_old_as_before(table: Table, clock: Clock):
+    """Another payload, which those who follow are told of, and nothing else."""
+    table.update("a", (b"1",), source="s", expire_after=5, on_expire="mark", own_ttl=True)
+    clock.seconds += 5
+    assert table.expire() == ["a"]
+    table.refuse("a", "too long", source="s")
+    before = table.get("a")
+    assert before is not None
+    changes, payloads = table.feed(), table.payload_feed()
+    changes.clear()
+    generation = table.generation
+    table.amend(before, (b"12", b"345"))
+    row = table.get("a")
+    assert row is not None
+    assert row is not before
+    assert (row.payload, row.size, before.payload) == ((b"12", b"345"), 5, (b"1",))
+    for name in set(Row.__slots__) - {"payload", "size"}:
+        assert getattr(row, name) == getattr(before, name), name
+    assert not table.is_up("a")
+    assert "a" in table.problems
+    assert (list(changes), list(payloads), table.generation) == (["a"], ["a"], generation + 1)
