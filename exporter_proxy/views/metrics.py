@@ -13,6 +13,7 @@ from exporter_proxy.exposition.page import Encoding
 from exporter_proxy.self_metrics import ScrapeStats
 from exporter_proxy.views.app_path import app_of_metrics
 from exporter_proxy.views.app_target import AppTarget
+from exporter_proxy.views.kept import KeptPage
 from exporter_proxy.views.negotiation import choose_encoding, choose_exposition, has_tag
 from exporter_proxy.views.page import Kind, Page, Selection
 from exporter_proxy.views.pages import Pages
@@ -87,7 +88,7 @@ class MetricsView:
         try:
             kind = self._kind(request)
             encoding = choose_encoding(_joined(request, hdrs.ACCEPT_ENCODING))
-            page = await self._page(kind, selection)
+            page = await self._page(kind, selection, encoding)
             headers = self._headers(encoding, page)
             if _has(request, headers[hdrs.ETAG]):
                 self._stats.observe(self._clock() - started)
@@ -112,12 +113,12 @@ class MetricsView:
         escaping = wanted.escaping or DEFAULT_SCHEME
         return Kind(wanted.format, strict, self._only_self, escaping)
 
-    async def _page(self, kind: Kind, selection: Selection) -> Page:
+    async def _page(self, kind: Kind, selection: Selection, encoding: Encoding) -> Page | KeptPage:
         if selection:
-            return await self._pages.selected(kind, selection)
+            return await self._pages.selected(kind, selection, encoding)
         return await self._pages.current(kind)
 
-    def _headers(self, encoding: Encoding, page: Page) -> dict[str, str]:
+    def _headers(self, encoding: Encoding, page: Page | KeptPage) -> dict[str, str]:
         headers = {
             hdrs.CONTENT_TYPE: _content_type(page.kind),
             hdrs.ETAG: f'"{self._boot}-{page.tag}-{encoding}"',

@@ -140,10 +140,17 @@ class Page:
                 flight = self._compressing.setdefault(encoding, Flight())
                 await flight.join(None, lambda: self._pack_long(encoding, workers))
             else:
-                chunk = b"".join(_PACK[encoding](self._short_pieces(encoding)))
-                self._packed[encoding] = _Packed([chunk])
+                self.pack_short(encoding)
             packed = self._packed[encoding]
         return packed
+
+    def pack_short(self, encoding: Encoding) -> bytes:
+        """Return a short page compressed, at once."""
+        packed = self._packed.get(encoding)
+        if packed is None:
+            chunk = b"".join(_PACK[encoding](self._short_pieces(encoding)))
+            packed = self._packed[encoding] = _Packed([chunk])
+        return packed.raw[0]
 
     def _short_pieces(self, encoding: Encoding) -> Sequence[Piece]:
         """Return the pieces that a short page is compressed as."""

@@ -20,11 +20,12 @@ from exporter_proxy.exposition.merged import (
 from exporter_proxy.exposition.merged.duplicates import Duplicates
 from exporter_proxy.exposition.merged.layout import Writer
 from exporter_proxy.exposition.model import Format
-from exporter_proxy.exposition.page import Piece, lay_out
+from exporter_proxy.exposition.page import Encoding, Piece, lay_out
 from exporter_proxy.exposition.reader import read
 from exporter_proxy.exposition.verbatim import close_text
 from exporter_proxy.self_metrics import SelfMetrics
 from exporter_proxy.table import Table
+from exporter_proxy.views.kept import KeptKey, KeptPage, KeptPages, State
 from exporter_proxy.views.page import Kind, Page, PageKey, Selection
 from exporter_proxy.views.payloads import closed_payloads
 from exporter_proxy.views.slices import in_slices
@@ -79,11 +80,14 @@ class Pages:
         self._layouts: dict[tuple[bool, Format, Scheme], Layout] = {}
         # When each kind was last asked for.
         self._asked: dict[Kind, float] = {}
+        # When it was last looked at which pages of one app nobody asks for.
+        self._forgotten = monotonic()
         # What writes OpenMetrics pages of all apps, and what has a series twice there.
         self._openmetrics: dict[Scheme, OpenMetricsWriter] = {}
         self._duplicates: dict[Scheme, Duplicates] = {}
         # The self-metrics in the index: alive, so that their id is theirs alone.
         self._own = b""
+        self._kept = KeptPages()
         # One page is made at a time: while one is laid out, the index must not change.
         self._making = asyncio.Lock()
         # Whether a page was made, or asked for what was read, since the house was last kept.
@@ -132,9 +136,15 @@ class Pages:
         page = self.fresh(kind)
         return await _whole(self._make(kind)) if page is None else page
 
-    async def selected(self, kind: Kind, selection: Selection) -> Page:
-        """Return a page of some apps and families, made for this call at the cost of these."""
-        return await _whole(self._select(kind, selection))
+    async def selected(
+        self, kind: Kind, selection: Selection, encoding: Encoding = "identity"
+    ) -> Page | KeptPage:
+        """Return a page of some apps and families, made for this call at the cost of these.
+
+        One of an app alone that did not change is found again, in the encoding that it was asked
+        for in.
+        """
+        return await _whole(self._select(kind, selection, encoding))
 
     async def readings(self) -> Mapping[str, AppReading]:
         """Return what was read of each app, after having all read that is in the table now."""
@@ -260,6 +270,10 @@ class Pages:
     async def _forget(self) -> None:
         """Let go of pages that nobody asks for: they keep what apps had long ago."""
         oldest = self._monotonic() - FORGET_SECONDS
+        if self._forgotten < oldest:
+            # Not all of them at each scrape.
+            self._forgotten = self._monotonic()
+            self._kept.forget(oldest)
         for kind in [kind for kind, asked in self._asked.items() if asked < oldest]:
             del self._asked[kind]
             self._pages.pop(kind, None)
@@ -345,7 +359,9 @@ class Pages:
 
     # -- some of it -------------------------------------------------------------------------
 
-    async def _select(self, kind: Kind, selection: Selection) -> Page:
+    async def _select(
+        self, kind: Kind, selection: Selection, encoding: Encoding
+    ) -> Page | KeptPage:
         own = self._is_own(kind)
         if own and not kind.only_self:
             return await self._select_payloads(kind, selection)
@@ -353,29 +369,57 @@ class Pages:
             key = await self._take_in()
             kind = self._plain(kind)
             generation = self._generation
+            source = await in_slices(self._index(kind, own=own))
+            key_of_kept = self._key_of_kept(kind, selection, encoding)
+            state = self._state(source, key_of_kept)
+            if key_of_kept is not None:
+                kept = self._kept.find(key_of_kept, state, self._monotonic())
+                if kept is not None:
+                    return kept
             index = MergedIndex()
             # Before there is anything in the index, so that it is told of it step by step.
             duplicates = Duplicates(index)
             writer = _writer(index, kind, duplicates)
             layout = Layout(index, writer)
-            await in_slices(self._fill(index, kind, selection, own=own))
+            await in_slices(self._fill(index, source, selection))
             end = [*self._end(kind, selection, own=own)]
         if kind.format == "openmetrics":
             # At once, as the cost is that of what is selected.
             await in_slices(duplicates.search())
             duplicates.settle()
         pieces = [*await in_slices(layout.refresh()), *end]
-        return Page(key, pieces, generation, kind, selection)
+        page = Page(key, pieces, generation, kind, selection)
+        if key_of_kept is not None and page.plain is not None:
+            packed = page.pack_short(encoding)
+            kept = KeptPage(kind, generation, page.tag, packed, state)
+            self._kept.put(key_of_kept, kept, self._monotonic())
+        return page
+
+    def _key_of_kept(self, kind: Kind, selection: Selection, encoding: Encoding) -> KeptKey | None:
+        """Return what a page is kept by; None: it isn't, as it depends on more than the index."""
+        if self._is_own(kind) or not kind.strict or self._expose or encoding == "identity":
+            return None
+        apps = selection.apps
+        if apps is None or len(apps) != 1 or selection.names is not None:
+            return None
+        (app,) = apps
+        return KeptKey(kind, app, encoding) if app in self._catalog.numbers else None
+
+    def _state(self, index: MergedIndex, key: KeptKey | None) -> State:
+        """Return what a page is made of that is kept."""
+        if key is None:
+            return None, None
+        number = self._catalog.numbers[key.app]
+        return index.apps.get(number), index.apps.get(told_of(number))
 
     def _fill(
-        self, index: MergedIndex, kind: Kind, selection: Selection, *, own: bool
+        self, index: MergedIndex, source: MergedIndex, selection: Selection
     ) -> Generator[None, None, None]:
         apps = None
         if selection.apps is not None:
             numbers = self._catalog.numbers
             chosen = [numbers[app] for app in selection.apps if app in numbers]
             apps = [*chosen, *map(told_of, chosen)]
-        source = yield from self._index(kind, own=own)
         yield from select(source, index, apps=apps, names=selection.names)
 
     async def _select_payloads(self, kind: Kind, selection: Selection) -> Page:

@@ -10,12 +10,13 @@ import pytest
 
 from exporter_proxy.catalog import Catalog
 from exporter_proxy.exposition.escaping import Scheme
-from exporter_proxy.exposition.page import CHUNK, text_chunks
+from exporter_proxy.exposition.page import CHUNK, Encoding, text_chunks
 from exporter_proxy.exposition.rules import Rules
 from exporter_proxy.self_metrics import SelfMetrics
 from exporter_proxy.table import Table
 from exporter_proxy.views import slices
-from exporter_proxy.views.page import Kind, Page
+from exporter_proxy.views.kept import KeptKey, KeptPage, KeptPages
+from exporter_proxy.views.page import Kind, Page, Selection
 from exporter_proxy.views.pages import FORGET_SECONDS, Pages
 from exporter_proxy.workers import Workers
 from tests.views.conftest import Clock
@@ -378,3 +379,128 @@ async def test_the_next_page_tells_what_openmetrics_has_in_another_way() -> None
     table.update("b", (b"z 1\n",), source="test")
     assert b"openmetrics" not in text(await pages.current(TEXT))
     assert (await pages.readings())["a"].state == "ok"
+
+
+ALONE = Selection(frozenset({"a"}))
+KINDS = [
+    Kind(),
+    Kind("openmetrics"),
+    Kind(escaping="values"),
+    Kind("openmetrics", escaping="allow-utf-8"),
+]
+
+
+async def body(page: Page | KeptPage, workers: Workers) -> bytes:
+    chunks, _ = await page.body("gzip", workers)
+    return gzip.decompress(b"".join(chunks))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_the_page_of_an_app_is_kept(workers: Workers, kind: Kind) -> None:
+    """Until anything on it is other: what was sent, or what the proxy tells of it."""
+    clock = Clock(0.0)
+    table = Table(monotonic=clock)
+    table.update("a", (b'x 1\n{"q.q"} 1\n',), source="test", expire_after=5, on_expire="mark")
+    table.update("b", (b"x 1\n",), source="test")
+    pages = pages_of(table, merged=True)
+    made = await pages.selected(kind, ALONE, "gzip")
+    shown = await body(made, workers)
+    table.update("b", (b'x{c="d"} 2\n',), source="test")
+    kept = await pages.selected(kind, ALONE, "gzip")
+
+    assert isinstance(made, Page)
+    assert isinstance(kept, KeptPage)
+    assert (kept.kind, kept.tag) == (made.kind, made.tag)
+    assert await body(kept, workers) == shown
+    assert await pages.selected(kind, ALONE, "gzip") is kept
+
+    table.update("a", (b'x 2\n{"q.q"} 1\n',), source="test", expire_after=5, on_expire="mark")
+    other = await pages.selected(kind, ALONE, "gzip")
+
+    assert isinstance(other, Page)
+    assert other.tag != made.tag
+    assert b"x 2\n" in await body(other, workers)
+
+    assert isinstance(await pages.selected(kind, ALONE, "gzip"), KeptPage)
+    table.set_problem("a", "gone", source="test")
+    down = await pages.selected(kind, ALONE, "gzip")
+
+    assert isinstance(down, Page)
+    assert b'exporter_proxy_app_up{app="a"} 0\n' in await body(down, workers)
+
+    table.drop("a")
+    table.forget("a")
+    assert b"x " not in await body(await pages.selected(kind, ALONE, "gzip"), workers)
+
+
+@pytest.mark.parametrize(
+    ("kind", "selection", "encoding"),
+    [
+        pytest.param(Kind(), ALONE, "identity", id="plain"),
+        pytest.param(Kind(strict=False), ALONE, "gzip", id="for_people"),
+        pytest.param(Kind(), Selection(frozenset("ab")), "gzip", id="two_apps"),
+        pytest.param(Kind(), Selection(frozenset("a"), frozenset({b"x"})), "gzip", id="names"),
+        pytest.param(Kind(), Selection(None, frozenset({b"x"})), "gzip", id="names_alone"),
+        pytest.param(Kind(), Selection(frozenset({"other"})), "gzip", id="unknown"),
+        pytest.param(Kind(only_self=True), ALONE, "gzip", id="own"),
+    ],
+)
+async def test_what_is_not_kept(kind: Kind, selection: Selection, encoding: Encoding) -> None:
+    """What depends on more than one app's families, or is long."""
+    table = Table()
+    table.update("a", (b"x 1\nbad{\n",), source="test")
+    pages = pages_of(table, merged=True)
+    for _ in range(2):
+        assert isinstance(await pages.selected(kind, selection, encoding), Page)
+
+
+async def test_kept_pages_follow_the_rules(workers: Workers) -> None:
+    table = Table()
+    table.update("a", (b"x 1\n",), source="test")
+    rules = Rules()
+    catalog = Catalog(table, rules=lambda _: rules, wall_ns=Clock())
+    pages = Pages(table, catalog, None, merged=True)
+    for _ in range(2):
+        assert b"\nx 1\n" in await body(await pages.selected(TEXT, ALONE, "gzip"), workers)
+    labelled = Rules(labels={"b": "c"})
+    catalog.set_rules(lambda _: labelled)
+    pages.configure(None, expose=True)
+
+    shown = await pages.selected(TEXT, ALONE, "gzip")
+    assert isinstance(shown, Page)
+    assert b'\nx{b="c"} 1\n' in await body(shown, workers)
+    assert isinstance(await pages.selected(TEXT, ALONE, "gzip"), Page), "scrapers get it all"
+
+
+async def test_kept_pages_that_nobody_asks_for_are_forgotten() -> None:
+    table, clock = Table(), Clock(0.0)
+    pages = pages_of(table, merged=True)
+    pages._monotonic = clock
+    pages._forgotten = 0.0
+    for app in "ab":
+        table.update(app, (b"x 1\n",), source="test")
+        await pages.selected(TEXT, Selection(frozenset(app)), "gzip")
+    clock.now = FORGET_SECONDS - 1
+    await pages.selected(TEXT, ALONE, "gzip")
+    clock.now = FORGET_SECONDS + 1
+    table.update("c", (b"x 1\n",), source="test")
+
+    assert isinstance(await pages.selected(TEXT, ALONE, "gzip"), KeptPage)
+    assert len(pages._kept) == 1
+
+
+def test_kept_pages_are_bounded() -> None:
+    """What is there stays; what is gone makes room."""
+    kept, state = KeptPages(3000), ({}, {})
+    keys = [KeptKey(TEXT, str(number), "gzip") for number in range(5)]
+    for key in keys:
+        kept.put(key, KeptPage(TEXT, 1, key.app, bytes(400), state), 0.0)
+
+    assert [kept.find(key, state, 1.0) is not None for key in keys] == [True] * 3 + [False] * 2
+
+    assert kept.find(keys[0], ({}, {}), 1.0) is None
+    kept.put(keys[4], KeptPage(TEXT, 1, "4", bytes(400), state), 2.0)
+    kept.put(keys[4], KeptPage(TEXT, 2, "4", bytes(400), state), 2.0)
+    assert kept.find(keys[4], state, 2.0) is not None
+    kept.forget(1.5)
+    assert len(kept) == 1
