@@ -1,6 +1,7 @@
 """What counts the lines of one ``[[log]]`` section: the seam to whoever reads the files."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any, Protocol
 
 import msgspec
@@ -93,10 +94,10 @@ class LineCounter:
     def feed(self, block: bytes | memoryview, stream: str = "") -> None:
         r"""Count whole lines.
 
-        How lines are cut into blocks changes nothing but which of several new label sets of a block
-        get the last places before the overflow series. The call holds the interpreter lock for
-        about a microsecond a line, more where RE2 must be asked: 64 KiB take half a millisecond to
-        three, or up to 40 if the lines are empty.
+        How lines are cut into blocks changes nothing but which of several new label sets of some
+        thousand lines get the last places before the overflow series. The call holds the
+        interpreter lock for about half a microsecond a line, more where RE2 must be asked: 64 KiB
+        take half a millisecond to three, or up to 40 if the lines are empty.
 
         Args:
             block: Lines, each ending in ``\n``; any bytes. UTF-8 that isn't is replaced. ``\r``
@@ -149,6 +150,7 @@ class LineCounter:
             StateError: It can't be used; says why. The counter is then fit for nothing but to be
                 thrown away, unless nothing of the state could be read.
         """
+        self._reader.settle()
         try:
             found = msgspec.msgpack.decode(state, type=_State)
         except msgspec.DecodeError as exc:
@@ -169,12 +171,14 @@ class LineCounter:
 
 
 def _encodable(series: list[tuple[Labels, Any]]) -> list[tuple[Labels, Any]]:
-    """Return ``series`` with whole numbers of more than 64 bits as text, which msgpack can hold."""
+    """Return ``series`` with numbers that msgpack doesn't have as text: large and exact ones."""
     return [
         (labels, [_fit(item) for item in value] if isinstance(value, list) else _fit(value))
         for labels, value in series
     ]
 
 
-def _fit(value: float) -> int | float | str:
+def _fit(value: float | Decimal) -> int | float | str:
+    if isinstance(value, Decimal):
+        return str(value)
     return str(value) if isinstance(value, int) and value.bit_length() > 63 else value

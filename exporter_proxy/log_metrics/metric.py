@@ -5,9 +5,9 @@ call an event is not.
 """
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from itertools import compress
+from itertools import compress, repeat
 from operator import and_
 from typing import Any, NamedTuple
 
@@ -22,9 +22,10 @@ from exporter_proxy.log_metrics.families import (
     Number,
 )
 from exporter_proxy.log_metrics.line_format import LINE, Re2Format
-from exporter_proxy.log_metrics.numbers import read_decimals
+from exporter_proxy.log_metrics.numbers import exact_sum, read_decimals
 from exporter_proxy.log_metrics.settings import Action
 from exporter_proxy.log_metrics.templates import Template
+from exporter_proxy.log_metrics.waiting import Waiting
 
 Key = tuple[str | None, ...]
 """What the groups in a metric's labels hold."""
@@ -32,6 +33,11 @@ Key = tuple[str | None, ...]
 _NUMBER = re.compile(r"[+-]?+[0-9]{1,18}+(?:\.[0-9]*+)?+(?:[eE][+-]?+[0-9]{1,2}+)?+")
 _NOTHING = frozenset((None, "", "-"))
 _MOST_REMEMBERED = 10_000
+# So many may wait, of all metrics of a log: it takes two milliseconds to count them.
+_MOST_NUMBERS = 4_096
+_MOST_LABELS = 1_024
+# So many blocks are counted at once after one of which most events were different.
+_BLOCKS_IN_HURRY = 100
 
 
 class Selection(NamedTuple):
@@ -81,6 +87,8 @@ class Metric:
         self.groups = (used - own) | ({LINE} if selection.regex else set())
         self._fixed: Labels = tuple(each.render({}) for each in templates if not each.groups)
         self._labels: dict[Key, Labels] = {}
+        self._waiting = Waiting(_MOST_NUMBERS if value else _MOST_LABELS)
+        self._hurry = 0
 
     def count(self, columns: Columns, events: int) -> Sequence[bool] | None:
         """Count what fits of ``events``; return for each whether it did, None: all."""
@@ -93,15 +101,73 @@ class Metric:
                 return flags
         names = [name for name in (*self._sources, self._value) if name]
         picked = {name: self._pick(columns[name], flags) for name in names}
-        if self._value:
-            self._count_numbers(picked)
-        elif self._sources:
-            keys = zip(*(picked[name] for name in self._sources), strict=True)
-            for key, number in Counter(keys).items():
-                self._add(self._labels_of(key), number, number)
+        if not names:
+            self._add(self._fixed, events)
+        elif not self._value:
+            self._wait_for_labels([picked[name] for name in names], events)
+        elif isinstance(self.family, HistogramFamily):
+            self._wait_for_numbers(self.family, picked)
         else:
-            self._add(self._fixed, events, events)
+            self._count_numbers(picked)
         return flags
+
+    def _wait_for_labels(self, columns: Sequence[Column], events: int) -> None:
+        """Have events be counted together with others that have the same labels."""
+        self._waiting.add((), zip(*columns, strict=True), events)
+        if isinstance(self.family, GaugeFamily):
+            self.settle()
+
+    def _wait_for_numbers(self, family: HistogramFamily, picked: Columns) -> None:
+        """Have events be counted together with others that have the same number and labels."""
+        texts = picked[self._value]
+        by_key: dict[Key, Sequence[str | None]] = {(): texts}
+        if self._sources:
+            keys = zip(*(picked[name] for name in self._sources), strict=True)
+            lists: dict[Key, list[str | None]] = defaultdict(list)
+            for key, text in zip(keys, texts, strict=True):
+                lists[key].append(text)
+            by_key = {**lists}
+        for key, of_key in by_key.items():
+            if self._hurry:
+                self._observe(family, self._labels_of(key), of_key, None)
+            else:
+                self._waiting.add(key, of_key, len(of_key))
+        self._hurry = max(0, self._hurry - 1)
+
+    @property
+    def waiting(self) -> float:
+        """How much waits to be counted; 1: enough of all metrics together."""
+        return self._waiting.weight
+
+    def relieve(self) -> None:
+        """Count what waits, which is too much; if numbers did in vain, have the next not wait."""
+        if self._waiting.is_varied and self._value:
+            self._hurry = _BLOCKS_IN_HURRY
+        self.settle()
+
+    def settle(self) -> None:
+        """Count what waits to be."""
+        for key, held, times in self._waiting.take():
+            if isinstance(self.family, HistogramFamily):
+                self._observe(self.family, self._labels_of(key), held, times)
+                continue
+            for of_labels, number in zip(held, times, strict=True):
+                self._add(self._labels_of(of_labels), number)
+
+    def _observe(
+        self,
+        family: HistogramFamily,
+        labels: Labels,
+        texts: Sequence[str | None],
+        times: list[int] | None,
+    ) -> None:
+        """Count the numbers that ``texts`` are, each so many times; None: once."""
+        numbers, readable = self._numbers(texts, times)
+        if readable is not None:
+            texts = list(compress(texts, readable))
+            times = None if times is None else list(compress(times, readable))
+        if numbers:
+            family.observe(labels, numbers, times, exact_sum(numbers, texts, times))
 
     def _flags(self, columns: Columns) -> list[bool] | None:
         flags: list[bool] | None = None
@@ -155,10 +221,13 @@ class Metric:
         for key, of_key in by_key.items():
             self._put(self._labels_of(key), of_key)
 
-    def _numbers(self, column: Column) -> tuple[list[Number], list[bool] | None]:
+    def _numbers(
+        self, column: Column, times: Sequence[int] | None = None
+    ) -> tuple[list[Number], list[bool] | None]:
         """Return the numbers of a column, and which of its items are some, None: all.
 
-        Nothing and ``-`` are no numbers; anything else that isn't one is counted as unread.
+        Nothing and ``-`` are no numbers; anything else that isn't one is counted as unread, as
+        often as ``times`` says; None: once.
         """
         numbers = read_decimals(column)
         if numbers is not None:
@@ -167,37 +236,35 @@ class Metric:
         numbers = read_decimals(list(compress(column, some)))
         if numbers is not None:
             return numbers, some
-        read = [self._number(text) for text in column]
+        events = zip(column, times or repeat(1), strict=False)
+        read = [self._number(text, number) for text, number in events]
         return [number for number in read if number is not None], [
             each is not None for each in read
         ]
 
-    def _number(self, text: str | None) -> Number | None:
+    def _number(self, text: str | None, times: int) -> Number | None:
         if text is None or text in _NOTHING:
             return None
         if not _NUMBER.fullmatch(text) or (
             text.startswith("-") and not isinstance(self.family, GaugeFamily)
         ):
-            self.unread += 1
+            self.unread += times
             return None
         return int(text) if text.isdigit() else float(text)
 
-    def _add(self, labels: Labels, number: Number, events: int) -> None:
+    def _add(self, labels: Labels, events: int) -> None:
+        """Count events without a number."""
         family = self.family
-        if isinstance(family, HistogramFamily):
-            family.observe(labels, [1] * events)
-        elif isinstance(family, GaugeFamily):
-            family.apply(labels, 1 if self._action == "set" else number, self._action)
+        if isinstance(family, GaugeFamily):
+            family.apply(labels, 1 if self._action == "set" else events, self._action)
         else:
             assert isinstance(family, CounterFamily)
-            family.add(labels, number, events)
+            family.add(labels, events, events)
 
     def _put(self, labels: Labels, numbers: Sequence[Number]) -> None:
         """Count several numbers of one series."""
         family = self.family
-        if isinstance(family, HistogramFamily):
-            family.observe(labels, numbers)
-        elif isinstance(family, GaugeFamily):
+        if isinstance(family, GaugeFamily):
             number = numbers[-1] if self._action == "set" else sum(numbers)
             family.apply(labels, number, self._action)
         else:

@@ -1,7 +1,9 @@
 """Numbers as people's programs write them."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from decimal import Context, Decimal, localcontext
+from operator import mul
 from typing import Any
 
 import msgspec
@@ -14,6 +16,8 @@ _UNITS: dict[str, int] = {
 
 # Numbers of so many digits, and what uses them, are whole numbers of 64 bits.
 _TOO_LARGE = 10**18
+# Digits enough for sums of any that are read.
+_EXACT = Context(prec=100)
 _decode = msgspec.json.Decoder(list[int | float]).decode
 
 
@@ -47,6 +51,32 @@ def _read(texts: Sequence[str | None], allowed: bytes) -> list[Any] | None:
         return None
     # one with a comma in it was taken for two
     return numbers if len(numbers) == len(texts) and sum(numbers) < _TOO_LARGE else None
+
+
+def exact_sum(
+    numbers: Sequence[int | float], texts: Sequence[str | None], times: Sequence[int] | None
+) -> int | Decimal:
+    """Return the sum of numbers.
+
+    Args:
+        numbers: Whole ones, or what ``texts`` are about.
+        texts: What they were read from.
+        times: How often each counts; None: once.
+    """
+    amounts: Iterable[Any] = numbers
+    with localcontext(_EXACT):
+        if float in map(type, numbers):
+            amounts = map(Decimal, map(str, texts))
+        total: int | Decimal = sum(amounts if times is None else map(mul, amounts, times))
+    return total
+
+
+def add_exactly(total: float | Decimal, more: int | Decimal) -> int | Decimal:
+    """Return the sum of two; one that was kept as a float stands for the decimal that it shows."""
+    if isinstance(total, int) and isinstance(more, int):
+        return total + more
+    with localcontext(_EXACT):
+        return Decimal(str(total)) + more
 
 
 def read_count(text: str) -> int:

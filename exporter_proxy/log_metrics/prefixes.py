@@ -2,7 +2,7 @@
 
 from typing import Final
 
-_CLOCK: Final = r"[0-9]{2}:[0-9]{2}:[0-9]{2}"
+_CLOCK: Final = r"[0-9]{2}+:[0-9]{2}+:[0-9]{2}+"
 _SYSLOG_TIME: Final = (
     # RFC 3164, which journalctl -o short has too, with -o short-precise's fraction
     r"[A-Z][a-z]{2} [0-9 ][0-9] " + _CLOCK + r"(?:\.[0-9]++)?+"
@@ -18,7 +18,7 @@ PID: Final = r"(?:\[([0-9]{1,20}+)\])?+"
 SYSLOG: Final = rf"{_PRIORITY}(?:{_SYSLOG_TIME}) [^ \n]++ "
 """Up to the program's name."""
 RSYNCD: Final = (
-    rf"(?:[0-9]{{4}}/[0-9]{{2}}/[0-9]{{2}} {_CLOCK} |{SYSLOG}[^ \[:\n]++)?+"
+    rf"(?:[0-9]{{4}}+/[0-9]{{2}}+/[0-9]{{2}}+ {_CLOCK} |{SYSLOG}[^ \[:\n]++)?+"
     r"(?:\[([0-9]{1,20}+)\]:?+ |: )?+"
 )
 """A daemon's log file, syslog with or without process id, or nothing; one group: the process id."""

@@ -10,7 +10,7 @@ asked. It has the last word on lines that aren't known, too.
 
 import re
 
-from exporter_proxy.log_metrics.columns import Found, Splitter, join
+from exporter_proxy.log_metrics.columns import Found, Splitter, count_lines, join
 from exporter_proxy.log_metrics.log_format import QUOTED
 
 # One character that ends a field: [^ \n]*+
@@ -72,7 +72,7 @@ class QuickSplitter:
     def _piece(self, text: str) -> Found:
         """Return what is in text without backslashes."""
         columns, others = self._quick.split(text)
-        if len(others) == text.count("\n"):
+        if len(others) == count_lines(text):
             # one with a field longer than those that are tried may be known
             unknown = "" if others.count(None) == len(others) else "".join(filter(None, others))
             if not unknown or not self._strict.find(unknown).events:

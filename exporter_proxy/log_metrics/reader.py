@@ -45,6 +45,9 @@ class FormatReader:
         if not events:
             return lines, 0
         fits = [metric.count(columns, events) for metric in self._metrics]
+        if sum(metric.waiting for metric in self._metrics) > 1:
+            for metric in self._metrics:
+                metric.relieve()
         if not self._any_line:
             return lines, events
         known = [each for each in fits if each is not None]
@@ -53,7 +56,9 @@ class FormatReader:
         return lines, events
 
     def settle(self) -> None:
-        """See :meth:`Reader.settle`: nothing waits here."""
+        """See :meth:`Reader.settle`."""
+        for metric in self._metrics:
+            metric.settle()
 
     def memory(self) -> dict[str, dict[str, str]]:
         """See :meth:`Reader.memory`."""

@@ -20,8 +20,7 @@ from exporter_proxy.commands.lint_tables import show
 from exporter_proxy.exposition.report import Report, report
 from tests.conftest import StartProxy
 from tests.exposition.test_report import others
-from tests.ports import free_port
-from tests.proxy_process import ROOT, until
+from tests.proxy_process import ROOT, free_port, until
 
 DOCS = (ROOT / "docs" / "lint.md").read_text(encoding="utf-8")
 

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.ports import free_port
-from tests.proxy_process import http_get
+from tests.proxy_process import free_port, http_get
 
 Query = Callable[[str], list[dict[str, Any]]]
 

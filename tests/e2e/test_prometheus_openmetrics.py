@@ -70,10 +70,10 @@ def test_prometheus_reads_the_page(prometheus, serve):
     body = page(index, OpenMetricsWriter(index))
     expected = parse(body.decode())
     query = prometheus(serve(body + OpenMetricsWriter.end, OpenMetricsWriter.content_type))
-    everything = '{job="exporter-proxy", __name__!~"up|scrape_.*"}'
+    until(lambda: query('up{job="exporter-proxy"} == 1'), "a scrape")
 
     shown = {}
-    for sample in until(lambda: query(everything), "a scrape"):
+    for sample in query('{job="exporter-proxy", __name__!~"up|scrape_.*"}'):
         labels = sample["metric"]
         name = labels.pop("__name__")
         del labels["instance"], labels["job"]

@@ -1,7 +1,7 @@
 """The lines of an rsync daemon's log, as one pattern for ``re``.
 
 Possessive throughout and told apart by their first letters: no line is gone over more than a fixed
-number of times.
+number of times. Fixed counts are possessive, too: ``re`` passes over them faster.
 """
 
 import re
@@ -36,7 +36,7 @@ _QUIET = (
     r"|skipping (?:non-regular file|directory) [^\n]*+|ERROR: [^\n]*+|\[[A-Za-z]++\] [^\n]*+"
     r"|IO error encountered -- [^\n]*+|WARNING: [^\n]*+|done)"
 )
-_FRONT = r"[0-9/]{10} [0-9:]{8} \["
+_FRONT = r"[0-9/]{10}+ [0-9:]{8}+ \["
 # The commonest of them in the daemon's own file, which are gone over without an event for each.
 _QUIET_LINES = (
     rf"(?:{_FRONT}[0-9]++\] (?:building file list|receiving file list"

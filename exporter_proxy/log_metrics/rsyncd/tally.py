@@ -72,9 +72,10 @@ class Tally:
         labels, events = (self.module,), len(exchanged)
         metrics.sent.add(labels, sum(sent), events)
         metrics.received.add(labels, sum(received), events)
-        metrics.exchanged.add(labels, sum(exchanged), events)
+        total = sum(exchanged)
+        metrics.exchanged.add(labels, total, events)
         metrics.file_size.add(labels, sum(size), events)
-        metrics.exchange.observe(labels, exchanged)
+        metrics.exchange.observe(labels, exchanged, None, total)
         return unread
 
 

@@ -323,12 +323,10 @@ class Section:
         status.problems = follower.problems
 
     def _fail(self, text: str, *, bug: Exception | None = None) -> None:
-        # The source is named before it, and has the path.
-        brief = text.removeprefix(f"{self.config.path}: ")
         self._following_streak.failed(
-            brief, level=logging.WARNING if bug is None else logging.ERROR, bug=bug
+            text, level=logging.WARNING if bug is None else logging.ERROR, bug=bug
         )
-        self._stats.fail(f"{self.config.source}: {brief}")
+        self._stats.fail(f"{self.config.source}: {text}")
         self._table.set_problem(
             self.config.app_name, f"following failing: {text}", source=self.config.source
         )
@@ -357,10 +355,9 @@ class Section:
 
     def _adapt(self, size: int, seconds: float) -> None:
         """Have slices take as long as a turn, whatever the lines cost."""
-        if seconds > TURN_SECONDS:
-            self._slice = max(_LEAST_SLICE, int(size * TURN_SECONDS / seconds))
-        elif seconds < TURN_SECONDS / 2 and size > self._slice / 2:
-            self._slice = min(_PIECE_BYTES, self._slice * 2)
+        if seconds > TURN_SECONDS or size > self._slice / 2:
+            fit = int(size * TURN_SECONDS / max(seconds, TURN_SECONDS / 2))
+            self._slice = min(max(fit, _LEAST_SLICE), _PIECE_BYTES)
 
     def _needs_refresh(self, now: float) -> bool:
         if self._follower.problems:
@@ -384,7 +381,7 @@ class Section:
             self._admission.apply([Push(app, payload, None)], source=source, life=self._life)
         except PayloadError as error:
             self._is_new = True
-            self._table.refuse(app, f"update refused: {error}", source=source, expected=True)
+            self._table.refuse(app, f"update refused: {error}", source=source)
             self._stats.fail(f"{source}: update refused: {error}")
             self._stats.rejected[error.reason] += 1
             self._update_streak.failed(f"reason={error.reason}: {error}")

@@ -18,13 +18,11 @@ OWN: Mapping[bytes, FamilyType] = {PUSH_TIME: "gauge", FAILURE_TIME: "gauge"}
 _TIMES = (
     b"# HELP push_failure_time_seconds When a push to the group was last refused, in Unix time.\n"
     b"# TYPE push_failure_time_seconds gauge\n"
-    b"push_failure_time_seconds %a\n"
+    b"push_failure_time_seconds %b\n"
     b"# HELP push_time_seconds When the group was last changed by a push, in Unix time.\n"
     b"# TYPE push_time_seconds gauge\n"
-    b"push_time_seconds "
+    b"push_time_seconds %b\n"
 )
-# Of groups to which no push was refused, which are nearly all.
-_TIMES_OF_SOUND = _TIMES % 0
 
 
 class Segment:
@@ -133,8 +131,7 @@ class Group:
 
     def times(self) -> bytes:
         """Return the families with the group's times."""
-        failures = _TIMES % self.failure_time if self.failure_time else _TIMES_OF_SOUND
-        return b"%b%a\n" % (failures, self.push_time or 0)
+        return _TIMES % (b"%r" % (self.failure_time or 0), b"%r" % (self.push_time or 0))
 
 
 class Planned(NamedTuple):

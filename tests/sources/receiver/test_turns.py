@@ -12,7 +12,7 @@ from exporter_proxy.descriptors import Descriptors
 from exporter_proxy.sources.receiver import Shared, Unfinished
 from exporter_proxy.table import Table
 from exporter_proxy.turns import Turns
-from tests.sources.receiver.peers import DEADLINE_SECONDS, Bench, until
+from tests.sources.receiver.peers import Bench, until
 
 
 class HeldTurns(Turns):
@@ -137,7 +137,7 @@ async def test_stop_waits_for_what_was_taken(bench: Bench, held: HeldTurns):
     assert not stopping.done()
     while held.held:
         held.give()
-    await asyncio.wait_for(stopping, DEADLINE_SECONDS)
+    await asyncio.wait_for(stopping, 5)
     assert len(bench.table) == 3_000
 
 
