@@ -9,7 +9,7 @@ from exporter_proxy.errors import PayloadError
 from exporter_proxy.exposition.samples import count_samples
 from exporter_proxy.table import Payload
 
-# Pieces of a payload, of about 1 MiB, whose line ends are counted in one go: half a millisecond.
+# Pieces of a payload, of some 256 KiB, whose line ends are counted in one go.
 _PIECES_A_STEP = 8
 # What an app that was silent may make up for at once, so that its timer's jitter costs nothing.
 _BURST_SECONDS = 10.0

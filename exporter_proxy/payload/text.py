@@ -2,8 +2,27 @@
 
 from exporter_proxy.errors import PayloadError, quote
 
-PIECE_BYTES = 1 << 20
+PIECE_BYTES = 1 << 18
 """Longer texts are kept in pieces of about this size, so that no step over one takes long."""
+_LATEST_CUT = 1.5
+# Where a metric family begins: one that is cut takes longer to read.
+_HEAD = b"\n# HELP "
+
+
+def place_to_cut(part: bytes, size: int) -> int:
+    """Return where a piece may end that ``part`` is the end of; 0: not yet, or nowhere.
+
+    Between two metric families, if possible, else between two lines.
+
+    Args:
+        part: What was received last: only that is searched, as a single endless line must not be
+            searched again and again.
+        size: Bytes of the piece, this part included.
+    """
+    if size < PIECE_BYTES:
+        return 0
+    cut = part.rfind(_HEAD) + 1
+    return cut if cut or size < PIECE_BYTES * _LATEST_CUT else part.rfind(b"\n") + 1
 
 
 def whole_text(app: str, text: bytes) -> tuple[bytes, ...]:
@@ -39,16 +58,13 @@ class TextBuilder:
         """Add UTF-8 text."""
         if 0 in part:
             self._nul = True
-        if len(self._pending) + len(part) >= PIECE_BYTES:
-            # Only the new part is searched: a single endless line must not be searched again and
-            # again.
-            end = part.rfind(b"\n") + 1
-            if end:
-                # What is pending may be long: it is copied once.
-                self._pending += part[:end]
-                self._pieces.append(bytes(self._pending))
-                self._pending = bytearray(part[end:])
-                return
+        end = place_to_cut(part, len(self._pending) + len(part))
+        if end:
+            # What is pending may be long: it is copied once.
+            self._pending += part[:end]
+            self._pieces.append(bytes(self._pending))
+            self._pending = bytearray(part[end:])
+            return
         self._pending += part
 
     def end_line(self) -> None:

@@ -1,6 +1,6 @@
 """The tables of the database, and how rows of them are made and read.
 
-One row an app; what a payload has beyond its first piece of about 1 MiB is in rows of its own, so
+One row an app; what a payload has beyond its first piece of some 256 KiB is in rows of its own, so
 that nothing large has to be in one string. Checksums (CRC-32) tell what sqlite can't: that a text
 is the one that was written.
 """

@@ -5,6 +5,7 @@ import pytest
 from exporter_proxy.exposition.findings import Tally
 from exporter_proxy.exposition.grammar import MOST_LABELS
 from exporter_proxy.exposition.reader import slow_text
+from exporter_proxy.exposition.reader.closing import close
 from exporter_proxy.exposition.reader.dialect import TEXT
 from exporter_proxy.exposition.reader.drafts import Book, Chunk
 from exporter_proxy.exposition.reader.line_reader import guess_name
@@ -100,3 +101,17 @@ def test_joins_in_steps_what_many_families_have_in_one_block():
     assert taken.count(4_000) > 8
     assert all(len(draft.chunks) == 1 for draft in book.drafts.values())
     assert len(book.drafts) == 4_000
+
+
+def test_ends_large_families_in_steps():
+    """Few of them, whose samples came in several pieces."""
+    book = Book(TEXT, Tally())
+    text = b"a 1\n" * 25_000
+    for number in range(20):
+        draft = book.draft(b"a%d" % number)
+        for part in range(2):
+            draft.add(Chunk(part + 1, b"a%d" % number, text, None, 25_000))
+    steps = sum(1 for _ in close(book))
+
+    assert steps >= 20 * 200_000 // 2 // 262_144
+    assert steps < 20

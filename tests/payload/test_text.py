@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from exporter_proxy.errors import PayloadError
 from exporter_proxy.payload import text
-from exporter_proxy.payload.text import PIECE_BYTES, TextBuilder, whole_text
+from exporter_proxy.payload.text import PIECE_BYTES, TextBuilder, place_to_cut, whole_text
 
 
 def test_whole_text_is_one_piece():
@@ -39,9 +39,38 @@ def test_long_text_is_cut_at_line_ends():
     for number in range(100_000):
         builder.add(b"some_metric{} 12345\nmore %d\n" % number)
     pieces = builder.finish()
-    assert len(pieces) == 3
-    assert all(PIECE_BYTES - 100 < len(piece) < PIECE_BYTES + 100 for piece in pieces[:-1])
+    assert len(pieces) > 3
+    assert all(PIECE_BYTES <= len(piece) < 1.6 * PIECE_BYTES for piece in pieces[:-1])
     assert all(piece.endswith(b"\n") for piece in pieces)
+
+
+def test_long_text_is_cut_between_families():
+    """One that is cut takes longer to read; a long one is, for want of another place."""
+    builder = TextBuilder()
+    family = b"# HELP x X.\n# TYPE x counter\n" + b"x 1\n" * 5_000
+    text = family * 41 + b"x 2\n" * PIECE_BYTES
+    for start in range(0, len(text), 7_000):
+        builder.add(text[start : start + 7_000])
+    pieces = builder.finish()
+    assert b"".join(pieces) == text
+    assert sum(piece.startswith(b"# HELP ") for piece in pieces) >= 3
+    assert all(piece.startswith((b"# HELP ", b"x 2\n")) for piece in pieces)
+    assert max(map(len, pieces)) < 1.6 * PIECE_BYTES
+
+
+@pytest.mark.parametrize(
+    ("part", "size", "place"),
+    [
+        pytest.param(b"x 1\n# HELP y Y.\n", PIECE_BYTES - 1, 0, id="short"),
+        pytest.param(b"x 1\n# HELP y Y.\n", PIECE_BYTES, 4, id="long_enough"),
+        pytest.param(b"x 1\nx 2", PIECE_BYTES, 0, id="no_family_begins"),
+        pytest.param(b"x 1\nx 2", PIECE_BYTES * 2, 4, id="any_line_then"),
+        pytest.param(b"x" * 100, PIECE_BYTES * 9, 0, id="endless_line"),
+        pytest.param(b"# HELP y Y.\n", PIECE_BYTES, 0, id="at_its_own_begin"),
+    ],
+)
+def test_place_to_cut(part: bytes, size: int, place: int):
+    assert place_to_cut(part, size) == place
 
 
 @pytest.mark.parametrize(

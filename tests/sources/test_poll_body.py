@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter_proxy.errors import PollError
+from exporter_proxy.payload.text import PIECE_BYTES
 from exporter_proxy.sources.poll.body import STEP, Body, Encoding
 from exporter_proxy.table import Payload
 
@@ -85,7 +86,7 @@ def test_unpacks_several_gzip_members(cut: int):
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
 def test_a_large_body_is_cut_after_newlines(encoding: Encoding):
-    """Up to 1 MiB there is one piece, beyond it pieces of about that size, all ending a line."""
+    """Long ones are pieces of about the same size, all ending a line."""
     line = b'requests_total{path="/api/%06d"} 1\n'
     text = b"".join(line % number for number in range(150_000))
     data = gzip.compress(text, 1) if encoding == "gzip" else text
@@ -95,11 +96,11 @@ def test_a_large_body_is_cut_after_newlines(encoding: Encoding):
     assert b"".join(payload) == text
     assert len(payload) > 3
     assert all(piece.endswith(b"\n") for piece in payload)
-    assert all(MIB - 100 < len(piece) <= MIB + STEP for piece in payload[:-1])
+    assert all(PIECE_BYTES <= len(piece) <= 1.5 * PIECE_BYTES + STEP for piece in payload[:-1])
 
 
-def test_one_mebibyte_is_one_piece():
-    text = b"x 12345\n" * (MIB // 8)
+def test_short_body_is_one_piece():
+    text = b"x 12345\n" * (PIECE_BYTES // 8 - 1)
 
     assert read(text) == (text,)
 

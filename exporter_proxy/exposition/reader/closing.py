@@ -17,6 +17,7 @@ from exporter_proxy.exposition.reader.drafts import (
 MOST_QUARANTINED = 1_000
 """Entries kept apart; further ones are put together, as each costs many times its line."""
 _STEP = 500
+_STEP_BYTES = 262_144
 
 # Names that samples of a type have in the text format, beside the family's.
 _TAKEN: dict[FamilyType, tuple[bytes, ...]] = {
@@ -77,10 +78,13 @@ def close(book: Book) -> Generator[None, None, tuple[list[Family], list[Quaranti
     """Return all families that can be shown, by their first line, and those that can't."""
     places: list[_Place] = []
     bad: list[tuple[int, Quarantined]] = []
+    joined = 0
     for number, draft in enumerate(book.drafts.values()):
-        if number % _STEP == 0:
+        if number % _STEP == 0 or joined > _STEP_BYTES:
+            joined = 0
             yield
         yield from book.count_findings(draft)
+        joined += sum([len(chunk.text) for chunk in draft.chunks])
         if draft.failure is None:
             places += _complete(book, draft)
         else:

@@ -7,13 +7,13 @@ from typing import Literal, Protocol
 from isal import igzip_lib
 
 from exporter_proxy.errors import PollError
+from exporter_proxy.payload.text import place_to_cut
 from exporter_proxy.table import Payload
 
 STEP = 262_144
 """Bytes that are unpacked and checked before the event loop is served: well under a millisecond."""
 
 _COMPRESSED_STEP = 16_384
-_PIECE = 1_048_576
 _GZIP_ERROR: type[Exception] = igzip_lib.IsalError  # type: ignore[assignment]  # the stub's slip
 
 Encoding = Literal["identity", "gzip"]
@@ -58,7 +58,7 @@ class Body:
     def close(self) -> Payload:
         """Return the payload, after the last byte was fed.
 
-        Pieces of about 1 MiB, cut after newlines; one for what is shorter, none for an empty body.
+        Pieces of bounded size, cut after newlines; one for what is shorter, none for an empty body.
 
         Raises:
             PollError: ``malformed_http`` or ``invalid_utf8``, if something is missing at the end.
@@ -81,7 +81,8 @@ class Body:
         if self._size > self._max_size:
             raise too_large(self._max_size)
         self._open_size += len(text)
-        if self._open_size > _PIECE and (cut := text.rfind(b"\n") + 1):
+        cut = place_to_cut(text, self._open_size)
+        if cut:
             self._open.append(text[:cut])
             self._pieces.append(b"".join(self._open))
             text = text[cut:]
