@@ -4,25 +4,16 @@
 size of each in words, padding to a word, then the segments. All numbers are 32 bits, little-endian.
 """
 
-import mmap
 import struct
 
 from exporter_proxy.errors import PayloadError
+from exporter_proxy.payload.capnp_large import LargeFrame, find_text
 from exporter_proxy.payload.message import too_large
 
 MAX_SEGMENTS = 512
 _WORD_BYTES = 8
-LARGE_BYTES = 1 << 20
+LARGE_BYTES = 1 << 18
 """Of a frame that goes on beyond that, the rest is received where it stays."""
-
-
-def set_aside(size: int) -> mmap.mmap:
-    """Return memory whose pages are there only once they are written to.
-
-    Raises:
-        OSError: There is none.
-    """
-    return mmap.mmap(-1, size)
 
 
 class CapnpFramer:
@@ -32,7 +23,7 @@ class CapnpFramer:
         max_message_size: Bytes that a frame, its header included, may have.
     """
 
-    __slots__ = ("_at", "_filled", "_input", "_large", "_max_message_size", "_need", "_pending")
+    __slots__ = ("_at", "_input", "_large", "_max_message_size", "_need", "_pending")
 
     def __init__(self, max_message_size: int) -> None:
         self._max_message_size = max_message_size
@@ -42,14 +33,14 @@ class CapnpFramer:
         # What came of a frame that isn't complete, and how many bytes are needed to go on.
         self._pending = bytearray()
         self._need = 4
-        # A large frame that isn't complete, and how much of it has come.
-        self._large: mmap.mmap | None = None
-        self._filled = 0
+        # A large frame that isn't complete, or wasn't asked for since.
+        self._large: LargeFrame | None = None
 
     @property
     def buffered(self) -> int:
         """Bytes received of a frame that is not complete."""
-        return self._filled + len(self._pending) + len(self._input) - self._at
+        large = 0 if self._large is None else self._large.filled
+        return large + len(self._pending) + len(self._input) - self._at
 
     def feed(self, data: bytes) -> None:
         """Add received bytes. Call ``next_frame`` until None before the next call."""
@@ -70,36 +61,31 @@ class CapnpFramer:
         """Go on with a frame in memory of its own, of exactly its size.
 
         What grows as it comes would be moved, and cut out would be copied, which takes 20 ms for
-        64 MiB. Its pages are there only once they are written to, whatever the header announces.
+        64 MiB.
         """
         try:
-            self._large = set_aside(self._need)
+            self._large = LargeFrame(self._need, find_text(self._pending))
         except OSError:
             # Where memory is given out strictly; what grows is slower, and all the same.
             return
         pending, self._pending = self._pending, bytearray()
-        self._filled = 0
         self._fill(self._large, pending)
 
-    def _fill(self, large: mmap.mmap, data: bytes | bytearray) -> None:
-        end = min(self._need, self._filled + len(data))
-        taken = end - self._filled
-        large[self._filled : end] = data if taken == len(data) else memoryview(data)[:taken]
-        self._filled = end
+    def _fill(self, large: LargeFrame, data: bytes | bytearray) -> None:
         # What is left belongs to the next frame.
-        self._input, self._at = data, taken
+        self._input, self._at = data, large.fill(data)
 
-    def next_frame(self) -> bytes | bytearray | mmap.mmap | None:
+    def next_frame(self) -> bytes | bytearray | LargeFrame | None:
         """Return the next complete frame, header included; None if more bytes are needed.
 
         Raises:
             PayloadError: ``malformed_capnp`` or ``message_too_large``.
         """
         if self._large is not None:
-            if self._filled < self._need:
+            if not self._large.is_complete:
                 self._input, self._at = b"", 0
                 return None
-            large, self._large, self._filled = self._large, None, 0
+            large, self._large = self._large, None
             return large
         available = len(self._input) - self._at
         need = 4 if available < 4 else self._frame_bytes(available)

@@ -7,11 +7,12 @@ from typing import Any
 import capnp
 
 from exporter_proxy.errors import PayloadError, quote
-from exporter_proxy.payload.capnp_framer import CapnpFramer
+from exporter_proxy.payload.capnp_framer import LARGE_BYTES, CapnpFramer
+from exporter_proxy.payload.capnp_large import LargeFrame
 from exporter_proxy.payload.capnp_schema import SCHEMA
 from exporter_proxy.payload.message import WORKING, Message, Progress, Push
 from exporter_proxy.payload.names import check_name
-from exporter_proxy.payload.text import PIECE_BYTES, TextBuilder, nul_byte, whole_text
+from exporter_proxy.payload.text import TextBuilder, nul_byte, whole_text
 from exporter_proxy.payload.ttl import NEVER
 
 _TTL_NEVER = 0xFFFF_FFFF
@@ -58,16 +59,21 @@ class CapnpReader:
             frame = self._framer.next_frame()
             if frame is None:
                 return None
-            if len(frame) <= PIECE_BYTES:
+            if isinstance(frame, LargeFrame):
+                if frame.text is not None:
+                    return _decode_rest(frame)
+                self._large = _decode_large(frame.memory)
+            elif len(frame) > LARGE_BYTES:
+                self._large = _decode_large(frame)
+            else:
                 return _decode(frame)
-            self._large = _decode_large(frame)
         step = next(self._large)
         if step is not WORKING:
             self._large = None
         return step
 
 
-def _decode(frame: bytes | bytearray | mmap.mmap) -> Message:
+def _decode(frame: bytes | bytearray) -> Message:
     try:
         with _MESSAGE.from_bytes(
             frame, traversal_limit_in_words=len(frame) // 8 * _TRAVERSALS
@@ -83,8 +89,34 @@ def _decode(frame: bytes | bytearray | mmap.mmap) -> Message:
     return [Push(app, whole_text(app, text), ttl)]
 
 
+def _decode_rest(frame: LargeFrame) -> Message:
+    """Decode as :func:`_decode` does what is not the text, which was read as it came."""
+    memory = frame.memory
+    try:
+        with _MESSAGE.from_bytes(
+            memory, traversal_limit_in_words=len(memory) // 8 * _TRAVERSALS
+        ) as message:
+            app, ttl = check_name(message.appName), _ttl(message.ttlSeconds)
+    except UnicodeDecodeError as error:
+        raise _not_utf8("an app's name") from error
+    except capnp.KjException as error:
+        raise _malformed(error) from error
+    if not frame.ends_with_nul:
+        raise _no_terminator(app)
+    if not frame.is_utf8:
+        raise _not_utf8(f"the metrics of {quote(app)}")
+    text = frame.text
+    assert text is not None
+    if text.has_nul:
+        raise nul_byte(app)
+    return [Push(app, text.finish(), ttl)]
+
+
 def _decode_large(frame: bytes | bytearray | mmap.mmap) -> Iterator[Message | Progress]:
-    """Decode as :func:`_decode` does, in steps of some tenths of a millisecond."""
+    """Decode as :func:`_decode` does, in steps of some tenths of a millisecond.
+
+    For what came whole, and messages written in another order than libraries do.
+    """
     try:
         with _MESSAGE.from_bytes(
             frame, traversal_limit_in_words=len(frame) // 8 * _TRAVERSALS
@@ -152,11 +184,15 @@ def _without_terminator(app: str, text: bytes) -> bytes:
     if not text:
         return text
     if text[-1] != 0:
-        raise PayloadError(
-            f"the metrics of {quote(app)} are no Cap'n Proto text: no NUL at the end",
-            reason="malformed_capnp",
-        )
+        raise _no_terminator(app)
     return text[:-1]
+
+
+def _no_terminator(app: str) -> PayloadError:
+    return PayloadError(
+        f"the metrics of {quote(app)} are no Cap'n Proto text: no NUL at the end",
+        reason="malformed_capnp",
+    )
 
 
 def _ttl(seconds: int) -> float | None:

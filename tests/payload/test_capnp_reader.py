@@ -9,8 +9,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from exporter_proxy.errors import PayloadError
-from exporter_proxy.payload import capnp_framer
-from exporter_proxy.payload.capnp_framer import MAX_SEGMENTS, CapnpFramer
+from exporter_proxy.payload import capnp_large
+from exporter_proxy.payload.capnp_framer import LARGE_BYTES, MAX_SEGMENTS, CapnpFramer
 from exporter_proxy.payload.capnp_reader import CapnpReader
 from exporter_proxy.payload.message import WORKING
 from exporter_proxy.payload.text import PIECE_BYTES
@@ -219,7 +219,7 @@ def test_nothing_is_set_aside_for_what_is_announced():
 def test_large_frames_back_to_back(packet: int, memory: str, monkeypatch: pytest.MonkeyPatch):
     """They are the same however they are cut, and where no memory can be set aside for them."""
     if memory == "grown":
-        monkeypatch.setattr(capnp_framer, "set_aside", Mock(side_effect=OSError))
+        monkeypatch.setattr(capnp_large, "set_aside", Mock(side_effect=OSError))
     texts = [f"{number} 1\n" * (size // 4) for number, size in enumerate((3 << 20, 2 << 20, 9))]
     stream = b"".join(capnp_message(f"a{number}", text) for number, text in enumerate(texts))
     reader = CapnpReader(64 << 20)
@@ -317,10 +317,12 @@ def test_any_bytes(data: bytes):
         read(CapnpReader(10_000), packets)
 
 
-def read_large(data: bytes) -> tuple[list[Given], int]:
+def read_large(data: bytes, packet_bytes: int) -> tuple[list[Given], int]:
     """Return the pushes of a large message and how often the reader let others have their turn."""
     reader = CapnpReader(LIMIT)
-    for packet in cut(data, [256 * 1024] * (len(data) // (256 * 1024))):
+    message = None
+    for packet in cut(data, [packet_bytes] * (len(data) // packet_bytes)):
+        assert message is None
         reader.feed(packet)
         message = reader.next_message()
     working = 0
@@ -349,11 +351,16 @@ def read_large(data: bytes) -> tuple[list[Given], int]:
     ],
 )
 def test_large_message(text: str):
-    """A large message is decoded in steps; the text is what was sent."""
+    """A large message is decoded in steps, or as it comes; the text is what was sent."""
     data = text.encode()
-    pushes, working = read_large(raw_capnp_message(b"big\0", data + b"\0", 9))
+    message = raw_capnp_message(b"big\0", data + b"\0", 9)
+    pushes, working = read_large(message, len(message))
     assert pushes == [Given("big", data, 9.0)]
     assert working >= len(data) // PIECE_BYTES
+    for packet_bytes in (262_144, 65_537):
+        as_it_comes, working = read_large(message, packet_bytes)
+        assert as_it_comes == pushes
+        assert working == 0 or len(message) < 2 * LARGE_BYTES, "no work is left for the end"
 
 
 def test_large_message_with_others_around_it():
@@ -411,13 +418,16 @@ def test_large_message_with_others_around_it():
 )
 def test_large_message_is_refused(app: bytes, data: bytes, line: str):
     """By the same rules as a small one."""
-    assert refusal(CapnpReader(LIMIT), raw_capnp_message(app, data)) == line
+    message = raw_capnp_message(app, data)
+    assert refusal(CapnpReader(LIMIT), message) == line
+    assert read(CapnpReader(LIMIT), cut(message, [99_999] * 30)).reason == line.partition(":")[0]
 
 
 def test_large_malformed_message_is_refused():
     """Pointers that lead nowhere are found in a large message, too."""
     data = bytearray(raw_capnp_message(b"a\0", b"x" * (2 * MIB) + b"\0"))
     data[24:32] = b"\xff" * 8
-    with pytest.raises(PayloadError, match="malformed Cap'n Proto: ") as caught:
-        read_large(bytes(data))
-    assert caught.value.reason == "malformed_capnp"
+    for packet_bytes in (len(data), 262_144):
+        with pytest.raises(PayloadError, match="malformed Cap'n Proto: ") as caught:
+            read_large(bytes(data), packet_bytes)
+        assert caught.value.reason == "malformed_capnp"
