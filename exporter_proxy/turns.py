@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
-TURN_SECONDS = 0.0005
+TURN_SECONDS = 0.0002
 """How long turns follow one another before the loop is served; a turn may take as long again."""
 
 # A push on a connection of its own is three rounds of the loop: the message, the peer's end, the
@@ -17,9 +17,9 @@ _ROUNDS_TO_STAND_BACK = 3
 class Turns:
     """Gives each that waits its turn, one after another, a few at a time.
 
-    However many have long work at the same moment, the loop is served after a millisecond of it.
-    While peers with little to do are served, those with much stand back for some rounds of the
-    loop, but never for ever.
+    However many have long work at the same moment, the loop is served after less than half a
+    millisecond of it. While peers with little to do are served, those with much stand back for some
+    rounds of the loop, but never for ever.
 
     Args:
         clock: Measures how long turns take.

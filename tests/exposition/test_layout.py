@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from exporter_proxy.exposition.merged import Layout, MergedIndex, TextWriter
 from exporter_proxy.exposition.merged.family import MergedFamily
 from exporter_proxy.exposition.merged.layout import Part
+from exporter_proxy.exposition.model import Family
 from exporter_proxy.steps import all_at_once
 from tests.exposition.families import family
 
@@ -46,3 +47,34 @@ def test_families_that_may_be_shadowed_are_looked_up_in_steps():
     changes.metadata.update(dict.fromkeys(index.families))
 
     assert len(list(TextWriter(index).follow(changes))) >= 4
+
+
+def large_families(app: int, count: int, value: int) -> list[Family]:
+    """Return families that have blocks of their own."""
+    samples = b"".join(b'x%%d{app="%d",n="%d"} %d\n' % (app, n, value) for n in range(10_000))
+    return [
+        Family(b"x%d" % number, "gauge", samples.replace(b"x%d", b"x%d" % number), 10_000)
+        for number in range(count)
+    ]
+
+
+def test_large_families_are_replaced_in_steps():
+    """Few are much to compare, and to let go of."""
+    index = MergedIndex()
+    index.set_app(1, large_families(1, 40, 1))
+
+    assert len(list(index.set_app_in_steps(1, large_families(1, 40, 2)))) >= 5
+
+
+def test_large_families_are_laid_out_in_steps():
+    """Also where nothing has changed but the list of families."""
+    index = MergedIndex()
+    text = b"x 1\n" * 20_000
+    families = [Family(b"x%d" % number, "gauge", text, 20_000) for number in range(1_000)]
+    index.set_app(1, families)
+    layout = Layout(index, TextWriter(index))
+    assert len(list(layout.refresh())) >= 1_000 // 100
+    index.set_app(1, [*families, family("y", "gauge", "y 1")])
+
+    assert len(list(layout.refresh())) >= 1_000 // 100
+    assert b"".join(piece.text() for piece in all_at_once(layout.refresh())).endswith(b"\ny 1\n")

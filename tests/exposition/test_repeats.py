@@ -150,3 +150,14 @@ def test_a_summary_is_whole_in_whatever_order_its_labels_stand() -> None:
         '# TYPE s summary\ns{a="1",b="2",quantile="0.5"} 1\ns_sum{b="2",a="1"} 1\n'
         's_count{b="2",a="1"} 1\ns_sum{a="3"} 1\n'
     )
+
+
+def test_series_of_a_usual_family_are_made_out_in_steps() -> None:
+    """A thousand samples, whose series are known from the update before."""
+    cell = family("x", "gauge", "\n".join(f'x{{n="{"n" * 90}{n}"}} 1' for n in range(1000)))
+    known = family("x", "gauge", "\n".join(f'x{{n="{"n" * 90}{n}"}} 2' for n in range(1000)))
+    assert 90_000 < len(cell.samples) < module._STEP_BYTES
+
+    assert len(list(repeats_of(cell))) >= 2
+    assert len(list(repeats_of(known))) >= 2
+    assert all_at_once(repeats_of(known)) is None

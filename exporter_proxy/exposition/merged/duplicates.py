@@ -128,7 +128,7 @@ class Duplicates:
             if twice is not None or app in self.repeats.get(name, ()):
                 self._searched_cells[name, app] = twice
             self._looked_at += _CELL_BYTES if cell is None else _CELL_BYTES + len(cell.samples)
-            if self._looked_at > _STEP_BYTES:
+            if self._looked_at > _STEP_BYTES // 4:
                 self._looked_at = 0
                 yield
 

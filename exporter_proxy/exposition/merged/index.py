@@ -28,6 +28,7 @@ _SELF_PREFIX = b"exporter_proxy_"
 _STEP = 1000
 # Cells that are put or taken away before it is: some milliseconds.
 _CELLS_A_STEP = 300
+_STEP_BYTES = 1 << 20
 
 
 class MergedIndex:
@@ -100,9 +101,12 @@ class MergedIndex:
             for changes in self._watchers:
                 changes.apps[app] = None
                 changes.metadata.update(dict.fromkeys(moved))
+        compared = 0
         for count, cell in enumerate(cells, 1):
             self._set(app, cell)
-            if count % _CELLS_A_STEP == 0:
+            compared += len(cell.samples)
+            if count % _CELLS_A_STEP == 0 or compared > _STEP_BYTES:
+                compared = 0
                 yield
 
     def drop_app(self, app: int) -> None:

@@ -25,6 +25,8 @@ _BLOCK_BYTES = 65_536
 _SHIFTS = range(4, 13)
 # Changes taken in before the event loop is served.
 _STEP = 500
+# The same of those that may mean a family's blocks.
+_FAMILIES_A_STEP = 100
 # The same of what takes next to no time each.
 _LONG_STEP = 1000
 
@@ -117,7 +119,7 @@ class Layout:
             stale = name in changes.anew or name in changes.metadata
             apps = changes.cells.get(name, ())
             yield from self._refresh_family(name, apps, buckets, stale=stale)
-            if done % _STEP == 0:
+            if done % _FAMILIES_A_STEP == 0:
                 yield
         for bucket in buckets:
             yield from self._lay_out_bucket(bucket)
@@ -192,7 +194,9 @@ class Layout:
             section = self._sections.get(app)
             if section is None:
                 section = self._sections[app] = yield from self._section(app)
-            for before, blocks in section:
+            for done, (before, blocks) in enumerate(section, 1):
+                if done % _FAMILIES_A_STEP == 0:
+                    yield
                 lines += before
                 if blocks:
                     yield from _lay_out_loose(lines, previous, pieces, loose)

@@ -19,6 +19,7 @@ from exporter_proxy.exposition.model import Family
 
 # Bytes looked at before the event loop is served: some milliseconds.
 _STEP_BYTES = 131_072
+_WINDOW_BYTES = _STEP_BYTES // 4
 _STEP = 1000
 # Series of more samples are spread over so many sets, as a set that grows holds the loop.
 _MANY = 32_768
@@ -39,7 +40,12 @@ def repeats_of(cell: Family) -> Generator[None, None, Repeats | None]:
 
 def _search(cell: Family) -> Generator[None, None, Repeats | None]:
     if len(cell.samples) <= _STEP_BYTES:
-        text = text_of_series(cell.samples)
+        texts: list[bytes] = []
+        for window in windows(cell.samples, _WINDOW_BYTES):
+            if texts:
+                yield
+            texts.append(text_of_series(window))
+        text = b"".join(texts)
         key = hash(text)
         if key in _known:
             return None
@@ -83,7 +89,7 @@ def _take_apart(cell: Family) -> Generator[None, None, Repeats | None]:
     """Look at a cell line by line."""
     lines: list[bytes] = []
     places: dict[bytes, list[int]] = {}
-    for window in windows(cell.samples, _STEP_BYTES // 4):
+    for window in windows(cell.samples, _WINDOW_BYTES):
         for place, key in enumerate(keys_of(series_of(window)), len(lines)):
             places.setdefault(key, []).append(place)
         lines += window.split(b"\n")[:-1]

@@ -62,7 +62,7 @@ class FastReader:
         while position < size:
             yield
             if self._fast and self._clean:
-                position = self._usual(text, position, min(position + STEP, size))
+                position = self._usual(text, position, min(position + STEP // 4, size))
                 if position >= size:
                     break
             if text[position] == _HASH:

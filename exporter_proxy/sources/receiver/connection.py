@@ -1,7 +1,9 @@
 """One connection of a receiver: bytes in, updates of the table, at most one line back."""
 
 import asyncio
+import math
 import select
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
@@ -9,6 +11,7 @@ from exporter_proxy.access import Peer, peer_of
 from exporter_proxy.errors import PayloadError
 from exporter_proxy.payload.detect import Wire, detect, wrong_wire
 from exporter_proxy.payload.message import READING, WORKING, MessageReader, Progress, truncated
+from exporter_proxy.turns import TURN_SECONDS
 
 if TYPE_CHECKING:
     from exporter_proxy.sources.receiver.receiver import Receiver
@@ -16,6 +19,10 @@ if TYPE_CHECKING:
 # What comes at once is read at once up to that many bytes, half a millisecond of JSON. Of more the
 # loop may hand over many such packets without a pause: each has to wait for its turn.
 _READ_AT_ONCE = 65_536
+# No packet has more: a message of which as much has come is none that comes whole, and is read in
+# parts, as many as a turn has time for.
+_LARGEST_PACKET = 262_144
+_PART_BYTES = 32_768
 # Messages applied before others have their turn: some milliseconds.
 _MESSAGES_A_TURN = 500
 
@@ -45,6 +52,7 @@ class Connection(asyncio.Protocol):
         "_is_reading",
         "_lost",
         "_packet",
+        "_read_to",
         "_reader",
         "_refused",
         "_transport",
@@ -66,6 +74,8 @@ class Connection(asyncio.Protocol):
         # Its turn comes later: there is a packet to read, a message to go on with, or nothing.
         self._waits = False
         self._packet = b""
+        # Up to where the packet was read.
+        self._read_to = 0
         self._applying: Iterator[None] | None = None
         # Others that are within a message go first.
         self._held = False
@@ -259,8 +269,21 @@ class Connection(asyncio.Protocol):
         """Apply all messages that are complete."""
         receiver = self.receiver
         messages = 0
+        # Told by the first part, so that there is one in each turn.
+        until = math.inf
         try:
-            while (message := reader.next_message()) is not None:
+            while True:
+                message = reader.next_message()
+                if message is None:
+                    if not self._packet:
+                        break
+                    now = time.perf_counter()
+                    if now >= until:
+                        self._go_on_later(READING, began=messages > 0)
+                        return
+                    until = min(until, now + TURN_SECONDS)
+                    reader.feed(self._next_part(reader.buffered))
+                    continue
                 if isinstance(message, Progress):
                     self._go_on_later(message, began=messages > 0)
                     return
@@ -272,10 +295,23 @@ class Connection(asyncio.Protocol):
         except PayloadError as error:
             self.refuse(error)
             return
+        if self._waits:
+            self._waits = False
+            self._follow()
         if self._lost:
             self._count_cut()
         else:
             receiver.settle(self, reader.buffered, began=messages > 0)
+
+    def _next_part(self, buffered: int) -> bytes:
+        """Take as much of the packet as can be read in a moment."""
+        start = self._read_to
+        end = start + _PART_BYTES
+        if end < len(self._packet) and buffered >= _LARGEST_PACKET:
+            self._read_to = end
+            return self._packet[start:end]
+        packet, self._packet, self._read_to = self._packet, b"", 0
+        return packet[start:]
 
     def _count_cut(self) -> None:
         """Count a message that the end of the connection has cut."""
@@ -286,9 +322,9 @@ class Connection(asyncio.Protocol):
         self._wait()
         if self._lost:
             return
-        if progress is READING and self._reader is not None:
+        if progress is READING and self.buffered:
             # The peer's time goes on.
-            self.receiver.settle(self, self._reader.buffered, began=began)
+            self.receiver.settle(self, self.buffered, began=began)
         else:
             self.receiver.busy(self)
 
@@ -304,13 +340,9 @@ class Connection(asyncio.Protocol):
                 self.receiver.turns.wait(self._go_on)
                 return
             self._applying = None
-        self._waits = False
         reader = self._reader
         if reader is None:
             # It was refused meanwhile: its message took too long.
+            self._waits = False
             return
-        self._follow()
-        if self._packet:
-            packet, self._packet = self._packet, b""
-            reader.feed(packet)
         self._read(reader)

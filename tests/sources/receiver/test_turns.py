@@ -10,8 +10,10 @@ import pytest
 
 from exporter_proxy.descriptors import Descriptors
 from exporter_proxy.sources.receiver import Shared, Unfinished
+from exporter_proxy.sources.receiver import connection as connection_module
 from exporter_proxy.table import Table
 from exporter_proxy.turns import Turns
+from tests.payload.reading import capnp_message
 from tests.sources.receiver.peers import Bench, until
 
 
@@ -66,6 +68,53 @@ async def test_large_packet_waits_for_its_turn(bench: Bench, held: HeldTurns):
     while held.held:
         held.give()
     assert await peer.finish() == ""
+
+
+@pytest.mark.parametrize("wire", ["json", "capnp"])
+async def test_large_message_is_read_in_parts(
+    bench: Bench, held: HeldTurns, wire: str, monkeypatch: pytest.MonkeyPatch
+):
+    """As many as a turn has time for, here one; what follows the message is not lost."""
+    monkeypatch.setattr(connection_module, "TURN_SECONDS", -1)
+    receiver = await bench.receiver("unix", format="auto")
+    peer = await bench.peer(receiver)
+    text = "some_metric 12345\n" * 60_000
+    if wire == "json":
+        stream = json.dumps({"large": text}).encode() + b'{"after":"x 1\\n"}'
+    else:
+        stream = capnp_message("large", text) + capnp_message("after", "x 1\n")
+    peer.start_sending(stream)
+    [served] = await until(lambda: receiver.places.connections, "the connection")
+    turns = 0
+    while "after" not in bench.table:
+        if await until(lambda: held.held or "after" in bench.table, "a turn") and held.held:
+            assert len(held.held) == 1
+            assert served not in receiver.places.idle, "it might be closed to make place"
+            held.give()
+            turns += 1
+    assert turns > (len(text) - 4 * 262_144) // 32_768
+    assert bench.text("large") == text.encode()
+    while held.held:
+        held.give()
+    assert await peer.finish() == ""
+
+
+async def test_large_message_that_is_refused_within_a_packet(
+    bench: Bench, held: HeldTurns, monkeypatch: pytest.MonkeyPatch
+):
+    """The rest of the packet is let go of, and its sender gets the line."""
+    monkeypatch.setattr(connection_module, "TURN_SECONDS", -1)
+    receiver = await bench.receiver("unix")
+    peer = await bench.peer(receiver)
+    peer.start_sending(b'{"large":"' + b"x" * 600_000 + b"\x01" + b"x" * 600_000)
+    while not receiver.stats.rejected:
+        if await until(lambda: held.held or receiver.stats.rejected, "a turn") and held.held:
+            held.give()
+    assert receiver.stats.rejected == {"malformed_json": 1}
+    while held.held:
+        held.give()
+    assert (await peer.answer()).startswith("error: malformed JSON: expected no control character")
+    assert bench.apps() == []
 
 
 async def test_message_of_many_apps_counts_step_by_step(bench: Bench, held: HeldTurns):
