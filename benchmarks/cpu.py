@@ -19,6 +19,15 @@ def cpu_ns(pid: int) -> int:
     return time.clock_gettime_ns((~pid << 3) | 2)
 
 
+def waited_ns(pid: int) -> int:
+    """Return how long the first thread of a process was ready to run, with no CPU for it.
+
+    The second number of ``/proc/PID/schedstat``, which Linux gives for each thread.
+    """
+    with open(f"/proc/{pid}/task/{pid}/schedstat", "rb", buffering=0) as file:  # noqa: PTH123 - quick
+        return int(file.read().split()[1])
+
+
 def rss_bytes(pid: int) -> int:
     """Return the resident memory of a process."""
     return _status_bytes(pid, "VmRSS")

@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Self
+from typing import NamedTuple, Self
 
 TIMEOUT_SECONDS = 60.0
 # Connections under way at once.
@@ -77,6 +77,20 @@ def push_times(messages: Iterator[bytes], count: int, unix: str, pause: float = 
     A push is answered with silence. So the end of the stream is sent with it, upon which the server
     closes as soon as all is in the table: the time is that from the first byte until then.
     """
+    return [push.seconds for push in paced_pushes(messages, count, unix, pause, lambda: 0)]
+
+
+class PacedPush(NamedTuple):
+    """How long a push took, and by how much something else has grown meanwhile."""
+
+    seconds: float
+    grown: int
+
+
+def paced_pushes(
+    messages: Iterator[bytes], count: int, unix: str, pause: float, read: Callable[[], int]
+) -> list[PacedPush]:
+    """Do as :func:`push_times`, and have ``read`` called before and after each push."""
     took = []
     connection = connect(0, unix)
     due = time.perf_counter()
@@ -87,11 +101,13 @@ def push_times(messages: Iterator[bytes], count: int, unix: str, pause: float = 
         # Never two at once, to make up for a pause that was too long.
         time.sleep(max(0.0, due - time.perf_counter()))
         due = max(due, time.perf_counter())
+        before = read()
         started = time.perf_counter()
         connection.sendall(data)
         connection.shutdown(socket.SHUT_WR)
         _expect_silence(connection)
-        took.append(time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        took.append(PacedPush(seconds, read() - before))
         connection = upcoming
     connection.close()
     return took

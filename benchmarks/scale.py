@@ -24,6 +24,7 @@ class Scale:
         paced_pushes: Pushes a round whose times are taken.
         flood_bytes: Of a message that is as large as it may be.
         polled_bytes: Of a polled page that is larger than all others.
+        warm_seconds: From the start of a load to what is measured beside it.
         steady_seconds: How long a table is pushed to and scraped before its memory is read.
         groups: That pushes over HTTP go to.
         clients: That push over HTTP at once.
@@ -48,6 +49,7 @@ class Scale:
     paced_pushes: int
     flood_bytes: int
     polled_bytes: int
+    warm_seconds: float
     steady_seconds: float
     groups: tuple[int, ...]
     clients: tuple[int, ...]
@@ -73,6 +75,7 @@ _FULL = Scale(
     paced_pushes=500,
     flood_bytes=64 * 2**20,
     polled_bytes=940_000_000,
+    warm_seconds=1.0,
     steady_seconds=60.0,
     groups=(10, 1000, 10_000),
     clients=(1, 16, 256),
@@ -117,6 +120,7 @@ SCALES = {
         paced_pushes=10,
         flood_bytes=2 * 2**20,
         polled_bytes=4_000_000,
+        warm_seconds=0.1,
         steady_seconds=1.0,
         groups=(2, 10),
         clients=(1, 4),
