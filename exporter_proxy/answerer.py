@@ -1,15 +1,18 @@
 """How the HTTP server answers the requests of one connection."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from http import HTTPStatus
 from typing import Any
 
 from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
+from exporter_proxy.errors import quote
 from exporter_proxy.front import Front, answers
-from exporter_proxy.front.opening import peer_name
+from exporter_proxy.front.opening import has_input, peer_name
+
+_LOOK_AGAIN_SECONDS = 0.1
 
 
 class Answerer(web.RequestHandler):
@@ -22,10 +25,14 @@ class Answerer(web.RequestHandler):
         options: Those of the library's handler.
     """
 
-    __slots__ = ("_begun", "_front", "_head_timer", "_since")
+    __slots__ = ("_answer", "_begun", "_front", "_head_timer", "_since")
 
     def __init__(self, server: web.Server, front: Front, **options: Any) -> None:
         super().__init__(server, loop=asyncio.get_running_loop(), **options)
+        assert self._request_handler is not None
+        self._answer = self._request_handler
+        # The library lets go of it with the connection.
+        self._request_handler = self._look_at_target
         self._front = front
         # Bytes have come since the last request was whole.
         self._begun = False
@@ -83,17 +90,11 @@ class Answerer(web.RequestHandler):
             why = f"its URL, or a header, has more than {exc.args[1]} bytes"
         else:
             why = (message or "").strip().partition("\n")[0].rstrip(":. ") or "it can't be read"
-        response = web.Response(
-            status=status,
-            body=f"error: not a request of HTTP: {why}\n".encode(errors="backslashreplace"),
-            headers={
-                "Content-Type": "text/plain; charset=utf-8",
-                "Server": "exporter-proxy",
-                "X-Content-Type-Options": "nosniff",
-            },
-        )
-        response.force_close()
-        return response
+        return _refusal(status, f"not a request of HTTP: {why}")
+
+    def _look_at_target(self, request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
+        """Have a request answered that has a path, as CONNECT and OPTIONS * have not."""
+        return (self._answer if request.rel_url.raw_path[:1] == "/" else _refuse_target)(request)
 
     def _bodies(self) -> Iterator[StreamReader]:
         """Yield the bodies of requests that are not answered, in the order of these."""
@@ -134,6 +135,10 @@ class Answerer(web.RequestHandler):
         if left > 0:
             self._head_timer = self._loop.call_later(left, self._look_at_head)
             return
+        if self.transport is not None and has_input(self.transport):
+            # It came while the process stood still, and is read next.
+            self._head_timer = self._loop.call_later(_LOOK_AGAIN_SECONDS, self._look_at_head)
+            return
         self._begun = False
         if self._has_begun():
             self._refuse_late()
@@ -157,3 +162,28 @@ class Answerer(web.RequestHandler):
         self._front.note("header_timeout", peer_name(transport), line)
         transport.write(answers.http(HTTPStatus.REQUEST_TIMEOUT, line))
         self.force_close()
+
+
+async def _refuse_target(request: web.BaseRequest) -> web.StreamResponse:
+    """Answer a request whose target is no path of this server (RFC 9110, section 9.3.6)."""
+    if request.method == "CONNECT":
+        return _refusal(HTTPStatus.NOT_IMPLEMENTED, "there are no tunnels here (CONNECT)")
+    line = f"{quote(request.method)} needs a path, such as /metrics"
+    response = _refusal(HTTPStatus.METHOD_NOT_ALLOWED, line)
+    response.headers["Allow"] = "GET, HEAD"
+    return response
+
+
+def _refusal(status: int, line: str) -> web.Response:
+    """Return an answer of one line, after which the connection is closed."""
+    response = web.Response(
+        status=status,
+        body=f"error: {line}\n".encode(errors="backslashreplace"),
+        headers={
+            "Content-Type": "text/plain; charset=utf-8",
+            "Server": "exporter-proxy",
+            "X-Content-Type-Options": "nosniff",
+        },
+    )
+    response.force_close()
+    return response

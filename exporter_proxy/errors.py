@@ -122,13 +122,19 @@ class PollError(ExporterProxyError):
 
 
 class ModuleError(ExporterProxyError):
-    """A module brought nothing that can be shown, or was asked in vain."""
+    """A module brought nothing that can be shown, or was asked in vain.
+
+    Attributes:
+        reason: Of a fixed set.
+        part: Which of its parts it is about, a file's name; empty: all of it.
+    """
 
     reason: ModuleReason
 
-    def __init__(self, message: str, *, reason: ModuleReason) -> None:
+    def __init__(self, message: str, *, reason: ModuleReason, part: str = "") -> None:
         super().__init__(message)
         self.reason = reason
+        self.part = part
 
 
 def table_full(max_apps: int) -> PayloadError:

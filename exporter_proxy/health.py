@@ -26,6 +26,7 @@ class Health:
         sources: All that write the table.
         targets: Returns how each polled target fares.
         modules: Returns how each module fares.
+        logs: Returns the app of each log that is followed.
         scrapes: How scrapes went.
         reloads: Returns how the last reload went.
         ready: Whether the proxy takes metrics.
@@ -41,6 +42,7 @@ class Health:
     reloads: Callable[[], ReloadStatus]
     ready: Callable[[], bool]
     modules: Callable[[], Sequence[ModuleStatus]] = tuple
+    logs: Callable[[], Sequence[str]] = tuple
     wall_ns: Callable[[], int] = time.time_ns
     monotonic: Callable[[], float] = time.monotonic
     started: float = field(default_factory=time.monotonic)
@@ -70,6 +72,10 @@ class Health:
         failing = sum(module.up is False for module in polled)
         if failing:
             found.append(f"{failing} of {len(polled)} polled modules fail")
+        logs = self.logs()
+        failing = sum(app in self.table.problems for app in logs)
+        if failing:
+            found.append(f"{failing} of {len(logs)} followed logs fail")
         if len(self.table) >= self.table.max_apps:
             found.append(f"the table is full: {self.table.max_apps} apps (exporter.max_apps)")
         if not self.reloads().successful:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from exporter_proxy.front.opening import Install
 from exporter_proxy.guests import Guests
 from exporter_proxy.health import Health, describe_target
 from exporter_proxy.keeping import keeper_for
-from exporter_proxy.modules import ModuleCollector
+from exporter_proxy.modules import Joined, ModuleCollector
 from exporter_proxy.process.inherited import InheritedSockets
 from exporter_proxy.process.notify import Notifier
 from exporter_proxy.reload import ReadFile, ReloadCollector, Reloader
@@ -250,7 +250,7 @@ class Proxy:
             self_metrics=self._self_metrics,
             ready=self._takes_metrics,
             workers=self._workers,
-            polled=Polled(lambda: self._polling.apps, self._polling.poll_now, self._describe_polls),
+            polled=Polled(self._polled_apps, self._poll_now, self._describe_polls),
             modules=self._modules,
             lifecycle=Lifecycle(
                 is_enabled=lambda: self._config.exporter.enable_lifecycle,
@@ -262,6 +262,7 @@ class Proxy:
                 sources=self._sources,
                 targets=lambda: self._polling.targets,
                 modules=lambda: self._modules.modules,
+                logs=lambda: self._following.apps,
                 scrapes=self._self_metrics.scrapes,
                 reloads=lambda: self._reloader.status,
                 ready=self._takes_metrics,
@@ -270,6 +271,14 @@ class Proxy:
             routes=(self._pushing.add_to,),
         )
         return Views(backing, page_settings(self._config))
+
+    def _polled_apps(self) -> Collection[str]:
+        polled, modules = self._polling.apps, self._modules.apps
+        return Joined((polled, modules)) if modules else polled
+
+    async def _poll_now(self, app: str) -> None:
+        polls = self._polling if app in self._polling.apps else self._modules
+        await polls.poll_now(app)
 
     def _describe_polls(self, app: str) -> Mapping[str, Any] | None:
         status = self._polling.status(app)

@@ -1,6 +1,7 @@
 """Read the configuration again, and put it into force: all of it, or nothing."""
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
@@ -230,7 +231,8 @@ async def _apart(function: Callable[[], _T]) -> _T:
             tell = lambda: answer.set_exception(failure)  # noqa: E731
         else:
             tell = lambda: answer.set_result(value)  # noqa: E731
-        if not loop.is_closed():
+        # The loop may have ended meanwhile.
+        with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(settle, tell)
 
     threading.Thread(target=work, name="reload", daemon=True).start()

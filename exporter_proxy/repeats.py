@@ -44,6 +44,12 @@ class News:
         self._allowed = float(_BURST)
         self._allowed_at = monotonic()
 
+    @property
+    def is_old(self) -> bool:
+        """Whether all is well, and so long ago was it told that nothing needs to be known of it."""
+        self._gain()
+        return self._told is self._now is None and not self._left_out and self._allowed >= _BURST
+
     def is_news(self, state: Hashable | None) -> bool:
         """Tell whether to log ``state``, which then counts as told.
 
@@ -67,14 +73,17 @@ class News:
 
     def _may(self) -> bool:
         """Tell whether a line is allowed; it then counts as written."""
-        now = self._monotonic()
-        passed = now - self._allowed_at
-        self._allowed = min(_BURST, self._allowed + passed / QUIET_SECONDS)
-        self._allowed_at = now
+        self._gain()
         if self._allowed < 1:
             return False
         self._allowed -= 1
         return True
+
+    def _gain(self) -> None:
+        now = self._monotonic()
+        passed = now - self._allowed_at
+        self._allowed = min(_BURST, self._allowed + passed / QUIET_SECONDS)
+        self._allowed_at = now
 
 
 class Streak:
@@ -87,6 +96,7 @@ class Streak:
         what: What is tried, such as ``poll``.
         about: Which one, as fields of the line: ``source=external_poll: 127.0.0.1:9100``.
         monotonic: A clock in seconds.
+        crowd: Bounds the lines of many of them; None: this is no such one.
 
     Attributes:
         failures: How often it failed since it was last said to work.
@@ -99,8 +109,10 @@ class Streak:
         about: str = "",
         *,
         monotonic: Callable[[], float] = time.monotonic,
+        crowd: "Crowd | None" = None,
     ) -> None:
         self._logger = logger
+        self._crowd = crowd
         self._what = what
         self._about = f"{about} " if about else ""
         self._monotonic = monotonic
@@ -123,7 +135,7 @@ class Streak:
         if not before:
             self._since = now
         self.failures += 1
-        if not self._news.is_news(why):
+        if not self._news.is_news(why) or not self._has_room():
             self._logger.debug("%s failing: %s%s", self._what, self._about, why)
             return
         lasting = f" (failing for {span(now - self._since)}, {before} failures)" if before else ""
@@ -140,20 +152,27 @@ class Streak:
 
     def worked(self) -> None:
         """Take note that it worked."""
-        if not self.failures:
+        if not self.failures or not self._news.is_news(None):
             return
-        now = self._monotonic()
-        if self._news.is_news(None):
+        failures, self.failures = self.failures, 0
+        if self._has_room():
             self._logger.info(
                 "%s works again: %safter %d failure%s, %s%s",
                 self._what,
                 self._about,
-                self.failures,
-                "" if self.failures == 1 else "s",
-                span(now - self._since),
+                failures,
+                "" if failures == 1 else "s",
+                span(self._monotonic() - self._since),
                 self._news.left_out(),
             )
-            self.failures = 0
+
+    @property
+    def is_old(self) -> bool:
+        """Whether it works, and has for so long that another one would do as well."""
+        return not self.failures and self._news.is_old
+
+    def _has_room(self) -> bool:
+        return self._crowd is None or self._crowd.has_room()
 
 
 class Crowd:

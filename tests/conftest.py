@@ -12,11 +12,16 @@ from typing import Protocol
 import hypothesis
 import pytest
 
-from tests.proxy_process import ROOT, ProxyProcess, Section, free_port, http_get, until
+from tests.ports import free_port
+from tests.proxy_process import ROOT, ProxyProcess, Section, http_get, until
 
-# How long an example takes is up to the machine, which may be busy.
-hypothesis.settings.register_profile("any machine", deadline=None)
-hypothesis.settings.load_profile("any machine")
+# How long an example takes is up to the machine, which may be busy. The suite tries the same
+# examples every time: what a run finds, the next one finds, too. For others there is
+# --hypothesis-profile=chance, and `make fuzz`.
+ANY_MACHINE = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("suite", derandomize=True, **ANY_MACHINE)
+hypothesis.settings.register_profile("chance", **ANY_MACHINE)
+hypothesis.settings.load_profile("suite")
 
 
 class StartProxy(Protocol):

@@ -3,7 +3,6 @@
 import http.client
 import json
 import os
-import random
 import re
 import socket
 import subprocess
@@ -13,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
+
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout."""
@@ -32,20 +33,6 @@ class Response(NamedTuple):
     status: int
     headers: dict[str, str]
     body: bytes
-
-
-def free_port(first: int = 20_000, last: int = 31_999) -> int:
-    """Return a TCP port of 127.0.0.1 that nobody uses.
-
-    By default below the range from which the kernel takes ports for outgoing connections, so that
-    none of those gets it before the test does.
-    """
-    for _ in range(1000):
-        port = random.randint(first, last)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise AssertionError(f"no free port from {first} to {last}")
 
 
 def until(ask: Callable[[], _T], what: str, seconds: float = DEADLINE_SECONDS) -> _T:
@@ -68,6 +55,13 @@ def until(ask: Callable[[], _T], what: str, seconds: float = DEADLINE_SECONDS) -
         time.sleep(0.02)
 
 
+def wait_for_disk(file: Path) -> None:
+    """Write to a file as to a database: return when the disk has it."""
+    with file.open("wb", buffering=0) as written:
+        written.write(b"x")
+        os.fsync(written.fileno())
+
+
 def http_get(
     port: int, path: str, headers: Mapping[str, str] | None = None, method: str = "GET"
 ) -> Response:
@@ -80,6 +74,13 @@ def http_get(
         return Response(answer.status, names, answer.read())
     finally:
         connection.close()
+
+
+def replace(file: Path, text: str) -> None:
+    """Write a file that somebody may be reading: they see the old text or the new."""
+    new = file.with_name(f".{file.name}.new")
+    new.write_text(text, encoding="utf-8")
+    new.replace(file)
 
 
 def toml(sections: Sections) -> str:
@@ -140,7 +141,7 @@ class ProxyProcess:
         }
         for name, values in sections.items():
             own[name] = own.get(name, {}) | values if isinstance(values, Mapping) else values
-        self.config_file.write_text(toml(own), encoding="utf-8")
+        replace(self.config_file, toml(own))
 
     def start(
         self, *, cwd: Path | None = None, environment: Mapping[str, str] | None = None

@@ -26,7 +26,7 @@ class Terminal:
 
     def shown(self) -> str:
         """Return all that was written, with the line breaks that were written."""
-        return bytes(self._bytes).decode().replace("\r\n", "\n")
+        return bytes(self._bytes).decode(errors="replace").replace("\r\n", "\n")
 
     def hang_up(self) -> None:
         """End, when all processes that have it are gone. Idempotent."""

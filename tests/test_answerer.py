@@ -221,3 +221,45 @@ async def test_peer_that_has_gone(open_port: Callable):
     writer.transport.abort()
     await until(lambda: not port.server.connections, "the connection to be gone")
     assert answerer._head_timer is None
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "text"),
+    [
+        (
+            b"CONNECT example.org:443",
+            b"501 Not Implemented",
+            b"error: there are no tunnels here (CONNECT)\n",
+        ),
+        (
+            b"OPTIONS *",
+            b"405 Method Not Allowed",
+            b'error: "OPTIONS" needs a path, such as /metrics\n',
+        ),
+    ],
+)
+async def test_targets_that_are_no_paths(
+    open_port: Callable[..., object], line: bytes, status: bytes, text: bytes
+) -> None:
+    """Be it the first request of its connection or a later one; nothing behind it is one."""
+    port = await open_port()
+    request = line + b" HTTP/1.1\r\nHost: h\r\n\r\n"
+    for before in (b"", GET):
+        reader, writer = await port.connect()
+        writer.write(before + request + GET)
+        answers = await asyncio.wait_for(reader.read(), 10)
+        writer.close()
+        assert answers.count(b"HTTP/1.1 ") == 1 + bool(before)
+        assert b"HTTP/1.1 " + status + b"\r\n" in answers
+        assert b"\r\nServer: exporter-proxy\r\n" in answers
+        assert answers.endswith(b"\r\n\r\n" + text)
+
+
+async def test_targets_with_scheme_and_host(open_port: Callable[..., object]) -> None:
+    port = await open_port()
+    reader, writer = await port.connect()
+    writer.write(
+        GET.replace(b"/now", b"http://h/now").replace(b"Host", b"Connection: close\r\nHost")
+    )
+    assert (await asyncio.wait_for(reader.read(), 10)).endswith(b"now")
+    writer.close()

@@ -94,7 +94,7 @@ def test_message_that_never_ends_does_not_hold_it(proxy: StartProxy):
     with connect(running) as busy:
         busy.sendall(b'{"a":"x 1"}{"b":"')
         running.wait_metrics("x 1\n")
-        assert running.stop(8) == 0
+        assert running.stop() == 0
 
 
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])

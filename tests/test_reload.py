@@ -69,6 +69,7 @@ class Bench:
         file.write_text("")
         self.clock = Clock(1000.0)
         self.applied: list[Config] = []
+        self.applying = asyncio.Event()
         self.gate = asyncio.Event()
         self.gate.set()
         self.error: Exception | None = None
@@ -79,6 +80,7 @@ class Bench:
         return ReadFile(self.file, config, warnings(config))
 
     async def _apply(self, config: Config) -> None:
+        self.applying.set()
         await self.gate.wait()
         if self.error is not None:
             raise self.error
@@ -172,7 +174,7 @@ async def test_who_comes_meanwhile_shares_the_next(bench: Bench):
     bench.gate.clear()
     bench.write("[exporter]\nmax_apps = 1\n")
     first = asyncio.ensure_future(bench.reloader.reload())
-    await asyncio.sleep(0.05)
+    await bench.applying.wait()
     bench.write("[exporter]\nmax_apps = 2\n")
     others = [asyncio.ensure_future(bench.reloader.reload()) for _ in range(50)]
     await asyncio.sleep(0)
@@ -187,7 +189,7 @@ async def test_who_comes_meanwhile_shares_the_next(bench: Bench):
 async def test_who_goes_away_ends_nothing(bench: Bench):
     bench.gate.clear()
     asking = asyncio.ensure_future(bench.reloader.reload())
-    await asyncio.sleep(0.01)
+    await bench.applying.wait()
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
     bench.gate.set()
@@ -199,7 +201,7 @@ async def test_close(bench: Bench):
     """One that is under way does not hold up the end; later ones are refused."""
     bench.gate.clear()
     asking = [asyncio.ensure_future(bench.reloader.reload()) for _ in range(3)]
-    await asyncio.sleep(0.01)
+    await bench.applying.wait()
     await bench.reloader.close()
     outcomes = await asyncio.gather(*asking, return_exceptions=True)
     assert all(isinstance(each, asyncio.CancelledError) for each in outcomes)

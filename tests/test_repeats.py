@@ -175,6 +175,46 @@ def test_crowd_has_32_lines_a_minute(clock: ManualClock, caplog: pytest.LogCaptu
     assert told(caplog) == ["there are more (1 left out)"]
 
 
+def test_many_streaks_share_their_lines(clock: ManualClock, caplog: pytest.LogCaptureFixture):
+    """What is not told is not told later either, and nothing of it is kept."""
+    crowd = Crowd(logger, "more fail than are named here", clock)
+    streaks = [
+        Streak(logger, "module", f"file={number}", monotonic=clock, crowd=crowd)
+        for number in range(40)
+    ]
+    for each in streaks:
+        each.failed("not UTF-8")
+    lines = told(caplog)
+    assert len(lines) == 33
+    assert lines[:2] == ["module failing: file=0 not UTF-8", "module failing: file=1 not UTF-8"]
+    assert lines[32] == "more fail than are named here"
+    for each in streaks:
+        each.worked()
+    assert [each.failures for each in streaks] == [0] * 40
+    clock.now += 60
+    for each in streaks:
+        each.worked()
+    streaks[0].failed("not UTF-8")
+    assert told(caplog) == [
+        "more fail than are named here (48 left out)",
+        "module failing: file=0 not UTF-8",
+    ]
+
+
+def test_streak_is_old_when_another_would_do(streak: Streak, clock: ManualClock):
+    """It works, that is told, and as many lines are allowed as at its beginning."""
+    assert streak.is_old
+    streak.failed("a")
+    clock.now += 3600
+    assert not streak.is_old
+    streak.worked()
+    assert not streak.is_old
+    clock.now += 59
+    assert not streak.is_old
+    clock.now += 1
+    assert streak.is_old
+
+
 @pytest.mark.parametrize(
     ("seconds", "shown"),
     [

@@ -212,22 +212,49 @@ class Access:
         self._refresh()
         if self._limiter is not None and not self._limiter.allows():
             raise RefusedError(Refusal("rate_limit", "too many requests (rate_limit)", 429))
-        if authorization is None:
-            return peer
-        scheme, _, rest = authorization.partition(" ")
-        scheme, rest, challenges = scheme.lower(), rest.strip(), self.policy.challenges
-        # Credentials that nobody asks for prove nothing, and do no harm.
-        if scheme == "basic" and "Basic" in challenges:
-            user = await self._user(rest, peer)
-            return Peer(address=peer.address, uid=peer.uid, certificate=peer.certificate, user=user)
-        if scheme == "bearer" and "Bearer" in challenges:
-            found = self._state.tokens.find(rest) if len(rest) <= _MAX_HEADER else frozenset()
+        scheme, credentials = self._asked_for(authorization)
+        if scheme == "basic":
+            return _with_user(peer, await self._user(credentials, peer))
+        if scheme == "bearer":
+            found = self._places(credentials)
             if not found:
                 raise RefusedError(Refusal("wrong_credentials", "nobody has this token", 401))
-            return Peer(
-                address=peer.address, uid=peer.uid, certificate=peer.certificate, tokens=found
-            )
+            return _with_tokens(peer, found)
         return peer
+
+    def identify_at_once(self, peer: Peer, authorization: str | None) -> Peer | None:
+        """Return what :meth:`identify` does, if that is known already; None: it isn't.
+
+        Nor is it if requests are counted, or the answer has headers of the operator.
+        """
+        if not self.active:
+            return peer
+        self._refresh()
+        if self._limiter is not None or self.headers:
+            return None
+        scheme, credentials = self._asked_for(authorization)
+        if scheme == "basic":
+            found = _name_and_password(credentials)
+            known = found is not None and self._passwords.is_right(*found)
+            return _with_user(peer, found[0]) if found is not None and known else None
+        if scheme == "bearer":
+            places = self._places(credentials)
+            return _with_tokens(peer, places) if places else None
+        return peer
+
+    def _asked_for(self, authorization: str | None) -> tuple[str, str]:
+        """Return scheme and credentials; nothing of those that nobody asks for.
+
+        They prove nothing, and do no harm.
+        """
+        if authorization is None:
+            return "", ""
+        scheme, _, rest = authorization.partition(" ")
+        scheme = scheme.lower()
+        return (scheme, rest.strip()) if scheme.title() in self.policy.challenges else ("", "")
+
+    def _places(self, token: str) -> frozenset[int]:
+        return self._state.tokens.find(token) if len(token) <= _MAX_HEADER else frozenset()
 
     def note(self, peer: Peer, refusal: Refusal, what: str) -> None:
         """Count and log a refused HTTP request.
@@ -293,6 +320,14 @@ def _tell(kind: tuple[str, RefusalReason] | None, count: int) -> None:
         logger.warning("%d more %s of other peers refused", count, requests)
     else:
         logger.warning("%d more %s refused: peer=%s reason=%s", count, requests, *kind)
+
+
+def _with_user(peer: Peer, user: str) -> Peer:
+    return Peer(address=peer.address, uid=peer.uid, certificate=peer.certificate, user=user)
+
+
+def _with_tokens(peer: Peer, places: frozenset[int]) -> Peer:
+    return Peer(address=peer.address, uid=peer.uid, certificate=peer.certificate, tokens=places)
 
 
 def _name_and_password(credentials: str) -> tuple[str, str] | None:

@@ -92,6 +92,19 @@ class Passwords:
         # One who leaves doesn't end the check for the others.
         return await asyncio.shield(found)
 
+    def is_right(self, user: str, password: str) -> bool:
+        """Tell whether a password is known to be right; False: it isn't, or not yet."""
+        secret = password.encode(errors="surrogateescape")
+        if len(secret) > _MAX_PASSWORD_BYTES or len(user) > _MAX_PASSWORD_BYTES:
+            return False
+        # Looked for as that of a name that nobody has is, which takes as long.
+        hashed = self._users.get(user, "").encode() or self._nobodys_hash
+        key = self._digest(user, secret, hashed)
+        if key not in self._right:
+            return False
+        self._right.move_to_end(key)
+        return True
+
     def close(self) -> None:
         """End the thread."""
         if self._thread is not None:

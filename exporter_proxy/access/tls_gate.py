@@ -258,6 +258,10 @@ class _Gate(asyncio.Protocol):
         if encrypted is None:  # the peer went away
             self._listener.ended(self)
             return
+        if not self._listener.is_waiting(self):
+            # Given up just before it was done, or the loop says so of what was given up.
+            encrypted.abort()
+            return
         self._listener.ended(self)
         if settings.client_allowed_sans and not _has_name(encrypted, settings.client_allowed_sans):
             self._listener.failed(

@@ -147,10 +147,11 @@ def _ask(url: EndpointUrl, *, insecure: bool) -> str:
 
 def _why(error: OSError | UnicodeError) -> str:
     """Return what went wrong, in the words that other commands have for it."""
-    # Of TLS, which is not imported for anything else.
-    untrusted = getattr(error, "verify_message", None)
-    if untrusted:
+    # What errors of TLS have; it is not imported for anything else.
+    if untrusted := getattr(error, "verify_message", None):
         return f"the certificate is not trusted: {untrusted}"
+    if isinstance(error, OSError) and (reason := getattr(error, "reason", None)):
+        return f"TLS failed: {quote(str(reason))}"
     why: str = getattr(error, "strerror", None) or str(error)
     return why.lower()
 

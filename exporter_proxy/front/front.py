@@ -322,20 +322,18 @@ class FrontPort:
         opening.close()
 
     def _sweep(self) -> None:
-        # What peers sent while the process stood still was read before: libuv has timers come
-        # after what can be read, of which a head is one read.
         self._sweeper = None
         now, settings = self._loop.time(), self.settings
-        for each in list(_since_before(self._silent, now - settings.silent_timeout)):
+        for each in _late(self._silent, now - settings.silent_timeout):
             self._drop(each, "silent", "nothing came")
-        for each in list(_since_before(self._begun, now - settings.header_timeout)):
+        for each in _late(self._begun, now - settings.header_timeout):
             each.too_late()
         for each in list(_since_before(self._lingering, now - _LINGER_SECONDS)):
             each.close()
-        for idle in list(_since_before(self._kept, now - settings.silent_timeout)):
+        for idle in _late(self._kept, now - settings.silent_timeout):
             idle.close()
         least = min(settings.header_timeout, BODY_SECONDS)
-        for pushing in list(_since_before(self._pushing, now - least)):
+        for pushing in _late(self._pushing, now - least):
             seconds = settings.header_timeout if pushing.within_head else BODY_SECONDS
             if pushing.since < now - seconds:
                 pushing.too_late()
@@ -349,6 +347,15 @@ _Waiting = TypeVar("_Waiting", Opening, PushConnection)
 
 def _since_before(waiting: dict[_Waiting, None], moment: float) -> Iterator[_Waiting]:
     return itertools.takewhile(lambda each: each.since < moment, waiting)
+
+
+def _late(waiting: dict[_Waiting, None], moment: float) -> list[_Waiting]:
+    """Return those that have waited since before ``moment``, and of whom nothing waits to be read.
+
+    What peers sent while the process stood still may be read only after this: then their time is
+    over, and it is not they who are late.
+    """
+    return [each for each in _since_before(waiting, moment) if not each.has_input()]
 
 
 def _tell(kind: tuple[str, str] | None, count: int) -> None:

@@ -1,9 +1,9 @@
 """Heads of requests that have one meaning, whoever reads them; all others are for the HTTP server.
 
-What is read here is a strict part of RFC 9112: a plain PUT or POST of HTTP/1.1 with one Host and
-one Content-Length. No header stands there twice, none is folded, no bytes but visible ASCII. Where
-two readers could see two requests (Transfer-Encoding beside Content-Length, two lengths, bare line
-feeds), nothing is read, so there is nothing to smuggle.
+What is read here is a strict part of RFC 9112: a plain PUT or POST of HTTP/1.1 with one Host, and
+either one Content-Length or a body in chunks. No header stands there twice, none is folded, no
+bytes but visible ASCII. Where two readers could see two requests (Transfer-Encoding beside
+Content-Length, two lengths, bare line feeds), nothing is read, so there is nothing to smuggle.
 """
 
 import re
@@ -23,31 +23,26 @@ _HEADER = re.compile(
 )
 _LENGTH = re.compile(r"[0-9]{1,6}")
 # What makes a request more than its head and its body, or of someone who has to be looked at.
-_OTHERS = frozenset(
-    {
-        "authorization",
-        "content-encoding",
-        "expect",
-        "origin",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
+_OTHERS = frozenset({"authorization", "expect", "origin", "te", "trailer", "upgrade"})
+# A header that must not be remembered.
+_CREDENTIALS = re.compile(rb"(?i)(?:\A|(?<=\r\n))authorization:[ \t]*+([!-~]++(?: [!-~]++)*+)\r\n")
 _MOST_KEPT = 256
 
 
 class Block(NamedTuple):
-    """What stands below the first line.
+    """What stands below the first line, but for credentials.
 
     Attributes:
-        headers: By names in lower case.
-        length: Bytes of the body.
+        headers: By names in lower case, without those that say how the body comes.
+        length: Bytes of the body as it comes; None: it comes in chunks.
+        packed: Whether it is gzip.
+        closes: Whether the connection is to be closed after the answer.
     """
 
     headers: Mapping[str, str]
-    length: int
+    length: int | None
+    packed: bool
+    closes: bool
 
 
 class Head(NamedTuple):
@@ -56,14 +51,14 @@ class Head(NamedTuple):
     Attributes:
         method: ``PUT`` or ``POST``.
         target: Path and query, as they came.
-        headers: By names in lower case.
-        length: Bytes of the body.
+        authorization: The header with credentials; None: there is none.
+        block: What else stands below the first line.
     """
 
     method: str
     target: str
-    headers: Mapping[str, str]
-    length: int
+    authorization: str | None
+    block: Block
 
 
 class Heads:
@@ -84,16 +79,27 @@ class Heads:
         if line is None:
             return None
         written = head[line.end() : -2]
+        block, authorization = self._kept.get(written), None
+        if block is None:
+            credentials = _CREDENTIALS.search(written)
+            if credentials is not None:
+                authorization = credentials[1].decode()
+                written = written[: credentials.start()] + written[credentials.end() :]
+            block = self._block(written)
+            if block is None:
+                return None
+        method, target = line.groups()
+        return Head(method.decode(), target.decode(), authorization, block)
+
+    def _block(self, written: bytes) -> Block | None:
         block = self._kept.get(written)
         if block is None:
             block = _block(written)
-            if block is None:
-                return None
-            if len(self._kept) >= _MOST_KEPT:
-                self._kept.clear()
-            self._kept[written] = block
-        method, target = line.groups()
-        return Head(method.decode(), target.decode(), block.headers, block.length)
+            if block is not None:
+                if len(self._kept) >= _MOST_KEPT:
+                    self._kept.clear()
+                self._kept[written] = block
+        return block
 
 
 def _block(written: bytes) -> Block | None:
@@ -109,9 +115,20 @@ def _block(written: bytes) -> Block | None:
         headers[name] = (found[2] or b"").decode()
     if place != len(written) or "host" not in headers or headers.keys() & _OTHERS:
         return None
-    if headers.get("connection", "keep-alive").lower() != "keep-alive":
+    connection = headers.get("connection", "keep-alive").lower()
+    coding = headers.pop("content-encoding", "identity").lower()
+    if connection not in {"close", "keep-alive"} or coding not in {"gzip", "identity"}:
         return None
-    length = headers.get("content-length", "")
-    if not _LENGTH.fullmatch(length) or int(length) > LARGEST_BODY:
+    length = headers.pop("content-length", None)
+    transfer = headers.pop("transfer-encoding", None)
+    if length is None:
+        if transfer is None or transfer.lower() != "chunked":
+            return None
+    elif transfer is not None or not _LENGTH.fullmatch(length) or int(length) > LARGEST_BODY:
         return None
-    return Block(headers, int(length))
+    return Block(
+        headers,
+        None if length is None else int(length),
+        packed=coding == "gzip",
+        closes=connection == "close",
+    )

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from exporter_proxy.access import Peer, peer_of
 from exporter_proxy.front import answers
-from exporter_proxy.front.heads import END, LARGEST_HEAD, Heads
+from exporter_proxy.front.bodies import Body, UnusualError, read_body
+from exporter_proxy.front.heads import END, LARGEST_HEAD, Head, Heads
 from exporter_proxy.front.opening import Install, has_input, peer_name
 from exporter_proxy.turns import turns_of_loop
 
@@ -26,8 +27,10 @@ logger = logging.getLogger(__name__)
 BODY_SECONDS = 30.0
 """How long a request may take once begun."""
 
-# Requests of one packet that are answered before others have their turn: a millisecond or so.
+# What is answered of one packet before others have their turn, a millisecond or so: requests, of
+# which one with a large body counts as several.
 _REQUESTS_A_TURN = 32
+_REQUEST_BYTES = 4096
 _heads = Heads()
 
 
@@ -50,12 +53,11 @@ class Reply(Protocol):
 class Taking(Protocol):
     """Takes pushes that are here as a whole."""
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether no request needs credentials, and no answer headers of the operator."""
-
     def wants(self, target: str, length: int) -> bool:
         """Tell whether a PUT or POST there is a push, and may have so many bytes."""
+
+    def sender(self, peer: Peer, authorization: str | None) -> Peer | None:
+        """Return who sends a request, given the header with credentials; None: not known yet."""
 
     def take(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes, peer: Peer
@@ -66,7 +68,7 @@ class Taking(Protocol):
 def is_push(head: bytes, taking: Taking) -> bool:
     """Tell whether a connection that begins with ``head`` is one for :class:`PushConnection`."""
     read = _heads.read(head[: head.find(END) + len(END)]) if head[:1] == b"P" else None
-    return read is not None and taking.is_plain and taking.wants(read.target, read.length)
+    return read is not None and taking.wants(read.target, read.block.length or 0)
 
 
 class PushConnection(asyncio.Protocol):
@@ -91,8 +93,10 @@ class PushConnection(asyncio.Protocol):
         "_peer",
         "_port",
         "_searched",
+        "_successor",
         "_taking",
         "_transport",
+        "_turns",
         "_waits",
         "since",
     )
@@ -112,6 +116,9 @@ class PushConnection(asyncio.Protocol):
         # The peer doesn't read its answers; the next requests wait for their turn.
         self._paused = self._waits = False
         self._closing = self._ended = False
+        # Who goes on in this one's place.
+        self._successor: asyncio.Protocol | None = None
+        self._turns = turns_of_loop()
         self.since = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -137,6 +144,9 @@ class PushConnection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Close: there are no more requests, and all that were whole are answered."""
+        if self._successor is not None:
+            # What began the connection has told this one, and goes on to tell it.
+            return bool(self._successor.eof_received())
         self._ended = True
         return self._waits
 
@@ -180,8 +190,9 @@ class PushConnection(asyncio.Protocol):
     def _go_on(self, data: bytes) -> None:
         """Answer the requests that ``data`` begins with; the rest is kept, or the server's."""
         replies: list[bytes] = []
-        place = 0
-        while place < len(data) and len(replies) < _REQUESTS_A_TURN:
+        place = done = 0
+        closes = False
+        while place < len(data) and done < _REQUESTS_A_TURN and not closes:
             end = data.find(END, place + max(0, self._searched - 3))
             if end == -1:
                 if len(data) - place > LARGEST_HEAD:
@@ -192,23 +203,46 @@ class PushConnection(asyncio.Protocol):
                 break
             end += len(END)
             head = _heads.read(data[place:end])
-            taking = self._taking
-            if head is None or not taking.is_plain or not taking.wants(head.target, head.length):
+            sender = None if head is None else self._sender(head)
+            found = None if head is None or sender is None else self._body(head, data, end)
+            if head is None or sender is None or found is None:
                 self._hand_over(replies, data[place:])
                 return
-            stop = end + head.length
-            if stop > len(data):
+            if isinstance(found, int):
                 self._searched = end - len(END) - place
-                self._needed = stop - place
+                self._needed = found - place
                 break
-            body = data[end:stop]
-            reply = taking.take(head.method, head.target, head.headers, body, self._peer)
-            replies.append(response(reply))
+            (body, stop), block = found, head.block
+            reply = self._taking.take(head.method, head.target, block.headers, body, sender)
+            replies.append(response(reply, closes=block.closes))
+            closes = block.closes
+            done += 1 + len(body) // _REQUEST_BYTES
             place, self._searched, self._needed = stop, 0, 0
         if replies:
-            turns_of_loop().note_served()
+            self._turns.note_served()
             self._transport.write(replies[0] if len(replies) == 1 else b"".join(replies))
-        self._keep(data, place, full=len(replies) == _REQUESTS_A_TURN)
+        if closes:
+            self.close()
+        else:
+            self._keep(data, place, full=done >= _REQUESTS_A_TURN)
+
+    def _sender(self, head: Head) -> Peer | None:
+        """Return who sends a push; None: the server has to find out, or it is none."""
+        taking = self._taking
+        if not taking.wants(head.target, head.block.length or 0):
+            return None
+        return taking.sender(self._peer, head.authorization)
+
+    def _body(self, head: Head, data: bytes, start: int) -> Body | int | None:
+        """Return the body of a push; None: it is one for the server."""
+        try:
+            found = read_body(head.block, data, start)
+        except UnusualError:
+            return None
+        size = found - start if isinstance(found, int) else len(found[0])
+        # How long it is has been told only now, if it is not as it came.
+        is_fit = size == head.block.length or self._taking.wants(head.target, size)
+        return found if is_fit else None
 
     def _keep(self, data: bytes, place: int, *, full: bool) -> None:
         """Keep what is not answered."""
@@ -221,7 +255,7 @@ class PushConnection(asyncio.Protocol):
         if rest and full:
             self._waits = True
             self._transport.pause_reading()
-            turns_of_loop().wait(self._turn)
+            self._turns.wait(self._turn)
         self._port.keeps(self, under_way=rest, anew=place > 0)
         if self._ended and not self._waits:
             self.close()
@@ -242,7 +276,7 @@ class PushConnection(asyncio.Protocol):
         self._closing = True
         self._buffer = bytearray()
         self._port.lets_go(self)
-        protocol = self._port.server()
+        protocol = self._successor = self._port.server()
         (self._install or transport.set_protocol)(protocol)
         protocol.connection_made(transport)
         protocol.data_received(rest)
@@ -271,13 +305,20 @@ class _Top:
 _top = _Top()
 
 
-def response(reply: Reply) -> bytes:
-    """Return a response as it is sent."""
+def response(reply: Reply, *, closes: bool) -> bytes:
+    """Return a response as it is sent.
+
+    Args:
+        reply: What it says.
+        closes: Whether the connection is closed after it.
+    """
     _top.refresh()
     status, headers, body = reply.status, reply.headers, reply.body
-    if status == HTTPStatus.OK and not headers and not body:
+    if status == HTTPStatus.OK and not headers and not body and not closes:
         return _top.taken
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
+    if closes:
+        lines += "Connection: close\r\n"
     return b"HTTP/1.1 %d %b\r\n%b%bContent-Length: %d\r\n\r\n%b" % (
         status,
         HTTPStatus(status).phrase.encode(),

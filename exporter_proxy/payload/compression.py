@@ -21,6 +21,7 @@ _STEP = 1 << 20
 # Of what is compressed: what follows a member's end is copied for the next one, so members of a few
 # bytes would make large pieces quadratic.
 _COMPRESSED_STEP = 16_384
+_GZIP_WINDOW = zlib.MAX_WBITS | 16
 
 
 def unpack_in_steps(body: bytes, encoding: str, limit: int) -> Generator[None, None, bytes]:
@@ -49,6 +50,22 @@ def unpack_in_steps(body: bytes, encoding: str, limit: int) -> Generator[None, N
             reason="unsupported_encoding",
         )
     return (yield from decode(body, limit))
+
+
+def unpack_small(body: bytes, limit: int) -> bytes | None:
+    """Return what gzip data has in it, at once; None: it is not that, or more than ``limit`` bytes.
+
+    Args:
+        body: One member of RFC 1952.
+        limit: Bytes that are unpacked in a moment.
+    """
+    stream = zlib.decompressobj(_GZIP_WINDOW)
+    try:
+        unpacked = stream.decompress(body, limit + 1)
+    except zlib.error:
+        return None
+    is_whole = stream.eof and not stream.unused_data and len(unpacked) <= limit
+    return unpacked if is_whole else None
 
 
 def _taken() -> str:
@@ -191,7 +208,7 @@ def _runs_of_frames(body: bytes) -> Iterator[tuple[int, int]]:
         yield begin, len(body)
 
 
-_GZIP = _Inflater("gzip", zlib.MAX_WBITS | 16)
+_GZIP = _Inflater("gzip", _GZIP_WINDOW)
 _DECODERS: dict[str, Callable[[bytes, int], Generator[None, None, bytes]]] = {
     "deflate": _Inflater("deflate", zlib.MAX_WBITS).unpack,
     "gzip": _GZIP.unpack,

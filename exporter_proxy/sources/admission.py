@@ -141,6 +141,16 @@ class Admission:
         self._update(message, source, life)
         return None
 
+    def apply_one(self, app: str, payload: Payload, *, source: str, life: Life) -> None:
+        """Write one app's metrics into the table, as :meth:`apply` does."""
+        if self._terms is None:
+            expire_after, on_expire = life
+            self._table.update(
+                app, payload, source=source, expire_after=expire_after, on_expire=on_expire
+            )
+        else:
+            self.apply([Push(app, payload, None)], source=source, life=life)
+
     def _promise_room(self, message: Message) -> set[str]:
         """Have the table keep places for the apps that it doesn't have; return these."""
         new = {push.app for push in message if push.app not in self._table}

@@ -3,6 +3,7 @@
 It knows no transport: :meth:`AppPush.handle` takes a request and returns its answer.
 """
 
+import re
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from http import HTTPStatus
@@ -39,6 +40,12 @@ _STATUS: Mapping[RejectReason, int] = {
 }
 _METHODS = "POST, PUT"
 _JSON = "application/json"
+# Of these some are sent with anything: curl -d says that it is a form.
+_ANY_TYPES = frozenset({"", "application/octet-stream", "application/x-www-form-urlencoded"})
+# A sample whose name is in quotes begins as an object does; but no colon follows.
+_OBJECT = re.compile(
+    rb'(?:\xef\xbb\xbf)?+[ \t\r\n]*+\{[ \t\r\n]*+"(?:[^"\\]++|\\.)*+"[ \t\r\n]*+:', re.DOTALL
+)
 # What is sure to be no text of metrics, and what its sender should do.
 _NO_TEXT = {
     "multipart/form-data": "a form, expected the metrics themselves: curl --data-binary @FILE",
@@ -148,9 +155,8 @@ class AppPush:
             encoding = headers.get("content-encoding", "")
             if encoding:
                 body = yield from unpack_in_steps(body, encoding, self._max_bytes)
-            kind = _kind_of(headers)
             asked = _asked_ttl(headers, query)
-            if kind == _JSON:
+            if _is_json(headers, body):
                 messages = yield from self._read_json(app, body)
                 messages = [_with_ttl(message, asked) for message in messages]
             elif app is None:
@@ -211,8 +217,8 @@ class AppPush:
         return messages
 
 
-def _kind_of(headers: Mapping[str, str]) -> str:
-    """Return the type that a body is said to have; empty: none.
+def _is_json(headers: Mapping[str, str], body: bytes) -> bool:
+    """Tell whether a body is JSON: by its type, or if that says nothing by how it begins.
 
     Raises:
         PayloadError: ``wrong_format``.
@@ -220,7 +226,7 @@ def _kind_of(headers: Mapping[str, str]) -> str:
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind in _NO_TEXT:
         raise PayloadError(f"the body is {_NO_TEXT[kind]}", reason="wrong_format")
-    return kind
+    return kind == _JSON or (kind in _ANY_TYPES and _OBJECT.match(body) is not None)
 
 
 def _app_of(path: str) -> str | None:
@@ -242,9 +248,19 @@ def _app_of(path: str) -> str | None:
 
 
 def _asked_ttl(headers: Mapping[str, str], query: str) -> str | None:
+    """Return the time to live that a request asks for.
+
+    Raises:
+        PayloadError: ``bad_request``: it asks for something else.
+    """
     asked = headers.get("x-ttl")
-    if asked is None and query:
-        asked = parse_qs(query, keep_blank_values=True).get("ttl", [None])[-1]
+    if query:
+        parameters = parse_qs(query, keep_blank_values=True)
+        unknown = next((name for name in parameters if name != "ttl"), None)
+        if unknown is not None:
+            raise _bad(f"unknown parameter {quote(unknown)}: there is but ttl")
+        if asked is None:
+            asked = parameters.get("ttl", [None])[-1]
     return asked
 
 

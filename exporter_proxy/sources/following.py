@@ -45,6 +45,11 @@ class FollowingLogs(Collector):
         """The source, if there is one."""
         return [] if self._source is None else [self._source]
 
+    @property
+    def apps(self) -> list[str]:
+        """The app of each section that is followed."""
+        return [] if self._source is None else [each.app for each, _ in self._source.statuses]
+
     def describe(self) -> list[Metric]:
         """Say nothing at registration, instead of being asked for all metrics."""
         return []

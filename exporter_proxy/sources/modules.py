@@ -1,13 +1,13 @@
 """The modules, made when there are any, from one configuration to the next."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from exporter_proxy.changes import Change
 from exporter_proxy.config import Config
-from exporter_proxy.errors import ModuleError, quote
+from exporter_proxy.errors import ModuleError, PollError, quote
 from exporter_proxy.modules import Answer, Ask, ModuleStatus
 from exporter_proxy.sources.admission import Admission
 from exporter_proxy.sources.lives import common_life
@@ -47,6 +47,17 @@ class ModuleSource:
     def modules(self) -> Sequence[ModuleStatus]:
         """How each module fares."""
         return () if self._runner is None else self._runner.modules
+
+    @property
+    def apps(self) -> Collection[str]:
+        """The apps that can be polled when they are asked for."""
+        return () if self._runner is None else self._runner.apps
+
+    async def poll_now(self, app: str) -> None:
+        """Poll the module of an app now; see :meth:`Runner.poll_now`."""
+        if self._runner is None:
+            raise PollError("no module brings it any more", reason="other")
+        await self._runner.poll_now(app)
 
     async def ask(self, module: str, ask: Ask) -> Answer:
         """Return what a module brings now; see :meth:`Runner.ask`."""

@@ -40,6 +40,8 @@ class Pushing:
         self._requests = Requests(access)
         self._routes = GatewayRoutes(self._gateway, self._api, self._requests)
         self._apps = AppPush(admission, self._requests.permit)
+        # For front/pushes.py, as what is below: called for each push.
+        self.sender = self._requests.sender
         self._configure(config)
 
     @property
@@ -58,11 +60,6 @@ class Pushing:
 
     # What front/pushes.py asks for.
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether no request needs credentials, and no answer headers of the operator."""
-        return self._requests.are_plain
-
     def wants(self, target: str, length: int) -> bool:
         """Tell whether a PUT or POST there is a push, and may have so many bytes."""
         return length <= self._requests.max_bytes and target.startswith(_PUSHES)
@@ -72,7 +69,7 @@ class Pushing:
     ) -> Answer:
         """Take a small push, and return what its sender is told; at once."""
         handle = self._apps.handle if target.startswith(_APPS) else self._routes.handle
-        return self._requests.answer_plain(handle, method, target, headers, body, peer)
+        return self._requests.answer_small(handle, method, target, headers, body, peer)
 
     async def _push(self, request: web.Request) -> web.StreamResponse:
         return await self._requests.answer(request, self._apps.handle, "push", self._apps)

@@ -66,11 +66,13 @@ class Requests:
 
     Attributes:
         max_bytes: Of a body.
+        sender: Returns who sends a request, given the header with credentials; None: not known yet.
     """
 
     def __init__(self, access: Access) -> None:
         self._access = access
         self.max_bytes = 0
+        self.sender = access.identify_at_once
         self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
         # Who was let in last, and by which policy: with none that names anybody, for all apps.
         self._let_in: tuple[Peer | None, object] = (None, None)
@@ -121,12 +123,7 @@ class Requests:
             request.protocol.force_close()
         return response
 
-    @property
-    def are_plain(self) -> bool:
-        """Whether no request needs credentials, and no answer headers of the operator."""
-        return not self._access.active
-
-    def answer_plain(
+    def answer_small(
         self,
         handle: Handle,
         method: str,
@@ -135,7 +132,7 @@ class Requests:
         body: bytes,
         peer: Peer,
     ) -> Answer:
-        """Answer a request without credentials that is here as a whole, and small; at once."""
+        """Answer a request that is here as a whole, and small, at once; its sender is known."""
         try:
             self._permit(peer, "push")
             answer = handle(method, target, headers, body, peer)

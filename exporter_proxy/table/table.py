@@ -163,6 +163,28 @@ class Table:
             self._problems.forgive(app)
         return row
 
+    def amend(self, row: Row, payload: Payload) -> None:
+        """Replace the payload of a row of the table by what its source writes of it now.
+
+        That is no update: its age stays, and what is wrong with it.
+        """
+        size = sum(map(len, payload))
+        self._rows[row.app] = Row(
+            row.app,
+            row.number,
+            payload,
+            size,
+            row.source,
+            row.updated_ns,
+            row.updated_at,
+            row.updates,
+            row.expires_at,
+            row.on_expire,
+            row.own_ttl,
+        )
+        self._generation += 1
+        self._feeds.tell_payload(row.app, payload)
+
     def set_life(self, row: Row, life: Life) -> None:
         """Have a row of the table live as long as is configured now, from its last update on.
 
@@ -187,12 +209,13 @@ class Table:
         if self._problems.say(app, text, source=source):
             self._note_change(app)
 
-    def refuse(self, app: str, text: str, *, source: str) -> None:
+    def refuse(self, app: str, text: str, *, source: str, expected: bool = False) -> None:
         """Say why an update of ``app`` was refused; it keeps what it had, and its next one ends it.
 
         Nothing is noted of an app that the table knows nothing of: names cost a sender nothing.
+        Unless it is ``expected``, as one is that the configuration names.
         """
-        if app not in self._rows and app not in self._ghosts:
+        if not expected and app not in self._rows and app not in self._ghosts:
             return
         if self._problems.refuse(app, text, source=source):
             self._note_change(app)

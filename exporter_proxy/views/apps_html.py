@@ -15,21 +15,27 @@ _CLASSES = tuple("number" if name in NUMBERS else "" for name in COLUMNS)
 
 def draw(lines: Sequence[AppLine], now_ns: int) -> Generator[None, None, list[bytes]]:
     """Return the page in chunks, in steps of some hundred lines."""
-    chunks = [_head(len(lines), now_ns).encode()]
+    # The head says how many need somebody, which is known at the end.
+    chunks = [b""]
+    bad = 0
     rest = iter(lines)
     while some := list(islice(rest, LINES_A_CHUNK)):
         chunks.append("".join(map(_row, some)).encode())
+        bad += sum(line.state != OK for line in some)
         yield
+    chunks[0] = _head(len(lines), bad, now_ns).encode()
     chunks.append(("</tbody>\n</table>" + style.END).encode())
     return chunks
 
 
-def _head(apps: int, now_ns: int) -> str:
+def _head(apps: int, bad: int, now_ns: int) -> str:
     heads = "".join(
         f'<th scope="col" class="{kind}">{name}</th>'
         for name, kind in zip(COLUMNS, _CLASSES, strict=True)
     )
     known = "No app yet" if apps == 0 else f"{apps} app" + "s" * (apps > 1)
+    if bad:
+        known += f", {bad} not ok"
     return (
         style.begin("Apps · exporter-proxy")
         + f"<h1>Apps</h1>\n<p>{known}. Current time: {show_time(now_ns)}. "

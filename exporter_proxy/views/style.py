@@ -37,6 +37,7 @@ td.ok { color: var(--ok); }
 td.bad { color: var(--bad); }
 tbody tr:hover { background: var(--band); }
 @media (max-width: 90rem) { .fine { display: none; } }
+@media (min-width: 84rem) { .apps td:nth-child(3) { min-width: 16.5rem; } }
 @media (max-width: 72rem) {
   body { margin: 1rem; }
   .links li { display: block; }
@@ -49,7 +50,7 @@ tbody tr:hover { background: var(--band); }
   .apps td:first-child { display: block; font-weight: 600; }
   .cards td.number { display: inline-block; color: var(--soft); }
   .cards td[data-what]::before { content: attr(data-what) " "; }
-  .apps td:nth-child(3) { min-width: 0; }
+  .cards td.name, .apps td:nth-child(3) { min-width: 0; }
   .apps td:nth-child(4)::before { content: "samples "; }
   .apps td:nth-child(5)::before { content: "bytes "; }
   .apps td:nth-child(6)::before { content: "updates "; }

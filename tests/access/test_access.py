@@ -1,14 +1,16 @@
 """What the configuration says of access, put to use."""
 
 import asyncio
+import base64
 import os
 import pwd
 from pathlib import Path
 from typing import Any
 
+import bcrypt
 import pytest
 
-from exporter_proxy.access import Access, Peer, peer_of
+from exporter_proxy.access import Access, Peer, RefusedError, peer_of
 from exporter_proxy.access.tls_context import TlsError, make_context
 from exporter_proxy.config import read
 from exporter_proxy.errors import ConfigError
@@ -174,3 +176,52 @@ def test_versions_that_openssl_has_not(shared: dict[str, Path], monkeypatch) -> 
         make_context(settings_of(shared, min_version="TLS10", max_version="TLS10"))
 
     assert caught.value.args == ('tls.max_version: "TLS10": this OpenSSL does not have it',)
+
+
+async def test_who_is_known_at_once(tmp_path: Path) -> None:
+    """As far as it agrees with what is found by waiting; never who proved nothing."""
+    hashed = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
+    (tmp_path / "web.yml").write_text(f"basic_auth_users:\n  me: {hashed}\n")
+    config = {
+        "exporter": {"web_config_file": str(tmp_path / "web.yml")},
+        "access": [{"bearer_token": "tok-en", "rights": ["push"]}],
+    }
+    access, peer = Access(read(config)), Peer(address="192.0.2.1")
+    basic = "Basic " + base64.b64encode(b"me:secret").decode()
+
+    assert access.identify_at_once(peer, basic) is None, "nobody has looked at the password"
+    known = await access.identify(peer, basic)
+    assert known.user == "me"
+    assert access.identify_at_once(peer, basic) == known
+    assert access.identify_at_once(peer, basic.lower()) is None
+    wrong = "Basic " + base64.b64encode(b"me:other").decode()
+    with pytest.raises(RefusedError):
+        await access.identify(peer, wrong)
+    assert access.identify_at_once(peer, wrong) is None
+    assert access.identify_at_once(peer, "Basic ?") is None
+    token = "bearer  tok-en"
+    assert access.identify_at_once(peer, token) == await access.identify(peer, token)
+    assert access.identify_at_once(peer, "Bearer other") is None
+    for nothing in (None, "Digest x", ""):
+        assert access.identify_at_once(peer, nothing) == peer
+    access.close()
+
+
+def test_what_is_never_known_at_once(tmp_path: Path) -> None:
+    """Requests that are counted, and those whose answers have headers of the operator."""
+    for text in (
+        "rate_limit:\n  interval: 1s\n  burst: 5\n",
+        "http_server_config:\n  headers:\n    X-Frame-Options: deny\n",
+    ):
+        (tmp_path / "web.yml").write_text(text)
+        access = Access(read({"exporter": {"web_config_file": str(tmp_path / "web.yml")}}))
+        assert access.identify_at_once(Peer(uid=0), None) is None, text
+        access.close()
+
+
+def test_credentials_that_nobody_asks_for() -> None:
+    """They prove nothing, and do no harm."""
+    access, peer = Access(read({})), Peer(address="127.0.0.1")
+
+    assert access.identify_at_once(peer, "Basic ?") is peer
+    access.close()

@@ -186,3 +186,21 @@ async def test_an_error_is_no_verdict(make):
         await passwords.verify("alice", "y", "p")
 
     assert await passwords.verify("alice", "y", "p")
+
+
+async def test_what_is_known_without_waiting(make):
+    """A password that was right, until its hash is another; nothing else, and nobody's neither."""
+    hashed = hash_of(b"wonder")
+    passwords = make({"alice": hashed})
+    assert not passwords.is_right("alice", "wonder")
+    await passwords.verify("alice", "wonder", "p")
+    await passwords.verify("alice", "wander", "p")
+    await passwords.verify("bob", "wonder", "p")
+
+    assert passwords.is_right("alice", "wonder")
+    assert not passwords.is_right("alice", "wander")
+    assert not passwords.is_right("bob", "wonder")
+    assert not passwords.is_right("alice", "w" * 5000)
+
+    passwords.replace({"alice": hash_of(b"wonder")})
+    assert not passwords.is_right("alice", "wonder")

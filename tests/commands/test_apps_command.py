@@ -20,7 +20,8 @@ from exporter_proxy.commands.apps_live import Rates
 from exporter_proxy.commands.apps_table import App, Selection, SelectionError, draw, write
 from tests.commands.listening import Listening, listening
 from tests.conftest import StartProxy
-from tests.proxy_process import ROOT, free_port, until
+from tests.ports import free_port
+from tests.proxy_process import ROOT, until
 
 NOW_NS = 1_700_000_000_000_000_000
 SIZES = (("shop", 1), ("billing", 2), ("webshop", 3))

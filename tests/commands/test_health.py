@@ -14,7 +14,8 @@ import pytest
 from exporter_proxy import cli
 from tests.access.certificates import Authority
 from tests.conftest import StartProxy
-from tests.proxy_process import ROOT, free_port, until
+from tests.ports import free_port
+from tests.proxy_process import ROOT, until
 
 Serve = Callable[[bytes], int]
 
@@ -92,6 +93,8 @@ def test_proxy_that_speaks_tls(proxy: StartProxy, tool, tmp_path: Path):
 
 def test_proxy_that_is_gone_is_not(proxy: StartProxy):
     running = proxy()
+    done = health("health", f"https://127.0.0.1:{running.http_port}")
+    assert (done.returncode, "/-/healthy: TLS failed: " in done.stderr) == (1, True)
     running.stop()
 
     done = health("-c", str(running.config_file), "health")

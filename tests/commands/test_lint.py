@@ -20,7 +20,8 @@ from exporter_proxy.commands.lint_tables import show
 from exporter_proxy.exposition.report import Report, report
 from tests.conftest import StartProxy
 from tests.exposition.test_report import others
-from tests.proxy_process import ROOT, free_port, until
+from tests.ports import free_port
+from tests.proxy_process import ROOT, until
 
 DOCS = (ROOT / "docs" / "lint.md").read_text(encoding="utf-8")
 

@@ -14,7 +14,8 @@ from rich.console import Console
 
 from exporter_proxy import cli
 from exporter_proxy.commands.logs_table import show
-from tests.proxy_process import ROOT, free_port, http_get, until
+from tests.ports import free_port
+from tests.proxy_process import ROOT, http_get, until
 from tests.terminal import Terminal
 
 RSYNCD = b"""\

@@ -16,7 +16,8 @@ from exporter_proxy.commands import destination, pushing
 from exporter_proxy.commands.destination import DestinationError, parse
 from tests.commands.listening import Asked, Listening, listening
 from tests.conftest import StartProxy
-from tests.proxy_process import ROOT, free_port, until
+from tests.ports import free_port
+from tests.proxy_process import ROOT, until
 
 GOOD = b'# HELP a A "gauge".\n# TYPE a gauge\na{b="\xc3\xa4"} 1'
 

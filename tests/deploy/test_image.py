@@ -20,7 +20,8 @@ from typing import NamedTuple
 import pytest
 
 from tests.deploy.files import DEPLOY
-from tests.proxy_process import ROOT, free_port, http_get, until
+from tests.ports import free_port
+from tests.proxy_process import ROOT, http_get, until
 
 DOCKERFILE = DEPLOY / "docker" / "Dockerfile"
 

@@ -72,8 +72,9 @@ def test_every_expression_has_an_answer(proxy, prometheus, tmp_path: Path):
     until(lambda: query("exporter_proxy_log_unread_bytes"), "the self-metrics")
 
     for expression in map(filled_in, EXPRESSIONS):
-        assert query(f"vector(1) or ({expression})"), expression
-        assert query(expression), expression
+        # A scrape that comes too late on a busy machine ends series until the next one.
+        until(lambda wanted=f"vector(1) or ({expression})": query(wanted), expression)
+        until(lambda wanted=expression: query(wanted), expression)
     assert metric_names(" ".join(EXPRESSIONS)) == {"exporter_proxy_log_unread_bytes"}
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.proxy_process import free_port, http_get
+from tests.ports import free_port
+from tests.proxy_process import http_get
 
 Query = Callable[[str], list[dict[str, Any]]]
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.e2e.reading import OPENMETRICS, TEXT, Reading, read
-from tests.proxy_process import DEADLINE_SECONDS, free_port, http_get, until
+from tests.ports import free_port
+from tests.proxy_process import DEADLINE_SECONDS, http_get, until
 
 ACCEPT = {"text": TEXT, "openmetrics": OPENMETRICS}
 
@@ -18,6 +19,8 @@ TEXTFILE = """\
 # TYPE backup_last_success_timestamp_seconds gauge
 backup_last_success_timestamp_seconds{path="C:\\\\data",host="a \\"b\\""} 1.7e+09
 """
+
+NO_MOUNTS = "^/(dev|proc|run|sys|mnt|media|tmp|var/lib)($|/)"
 
 # What is pushed to Pushgateway: groups that share families, and one whose name is no path.
 GROUPS = {
@@ -96,6 +99,8 @@ def exporters(tool: Callable[[str], str], directory: Path) -> Iterator[list[Expo
             tool("prometheus-node-exporter"),
             listen,
             f"--collector.textfile.directory={textfiles}",
+            # What other tests mount comes and goes within two scrapes.
+            f"--collector.filesystem.mount-points-exclude={NO_MOUNTS}",
         ],
         "prometheus": [
             tool("prometheus"),

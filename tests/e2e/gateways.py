@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.proxy_process import DEADLINE_SECONDS, ProxyProcess, Response, free_port, until
+from tests.ports import free_port
+from tests.proxy_process import DEADLINE_SECONDS, ProxyProcess, Response, until
 
 OWN_PREFIXES = ("exporter_proxy_", "go_", "process_", "promhttp_", "pushgateway_")
 TIMES = ("push_time_seconds", "push_failure_time_seconds")

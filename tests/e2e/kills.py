@@ -1,13 +1,15 @@
 """Apps that push as fast as they are answered, until the proxy is killed under them."""
 
+import http.client
 import json
 import random
 import re
 import threading
 import time
 from collections import defaultdict
+from contextlib import suppress
 
-from tests.proxy_process import ProxyProcess
+from tests.proxy_process import ProxyProcess, wait_for_disk
 
 SAMPLE = re.compile(rb'^(app_[0-9]+)_v\{n="([0-9]+)"\} ([0-9]+)$', re.MULTILINE)
 # Samples that an app sends at most: most of them few, some many, one more than a piece has.
@@ -47,7 +49,8 @@ class Crowd:
         sent: {app: number of the last payload that was sent, whether it arrived or not}
         arrived: {app: [(number, when)]}: payloads that were taken without an error.
         pushes: How many arrived so far.
-        stalled: The longest that this process stood still, in seconds.
+        stalled: The longest, in seconds, that this process, the other one and the disk took
+            together for what takes a moment.
     """
 
     def __init__(self) -> None:
@@ -64,7 +67,7 @@ class Crowd:
         self.stalled = 0.0
         apps = list(self.sent)
         jobs = [(self._push, (proxy, apps[first::THREADS])) for first in range(THREADS)]
-        jobs += [(self._scrape, (proxy,)), (self._watch, ())]
+        jobs += [(self._scrape, (proxy,)), (self._watch, (proxy,))]
         self._threads = [threading.Thread(target=job, args=args) for job, args in jobs]
         for thread in self._threads:
             thread.start()
@@ -118,9 +121,13 @@ class Crowd:
             except Exception:  # noqa: BLE001 - half of an answer, when it is killed
                 return
 
-    def _watch(self) -> None:
-        last = time.monotonic()
+    def _watch(self, proxy: ProxyProcess) -> None:
+        began = time.monotonic()
         while not self._stop.wait(0.02):
+            wait_for_disk(proxy.directory / "disk")
+            with suppress(OSError, http.client.HTTPException):
+                # Refused when it is killed.
+                proxy.get("/-/healthy")
             now = time.monotonic()
-            self.stalled = max(self.stalled, now - last - 0.02)
-            last = now
+            self.stalled = max(self.stalled, now - began - 0.02)
+            began = now

@@ -5,9 +5,11 @@ import os
 import re
 import socket
 import ssl
+import statistics
 import subprocess
 import time
 from base64 import b64encode
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +19,8 @@ import bcrypt
 import pytest
 
 from tests.access.certificates import Authority
-from tests.proxy_process import DEADLINE_SECONDS, ProxyProcess, free_port, http_get, until
+from tests.ports import free_port
+from tests.proxy_process import DEADLINE_SECONDS, ProxyProcess, http_get, replace, until
 
 PASSWORD = "open-sesame-7"
 TOKEN = "tok-3f9a-read"
@@ -179,7 +182,7 @@ def test_certificates_and_users_change_while_it_runs(quiet, curl, authority, tmp
     assert running.log_text().count("no certificate in PEM form") == 1
 
     authority.issue("server")
-    Path(file).write_text(f"{text}basic_auth_users:\n  bob: {HASH}\n")
+    replace(Path(file), f"{text}basic_auth_users:\n  bob: {HASH}\n")
     until(lambda: curl(*ca, "-u", f"bob:{PASSWORD}", url)[0] == 200, "the new user")
     assert curl(*ca, "-u", f"alice:{PASSWORD}", url)[0] == 401
 
@@ -208,7 +211,7 @@ def test_roles(quiet, curl, tmp_path):
     assert TOKEN not in curl("-H", f"Authorization: Bearer {TOKEN}", f"{url}/apps")[1]
 
     # The second's is another now; the first stays as it is.
-    file.write_text("tok-changed")
+    replace(file, "tok-changed")
     until(lambda: ask(PUSH_TOKEN) == 401, "the new token")
     assert ask("tok-changed") == 403
     assert ask(TOKEN) == 200
@@ -271,13 +274,9 @@ def test_pushes_over_tls(quiet, tool, authority):
     assert running.push_tcp(b'{"plain":"z 1"}') == "error: this port speaks TLS\n"
     assert running.push_unix(b'{"over-unix":"x 1"}') == ""
 
+    failures = "no TLS connection: listener=receiver "
+    until(lambda: running.log_text().count(failures) == 2, "both to be told")
     assert [row["app"] for row in running.apps_json()["apps"]] == ["over-tls", "over-unix"]
-    failures = [
-        record["message"]
-        for record in running.log_records()
-        if record["message"].startswith("no TLS connection: listener=receiver ")
-    ]
-    assert len(failures) == 2, failures
 
 
 def test_tls_hello_on_a_plain_port(quiet, tool):
@@ -290,7 +289,8 @@ def test_tls_hello_on_a_plain_port(quiet, tool):
         timeout=20,
         check=False,
     )
-    assert "a TLS hello came, but this port does not speak TLS" in running.log_text()
+    line = "a TLS hello came, but this port does not speak TLS"
+    until(lambda: line in running.log_text(), "the log line")
 
 
 def test_access_by_a_reload(quiet, curl, tmp_path):
@@ -344,11 +344,14 @@ def test_a_flood_of_wrong_passwords(quiet, authority, tmp_path):
     running = quiet(exporter={"web_config_file": file})
     good = {"Authorization": "Basic " + b64encode(f"alice:{PASSWORD}".encode()).decode()}
     assert running.get("/metrics", good).status == 200
-    statuses: list[int] = []
+    # {status: how long who got it waited}
+    waited: dict[int, list[float]] = defaultdict(list)
 
     def guess(number: int) -> None:
         wrong = b64encode(f"alice:{WRONG}{number}".encode()).decode()
-        statuses.append(running.get("/metrics", {"Authorization": f"Basic {wrong}"}).status)
+        began = time.monotonic()
+        status = running.get("/metrics", {"Authorization": f"Basic {wrong}"}).status
+        waited[status].append(time.monotonic() - began)
 
     with ThreadPoolExecutor(20) as pool:
         guesses = [pool.submit(guess, number) for number in range(60)]
@@ -358,9 +361,10 @@ def test_a_flood_of_wrong_passwords(quiet, authority, tmp_path):
             assert running.get("/metrics", good).status == 200
             slowest = max(slowest, time.monotonic() - began)
 
-    # Of one peer, four wait for their turn; a check takes a quarter of a second.
-    assert set(statuses) == {401, 503}
-    assert slowest < 3.0
+    # Of one peer, four wait for their turn; a check takes a quarter of a second, or longer where
+    # the machine is busy.
+    assert set(waited) == {401, 503}
+    assert slowest < statistics.median(waited[401])
 
 
 MISTAKE = "basic_auth_users:\n  alice: {secret}\ntls_server_config:\n  client_auth_type: {type}\n"

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from tests.conftest import StartProxy
-from tests.proxy_process import ProxyProcess, until
+from tests.proxy_process import ProxyProcess, replace, until
 
 
 def details(running: ProxyProcess, app: str) -> dict[str, object]:
@@ -53,11 +53,12 @@ def test_polled_page_over_budget_is_a_failed_poll(proxy: StartProxy, http_server
             "poll_other_scrape_endpoints": True,
             "other_scrape_endpoints": [f"http://127.0.0.1:{port}/metrics"],
             "poll_interval": 0.1,
+            "client_timeout": 20,
             "max_samples": 2,
         },
     )
     running.wait_metrics("\npolled 1\n")
-    target.write_text("polled 2\n" * 3)
+    replace(target, "polled 2\n" * 3)
     until(
         lambda: 'reason="app_over_samples"}' in running.get("/metrics/self").body.decode(),
         "the poll to fail",

@@ -55,10 +55,9 @@ def test_prometheus_keeps_the_first(proxy: StartProxy, prometheus: StartPromethe
     assert 'exporter.app_label = "app"' in warning["message"]
     query = prometheus(running.http_port)
     until(lambda: query('billing_run_seconds_count{job="exporter-proxy"} == 3'), "a scrape")
-    [kept] = query("process_start_time_seconds")
+    [kept] = until(lambda: query("process_start_time_seconds"), "the one that is kept")
     assert float(kept["value"][1]) == first
-    [up] = query('up{job="exporter-proxy"}')
-    assert up["value"][1] == "1"
+    until(lambda: query('up{job="exporter-proxy"} == 1'), "a scrape in time")
 
 
 def test_label_tells_them_apart(proxy: StartProxy, prometheus: StartPrometheus):
@@ -68,7 +67,7 @@ def test_label_tells_them_apart(proxy: StartProxy, prometheus: StartPrometheus):
     query = prometheus(running.http_port)
     until(lambda: query('billing_run_seconds_count{app="billing"} == 3'), "a scrape")
 
-    kept = query("process_start_time_seconds")
+    kept = until(lambda: query("process_start_time_seconds"), "both")
     assert sorted(each["metric"]["app"] for each in kept) == ["billing", "shop"]
     assert len({each["value"][1] for each in kept}) == 2
     samples = [line for line in running.metrics().splitlines() if not line.startswith("#")]
@@ -89,7 +88,6 @@ def test_broken_app_breaks_nothing(proxy: StartProxy, prometheus: StartPrometheu
     query = prometheus(running.http_port)
     until(lambda: query("good_metric == 1"), "a scrape")
 
-    assert query('shop_orders_total{paid="card"} == 3')
+    until(lambda: query('shop_orders_total{paid="card"} == 3'), "the other app's")
     assert not query("bad_metric")
-    [up] = query('up{job="exporter-proxy"}')
-    assert up["value"][1] == "1"
+    until(lambda: query('up{job="exporter-proxy"} == 1'), "a scrape in time")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.clients import CLIENTS, JSON_ARRAY, JSON_STRING, PAGES, expositions
-from tests.proxy_process import free_port
+from tests.ports import free_port
 
 TCP = CLIENTS / "test_send_tcp_socket_capnp.py"
 UNIX = CLIENTS / "test_send_unix_socket_capnp.py"

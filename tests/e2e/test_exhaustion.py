@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import StartProxy
-from tests.proxy_process import ProxyProcess, until
+from tests.proxy_process import ProxyProcess, replace, until
 
 SCRAPE = b"GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: text/plain\r\n\r\n"
 
@@ -94,7 +94,7 @@ def test_polls_have_descriptors_left(proxy: StartProxy, connect, http_server, tm
     for _ in range(100):
         connect(running.http_port, b"GET /metr")
         connect(running.tcp_port)
-    (tmp_path / "metrics").write_text("polled 2\n")
+    replace(tmp_path / "metrics", "polled 2\n")
     running.wait_metrics("polled 2\n")
 
 

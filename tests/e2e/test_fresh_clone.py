@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.proxy_process import ROOT, free_port, http_get, until
+from tests.ports import free_port
+from tests.proxy_process import ROOT, http_get, until
 
 # An environment is made and its packages are fetched.
 SET_UP_SECONDS = 300

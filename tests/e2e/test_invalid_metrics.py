@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.proxy_process import ProxyProcess, until
+from tests.proxy_process import ProxyProcess, replace, until
 
 REJECT = {"exposition": "merged", "invalid_metrics": "reject", "self_metrics_interval": 0.01}
 
@@ -41,10 +41,11 @@ def test_poll_fails(proxy, http_server, tmp_path: Path):
             "poll_other_scrape_endpoints": True,
             "other_scrape_endpoints": [f"http://127.0.0.1:{port}/metrics"],
             "poll_interval": 0.1,
+            "client_timeout": 20,
         },
     )
     running.wait_metrics("\npolled 1\n")
-    target.write_text("polled 2\npolled three\n")
+    replace(target, "polled 2\npolled three\n")
     down = f'exporter_proxy_poll_up{{target="external_poll: 127.0.0.1:{port}"}} 0'
     until(lambda: own_metric(running, down), "the poll to fail")
 

@@ -7,7 +7,8 @@ import subprocess
 import pytest
 
 from tests.e2e.test_capnp_tool import encode
-from tests.proxy_process import free_port, until
+from tests.ports import free_port
+from tests.proxy_process import until
 
 QUIET = {"exposition": "verbatim", "self_metrics": False}
 ONE_PORT = {"receive_on_scrape_port": True, "receive_on_tcp_socket": False}

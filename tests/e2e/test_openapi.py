@@ -15,7 +15,8 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from exporter_proxy.views.openapi import pushing
 from exporter_proxy.views.openapi.document import make_document
-from tests.proxy_process import ProxyProcess, free_port, until
+from tests.ports import free_port
+from tests.proxy_process import ProxyProcess, until
 
 EXAMPLES = 20
 DOCUMENT = json.loads(json.dumps(make_document()))

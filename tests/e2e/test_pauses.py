@@ -9,23 +9,32 @@ import time
 from pathlib import Path
 
 from tests.conftest import StartProxy
-from tests.proxy_process import ProxyProcess
+from tests.proxy_process import ProxyProcess, replace
 
-IDLE_SECONDS = 1.5
+IDLE_SECONDS = 4.0
 PAUSE_SECONDS = 10.0
 
 
-def pause(running: ProxyProcess, seconds: float) -> threading.Thread:
-    """Stop it now, and let it go on after some time."""
-    running.process.send_signal(signal.SIGSTOP)
+class Pause(threading.Thread):
+    """Stops it now, and lets it go on after some time.
 
-    def go_on() -> None:
-        time.sleep(seconds)
-        running.process.send_signal(signal.SIGCONT)
+    Attributes:
+        ends: When it goes on, at the earliest, in seconds of the monotonic clock.
+    """
 
-    thread = threading.Thread(target=go_on)
-    thread.start()
-    return thread
+    def __init__(self, running: ProxyProcess, seconds: float) -> None:
+        super().__init__()
+        running.process.send_signal(signal.SIGSTOP)
+        self._running = running
+        self._seconds = seconds
+        self.ends = 0.0
+        self.start()
+
+    def run(self) -> None:
+        """Wait, and let it go on."""
+        time.sleep(self._seconds)
+        self.ends = time.monotonic()
+        self._running.process.send_signal(signal.SIGCONT)
 
 
 def connect(running: ProxyProcess) -> socket.socket:
@@ -57,7 +66,7 @@ def test_what_was_sent_meanwhile_arrives(proxy: StartProxy, http_server, tmp_pat
         idle.sendall(b'{"idle":"a 1"}')
         within.sendall(b'{"before":"b 1"}{"within":"')
         running.wait_metrics("b 1\n")
-        over = pause(running, PAUSE_SECONDS)
+        over = Pause(running, PAUSE_SECONDS)
         # They have to wait, and are served: none of them has done anything wrong.
         idle.sendall(b'{"idle":"a 2"}')
         within.sendall(b'c 1"}')
@@ -65,7 +74,7 @@ def test_what_was_sent_meanwhile_arrives(proxy: StartProxy, http_server, tmp_pat
         for number, peer in enumerate(waiting):
             peer.sendall(json.dumps({f"new{number}": f"n{number} 1"}).encode())
             peer.shutdown(socket.SHUT_WR)
-        (tmp_path / "metrics").write_text("polled 2\n")
+        replace(tmp_path / "metrics", "polled 2\n")
         for peer in waiting:
             assert peer.recv(1000) == b""
             peer.close()
@@ -99,7 +108,7 @@ def test_requests_that_went_on_meanwhile_are_answered(proxy: StartProxy):
         for peer, request in waiting:
             peer.sendall(request[:20])
         running.get("/-/healthy")
-        over = pause(running, 5)
+        over = Pause(running, 5)
         for peer, request in waiting:
             peer.sendall(request[20:])
         over.join()
@@ -108,11 +117,11 @@ def test_requests_that_went_on_meanwhile_are_answered(proxy: StartProxy):
 
 def test_one_that_never_ends_is_cut_off_all_the_same(proxy: StartProxy):
     """A pause gives time, once."""
-    running = proxy(receiver={"message_timeout": 1})
+    running = proxy(receiver={"message_timeout": 2})
     with connect(running) as within:
         within.sendall(b'{"before":"b 1"}{"within":"')
         running.wait_metrics("b 1\n")
-        pause(running, 2).join()
-        resumed = time.monotonic()
+        over = Pause(running, 4)
+        over.join()
         assert b"(receiver.message_timeout)" in within.recv(1000)
-        assert time.monotonic() - resumed > 0.9
+        assert time.monotonic() - over.ends > 1.9

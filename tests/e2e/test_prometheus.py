@@ -30,7 +30,7 @@ def test_pushed_and_polled_values_can_be_queried(proxy, prometheus, http_server)
     assert value('bar_temperature_celsius{sensor="window"}') == "17.25"
     assert value("router_uptime_seconds") == "1209320"
     assert value("exporter_proxy_build_info") == "1"
-    assert value('up{job="exporter-proxy"}') == "1"
+    until(lambda: value('up{job="exporter-proxy"}') == "1", "a scrape in time")
 
     running.push_tcp(b'{"foo_bar_app1_metrics": "foo_queue_length 5\\n"}')
     until(lambda: query("foo_queue_length == 5"), "the new value")

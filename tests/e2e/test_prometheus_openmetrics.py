@@ -70,10 +70,10 @@ def test_prometheus_reads_the_page(prometheus, serve):
     body = page(index, OpenMetricsWriter(index))
     expected = parse(body.decode())
     query = prometheus(serve(body + OpenMetricsWriter.end, OpenMetricsWriter.content_type))
-    until(lambda: query('up{job="exporter-proxy"} == 1'), "a scrape")
+    everything = '{job="exporter-proxy", __name__!~"up|scrape_.*"}'
 
     shown = {}
-    for sample in query('{job="exporter-proxy", __name__!~"up|scrape_.*"}'):
+    for sample in until(lambda: query(everything), "a scrape"):
         labels = sample["metric"]
         name = labels.pop("__name__")
         del labels["instance"], labels["job"]

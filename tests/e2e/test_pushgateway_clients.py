@@ -116,7 +116,7 @@ def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for file in NODE.iterdir():
         if file.is_file():
             shutil.copy(file, directory)
-    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=5"]
     done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return directory

@@ -89,6 +89,18 @@ def test_body_beyond_the_limit(proxy: StartProxy, way: str) -> None:
     assert put(running) == 200
 
 
+def test_two_lengths(proxy: StartProxy) -> None:
+    """Nothing of it is taken, nor is what follows a request."""
+    running = proxy()
+    both = b"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n"
+    smuggled = b"PUT /push/smuggled HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\na 1\n"
+    answer = raw(running, b"PUT /metrics/job/x HTTP/1.1\r\nHost: x\r\n" + both + smuggled)
+
+    assert answer.startswith(b"HTTP/1.0 400 ")
+    assert answer.count(b"HTTP/1.") == 1
+    assert running.apps_json()["apps"] == []
+
+
 def test_ways_to_write_a_path(proxy: StartProxy) -> None:
     """With scheme and host before it, as to a proxy; with letters percent-encoded."""
     running = proxy(push={"enable_admin_api": True})

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import StartProxy
-from tests.proxy_process import ProxyProcess, Response, free_port, until
+from tests.ports import free_port
+from tests.proxy_process import ProxyProcess, Response, until
 
 ON = {"enable_lifecycle": True}
 
@@ -351,6 +352,7 @@ def test_hundred_reloads_under_load(
     pushers += [Pusher(running, number) for number in range(4)]
     for pusher in pushers:
         pusher.start()
+        running.wait_metrics(f'exporter_proxy_app_up{{app="{pusher.app}"}} 1\n')
     scraper = http.client.HTTPConnection("127.0.0.1", running.http_port, timeout=20)
     request.addfinalizer(scraper.close)
     scraper.connect()
@@ -394,9 +396,13 @@ def test_signals_in_a_row(proxy: StartProxy):
         running.process.send_signal(signal.SIGHUP)
     assert running.push_tcp(b'{"a":"x 1"}') == ""
     running.wait_metrics('x{last="a"} 1\n')
-    told = [each for each in messages(running) if each.startswith("configuration reloaded")]
-    assert 1 <= len(told) <= 200
-    assert len([each for each in told if each.endswith("changed: exporter.app_label")]) == 1
+
+    def told(end: str = "") -> int:
+        lines = [each for each in messages(running) if each.endswith(end)]
+        return sum(each.startswith("configuration reloaded") for each in lines)
+
+    until(lambda: told("changed: exporter.app_label") == 1, "the log line")
+    assert 1 <= told() <= 200
 
 
 def test_signal_while_it_stops(proxy: StartProxy):

@@ -4,7 +4,6 @@ import subprocess
 
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
-from hypothesis.database import InMemoryExampleDatabase
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
@@ -114,7 +113,7 @@ def test_promtool_takes_the_text_page(tool) -> None:
     @settings(
         max_examples=80,
         deadline=None,
-        database=InMemoryExampleDatabase(),
+        database=None,
         suppress_health_check=list(HealthCheck),
     )
     def generate(payloads: list[tuple[bytes, ...]]) -> None:

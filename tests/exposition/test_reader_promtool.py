@@ -3,7 +3,6 @@
 import subprocess
 
 from hypothesis import HealthCheck, given, settings
-from hypothesis.database import InMemoryExampleDatabase
 
 from exporter_proxy.exposition.reader import read
 from tests.exposition.payloads import anything
@@ -24,7 +23,7 @@ def test_promtool_takes_all_that_is_shown(tool):
     @given(anything())
     @settings(
         max_examples=400,
-        database=InMemoryExampleDatabase(),
+        database=None,
         suppress_health_check=list(HealthCheck),
     )
     def generate(payload: tuple[bytes, ...]) -> None:

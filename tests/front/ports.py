@@ -2,9 +2,17 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import Any, Self, cast
 
 from exporter_proxy.front import Front, FrontPort, FrontSettings, Hooks
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let the loop run until ``condition`` holds."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - what counts tells nobody
+            await asyncio.sleep(0.001)
 
 
 class Echo(asyncio.Protocol):

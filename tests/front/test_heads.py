@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter_proxy.front.heads import LARGEST_BODY, Heads
+from exporter_proxy.front.heads import LARGEST_BODY, Block, Heads
 
 TOP = b"PUT /metrics/job/x HTTP/1.1\r\n"
 REST = b"Host: x\r\nContent-Length: 4\r\n\r\n"
@@ -17,13 +17,54 @@ def test_reads_what_clients_send():
     for target in (b"/metrics/job/x", b"/push/a%20b?ttl=1m"):
         head = heads.read(b"POST " + target + b" HTTP/1.1\r\n" + written)
         assert head is not None
-        assert (head.method, head.target, head.length) == ("POST", target.decode(), 10)
-        assert head.headers == {
-            "host": "x",
-            "user-agent": "a b\tc",
-            "x-empty": "",
-            "content-length": "10",
-        }
+        assert (head.method, head.target, head.authorization) == ("POST", target.decode(), None)
+        headers = {"host": "x", "user-agent": "a b\tc", "x-empty": ""}
+        assert head.block == Block(headers, 10, packed=False, closes=False)
+
+
+@pytest.mark.parametrize(
+    ("line", "block"),
+    [
+        pytest.param(b"Content-Encoding: GZIP\r\n", (4, True, False), id="packed"),
+        pytest.param(b"Content-Encoding: identity\r\n", (4, False, False), id="not_packed"),
+        pytest.param(b"Connection: Close\r\n", (4, False, True), id="close"),
+        pytest.param(b"connection: keep-alive\r\n", (4, False, False), id="keep_alive"),
+    ],
+)
+def test_reads_how_a_body_comes(line: bytes, block: tuple[int, bool, bool]):
+    """What it says is no header for those who take the body."""
+    head = Heads().read(TOP + line + REST)
+    assert head is not None
+    assert (head.block.length, head.block.packed, head.block.closes) == block
+    assert not head.block.headers.keys() & {"content-encoding", "content-length"}
+
+
+def test_reads_of_chunks():
+    head = Heads().read(TOP + b"Host: x\r\nTransfer-Encoding: Chunked\r\n\r\n")
+    assert head is not None
+    assert head.block == Block({"host": "x"}, None, packed=False, closes=False)
+
+
+@pytest.mark.parametrize(
+    "line", [b"Authorization: Basic YTpi\r\n", b"AUTHORIZATION:Basic YTpi\r\n"]
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_credentials_are_not_kept(line: bytes, first: bool):  # noqa: FBT001
+    heads = Heads()
+    head = heads.read(TOP + (line + REST if first else b"A: b\r\n" + line + REST))
+    assert head is not None
+    assert head.authorization == "Basic YTpi"
+    assert "authorization" not in head.block.headers
+    assert b"YTpi" not in b"".join(heads._kept)
+    assert "YTpi" not in str(heads._kept)
+
+
+def test_what_looks_like_credentials_within_a_value():
+    """It is part of that value."""
+    head = Heads().read(TOP + b"A: authorization: Basic YTpi\r\n" + REST)
+    assert head is not None
+    assert head.authorization is None
+    assert head.block.headers["a"] == "authorization: Basic YTpi"
 
 
 @pytest.mark.parametrize(
@@ -54,11 +95,21 @@ def test_reads_what_clients_send():
         pytest.param(TOP + b"A\r\n" + REST, id="no_colon"),
         pytest.param(TOP + b": a\r\n" + REST, id="no_name"),
         pytest.param(TOP + b"Expect: 100-continue\r\n" + REST, id="expect"),
-        pytest.param(TOP + b"Connection: close\r\n" + REST, id="close"),
-        pytest.param(TOP + b"Authorization: Bearer x\r\n" + REST, id="credentials"),
+        pytest.param(TOP + b"Connection: close, x\r\n" + REST, id="connection"),
+        pytest.param(TOP + b"Authorization: a\r\n" * 2 + REST, id="two_credentials"),
+        pytest.param(TOP + b"Authorization:\r\n" + REST, id="no_credentials"),
+        pytest.param(TOP + b"Authorization: a  b\r\n" + REST, id="odd_credentials"),
+        pytest.param(TOP + b"A: b\nAuthorization: a\r\n" + REST, id="credentials_in_a_value"),
         pytest.param(TOP + b"Origin: http://x\r\n" + REST, id="origin"),
         pytest.param(TOP + b"Upgrade: h2c\r\n" + REST, id="upgrade"),
-        pytest.param(TOP + b"Content-Encoding: gzip\r\n" + REST, id="compressed"),
+        pytest.param(TOP + b"Content-Encoding: snappy\r\n" + REST, id="snappy"),
+        pytest.param(TOP + b"Content-Encoding: gzip, gzip\r\n" + REST, id="packed_twice"),
+        *(
+            pytest.param(
+                TOP + b"Host: x\r\nTransfer-Encoding: %b\r\n\r\n" % coding, id=f"{coding!r}"
+            )
+            for coding in (b"", b"gzip, chunked", b"chunked, chunked", b"identity", b"xchunked")
+        ),
         *(
             pytest.param(TOP + b"Host: x\r\nContent-Length: %b\r\n\r\n" % length, id=f"{length!r}")
             for length in (b"", b"+4", b"-1", b"4,4", b"0x4", b"4 4", b"%d" % (LARGEST_BODY + 1))
@@ -76,9 +127,9 @@ def test_any_lines(lines: list[bytes], length: int):
     head = TOP + b"\r\n".join([*lines, b"Host: x", b"Content-Length: %d" % length, b"", b""])
     read = Heads().read(head)
     if read is not None:
-        assert read.length == length
+        assert read.block.length == length
         assert head.lower().count(b"\r\ncontent-length") == 1
-        assert "transfer-encoding" not in read.headers
+        assert b"\r\ntransfer-encoding" not in head.lower()
 
 
 def test_what_is_kept_is_bounded():

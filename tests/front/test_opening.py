@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.front.ports import Port
+from tests.front.ports import Port, until
 from tests.payload.reading import capnp_message
 
 REQUEST = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -119,8 +119,8 @@ async def test_makes_place():
         await asyncio.sleep(0.06)
         _ = [await port.connect() for _ in range(2)]
         assert await asyncio.wait_for(first[0].read(), 10) == b""
-        assert await port.ask(REQUEST) == b"http:" + REQUEST
         assert port.front.stats.closed["evicted"] == 1
+        assert await port.ask(REQUEST) == b"http:" + REQUEST
 
 
 async def test_refused_peer_that_goes_on():
@@ -137,7 +137,7 @@ async def test_closing():
     """What has not said anything is closed."""
     async with Port() as port:
         reader, _writer = await port.connect()
-        await asyncio.sleep(0.01)
+        await until(lambda: port.front.stats.waiting == 1)
         await port.port.close(0)
         assert await asyncio.wait_for(reader.read(), 10) == b""
         assert port.front.stats.waiting == 0

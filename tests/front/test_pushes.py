@@ -1,6 +1,7 @@
 """Small pushes, answered without the HTTP server."""
 
 import asyncio
+import gzip
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from exporter_proxy.access import Peer
 from exporter_proxy.front import pushes
-from tests.front.ports import Port
+from tests.front.ports import Port, until
 
 
 class Reply(NamedTuple):
@@ -26,26 +27,36 @@ class Taken:
     """Takes pushes to /push/… and keeps them."""
 
     def __init__(self) -> None:
-        self.is_plain = True
+        # Whom credentials are of; None: nobody is known.
+        self.known: dict[str | None, str | None] | None = {None: None}
+        self.senders: list[str | None] = []
         self.pushes: list[tuple[str, str, bytes]] = []
 
     def wants(self, target: str, length: int) -> bool:
         return target.startswith("/push/") and length <= 1000
+
+    def sender(self, peer: Peer, authorization: str | None) -> Peer | None:
+        if self.known is None or authorization not in self.known:
+            return None
+        return Peer(address=peer.address, user=self.known[authorization])
 
     def take(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes, peer: Peer
     ) -> Reply:
         assert headers["host"] == "x"
         assert peer.address == "127.0.0.1"
+        self.senders.append(peer.user)
         self.pushes.append((method, target, body))
         if body == b"bad":
             return Reply(400, (("Content-Type", "text/plain"),), b"error: bad\n")
         return Reply(200)
 
 
-def request(number: int, body: bytes = b"x 1\n", method: bytes = b"PUT") -> bytes:
-    head = b"%b /push/%d HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
-    return head % (method, number, len(body)) + body
+def request(
+    number: int, body: bytes = b"x 1\n", method: bytes = b"PUT", more: bytes = b""
+) -> bytes:
+    head = b"%b /push/%d HTTP/1.1\r\nHost: x\r\n%bContent-Length: %d\r\n\r\n"
+    return head % (method, number, more, len(body)) + body
 
 
 def pushing(**settings: object) -> tuple[Port, Taken]:
@@ -107,11 +118,30 @@ async def test_pipelined_and_cut_anywhere(bodies: list[bytes], cuts: list[int]):
         b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n",
         b"PUT /other HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\na",
         b"PUT /push/a HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n\r\na",
-        b"PUT /push/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"PUT /push/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;a\r\nb\r\n",
+        b"PUT /push/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n"
+        + b"a" * 1001
+        + b"\r\n0\r\n\r\n",
+        b"PUT /push/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n",
+        request(2, gzip.compress(bytes(1001)), more=b"Content-Encoding: gzip\r\n"),
+        request(2, b"x 1\n", more=b"Content-Encoding: gzip\r\n"),
+        request(2, b"x 1\n", more=b"Authorization: Basic YTpi\r\n"),
         b"PUT /push/a HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: x\r\n\r\na",
         b"A" * 9000,
     ],
-    ids=["get", "other_path", "too_long", "chunked", "two_lengths", "no_end"],
+    ids=[
+        "get",
+        "other_path",
+        "too_long",
+        "odd_chunk",
+        "too_long_in_chunks",
+        "too_long_in_a_chunk_to_come",
+        "too_long_packed",
+        "not_packed",
+        "unknown_credentials",
+        "two_lengths",
+        "no_end",
+    ],
 )
 async def test_what_is_unusual_goes_to_the_server(other: bytes):
     """With all its bytes, and what follows; what came before is answered first."""
@@ -127,14 +157,106 @@ async def test_what_is_unusual_goes_to_the_server(other: bytes):
     assert len(taken.pushes) == 1
 
 
-async def test_credentials_turn_it_off():
-    """As soon as access is configured, also on a connection that is kept."""
+async def test_credentials():
+    """Each request has its own sender."""
+    port, taken = pushing()
+    taken.known = {None: None, "Basic YTpi": "a", "Bearer x": "b"}
+    async with port:
+        reader, writer = await port.connect()
+        for more in (b"Authorization: Bearer x\r\n", b"", b"authorization: Basic YTpi\r\n"):
+            writer.write(request(1, more=more))
+            assert b" 200 " in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+    assert taken.senders == ["b", None, "a"]
+
+
+async def test_credentials_are_asked_for_before_the_body_is_there():
+    """Who proves nothing can't have a body kept."""
+    port, taken = pushing()
+    async with port:
+        _, writer = await port.connect()
+        begun = request(1, more=b"Authorization: Basic YTpi\r\n")[:-1]
+        reader, writer = await port.connect()
+        writer.write(begun)
+        assert await asyncio.wait_for(reader.readexactly(5 + len(begun)), 10) == b"http:" + begun
+    assert not taken.pushes
+
+
+async def test_chunks_and_packed():
+    """Together, over several packets; what follows is a request of its own."""
+    port, taken = pushing()
+    head = b"PUT /push/%d HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n%b\r\n"
+    packed = gzip.compress(b"x 3\n")
+    data = (
+        head % (1, b"")
+        + b"4\r\nx 1\n\r\n4\r\nx 2\n\r\n0\r\n\r\n"
+        + head % (2, b"Content-Encoding: gzip\r\n")
+        + b"%x\r\n%b\r\n0\r\n\r\n" % (len(packed), packed)
+        + request(3, gzip.compress(b""), more=b"Content-Encoding: gzip\r\n")
+    )
+    async with port:
+        for size in (1, 7, len(data)):
+            reader, writer = await port.connect()
+            for start in range(0, len(data), size):
+                writer.write(data[start : start + size])
+                await asyncio.sleep(0)
+            for _ in range(3):
+                assert b" 200 " in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+            assert [body for *_, body in taken.pushes] == [b"x 1\nx 2\n", b"x 3\n", b""]
+            taken.pushes.clear()
+
+
+async def test_connection_to_be_closed():
+    """It is, after the answer; what follows is not looked at (RFC 9112, section 9.6)."""
+    port, taken = pushing()
+    async with port:
+        for body in (b"x 1\n", b"bad"):
+            reader, writer = await port.connect()
+            writer.write(request(1) + request(2, body, more=b"Connection: close\r\n"))
+            answers = await asyncio.wait_for(reader.read(), 10)
+            assert answers.count(b"HTTP/1.1 ") == 2
+            assert answers.count(b"\r\nConnection: close\r\n") == 1
+        reader, writer = await port.connect()
+        writer.write(request(3, more=b"Connection: close\r\n") + request(4))
+        assert (await asyncio.wait_for(reader.read(), 10)).count(b"HTTP/1.1 ") == 1
+    assert [target for _, target, _ in taken.pushes] == [
+        *("/push/1", "/push/2") * 2,
+        "/push/3",
+    ]
+
+
+async def test_large_bodies_have_turns_of_their_own():
+    """A packet of small ones that unpack to large ones is no way to hold the loop."""
+    port, taken = pushing()
+    taken.wants = lambda *_: True  # type: ignore[method-assign]
+    large = request(1, gzip.compress(bytes(131_072)), more=b"Content-Encoding: gzip\r\n")
+    async with port:
+        reader, writer = await port.connect()
+        writer.write(large * 20)
+        await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+        assert len(taken.pushes) < 20, "others had their turn before all were taken"
+        for _ in range(19):
+            await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+
+
+async def test_half_closed_behind_a_push_for_the_server():
+    """The server is told of the end as of any."""
+    port, taken = pushing()
+    taken.known = None
+    async with port:
+        reader, writer = await port.connect()
+        writer.write(request(1))
+        writer.write_eof()
+        assert await asyncio.wait_for(reader.read(), 10) == b"http:" + request(1)
+
+
+async def test_what_can_no_longer_be_told_at_once():
+    """As soon as the operator has other headers, say, also on a connection that is kept."""
     port, taken = pushing()
     async with port:
         reader, writer = await port.connect()
         writer.write(request(1))
         await reader.readuntil(b"\r\n\r\n")
-        taken.is_plain = False
+        taken.known = None
         writer.write(request(2))
         assert await reader.readexactly(5) == b"http:"
 
@@ -234,7 +356,7 @@ async def test_closing_waits_for_a_push():
         await idle.readuntil(b"\r\n\r\n")
         reader, busy = await port.connect()
         busy.write(request(2)[:-1])
-        await asyncio.sleep(0.02)
+        await until(lambda: port.port._pushing)
         closing = asyncio.create_task(port.port.close(5))
         assert await asyncio.wait_for(idle.read(), 10) == b""
         busy.write(b"\n")
@@ -267,6 +389,10 @@ async def test_peer_that_reads_nothing():
 
 def test_date_is_that_of_the_second(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("time.time", lambda: 784111777.5)
-    assert b"\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n" in pushes.response(Reply(200))
+    assert b"\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n" in pushes.response(
+        Reply(200), closes=False
+    )
     monkeypatch.setattr("time.time", lambda: 784111778.0)
-    assert b"\r\nDate: Sun, 06 Nov 1994 08:49:38 GMT\r\n" in pushes.response(Reply(500))
+    assert b"\r\nDate: Sun, 06 Nov 1994 08:49:38 GMT\r\n" in pushes.response(
+        Reply(500), closes=False
+    )

@@ -8,7 +8,7 @@ from typing import NoReturn
 from exporter_proxy import config
 from exporter_proxy.process.notify import Notifier
 from exporter_proxy.proxy import Proxy
-from tests.proxy_process import free_port
+from tests.ports import free_port
 
 DEADLINE_SECONDS = 20.0
 """For what should take some milliseconds."""

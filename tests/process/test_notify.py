@@ -145,9 +145,14 @@ def test_full_queue_holds_nobody(manager: Manager, notifier: Notifier):
         notifier.status(str(number))
         if notifier._streak.failures:
             break
+    took = []
+    for _ in range(5):
+        before = time.monotonic()
+        notifier.alive("x")
+        took.append(time.monotonic() - before)
+    # Not the longest: a busy machine may have this process wait, too.
+    assert min(took) < 0.5
     before = time.monotonic()
-    notifier.alive("x")
-    assert time.monotonic() - before < 0.5
     notifier.ready("at last")
     assert 0.5 < time.monotonic() - before < 10
 

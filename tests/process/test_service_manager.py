@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import StartProxy
+from tests.ports import free_port
 from tests.process.test_notify import Manager
-from tests.proxy_process import ProxyProcess, free_port, until
+from tests.proxy_process import ProxyProcess, until
 
 PROGRAM = [sys.executable, "-m", "exporter_proxy"]
 

@@ -3,9 +3,11 @@
 import asyncio
 import statistics
 import time
+from collections import deque
 from contextlib import suppress
 from typing import NamedTuple
 
+from tests.proxy_process import wait_for_disk
 from tests.soak.subject import Subject
 
 MIB = 1 << 20
@@ -37,25 +39,28 @@ class Gauges:
 
     Attributes:
         readings: One a second.
-        stalled: The longest that this process stood still at a time.
+        stalled: The longest that this process, or the disk, stood still at a time.
     """
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
         self.readings: list[Reading] = []
         self.stalled = 0.0
+        self._lately: deque[float] = deque(maxlen=3)
 
     async def run(self) -> None:
         """Read until cancelled."""
         while True:
             self.read()
-            lately = 0.0
+            self._lately.append(0.0)
             for _ in range(20):
                 before = time.monotonic()
                 await asyncio.sleep(0.05)
-                lately = max(lately, time.monotonic() - before - 0.05)
-            self.stalled = max(self.stalled, lately)
-            self._subject.stalled = lately
+                await asyncio.to_thread(wait_for_disk, self._subject.process.directory / "disk")
+                late = time.monotonic() - before - 0.05
+                self._lately[-1] = max(self._lately[-1], late)
+                self._subject.stalled = max(self._lately)
+            self.stalled = max(self.stalled, self._lately[-1])
 
     def read(self) -> None:
         """Read once, if there is a process."""

@@ -30,7 +30,7 @@ class Subject:
         is_up: Whether it runs and is not paused.
         disturbed: The times from when to when it was not, in seconds of the monotonic clock.
         disturbances: What was done to it, and how often.
-        stalled: The longest that this process, the tester, stood still lately.
+        stalled: The longest that this process, the tester, or the disk stood still lately.
     """
 
     def __init__(self, directory: Path, plan: Plan, target_port: int, ledger: Ledger) -> None:

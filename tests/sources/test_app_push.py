@@ -185,3 +185,44 @@ async def test_is_a_source():
     stage.ask("/push/a/b")
     await stage.push.stop(0)
     assert not stage.push.stats.listening
+
+
+@pytest.mark.parametrize(
+    "kind", [None, "application/x-www-form-urlencoded", "application/octet-stream; x=y"]
+)
+@pytest.mark.parametrize("body", [b'{"a": "a 1\\n"}', b'\xef\xbb\xbf \n{ "a" : ["a 1"]}\n'])
+def test_json_by_its_content(kind: str | None, body: bytes):
+    """Where the type says nothing: curl -d calls everything a form."""
+    headers = {} if kind is None else {"content-type": kind}
+    for target in ("/push", "/push/a"):
+        stage = Stage()
+        assert stage.ask(target, body, headers) == Answer(200)
+        assert stage.apps["a"].rstrip() == b"a 1"
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (b'{"my.metric",a="b:"} 1\n', {}),
+        (b'{"my.metric"} 1\n{"b": 1}\n', {}),
+        (b'{"a\\": "b"} 1\n', {}),
+        (b'{"a": "a 1\\n"}', {"content-type": "text/plain"}),
+    ],
+)
+def test_text_that_begins_as_json(body: bytes, headers: dict[str, str]):
+    """A name in quotes, or what is said to be text."""
+    stage = Stage()
+    assert stage.ask("/push/a", body, headers) == Answer(200)
+    assert stage.apps == {"a": body}
+
+
+@pytest.mark.parametrize("headers", [{}, {"x-ttl": "5m"}])
+def test_unknown_parameters(headers: dict[str, str]):
+    """A mistyped one would have an app live for ever."""
+    stage = Stage()
+    answer = stage.ask("/push/a?ttl=5m&tll=30s", headers=headers)
+    assert (answer.status, answer.body) == (
+        400,
+        b'error: unknown parameter "tll": there is but ttl\n',
+    )
+    assert stage.apps == {}

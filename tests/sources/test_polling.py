@@ -186,7 +186,7 @@ async def test_problem_of_a_target_before(clock: ManualClock):
     ):
         await clock.asleep(1)
         table.set_problem("app", "poll failing: x", source=poller.targets[0].target)
-        await reload(poller, endpoint(url, name="app", client_timeout=1.0))
+        await reload(poller, endpoint(url, name="app", client_timeout=9.0))
         await until(lambda: poller.targets[0].polls == 1)
         assert not table.problems
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter_proxy.errors import PayloadError
-from exporter_proxy.table import Life, Problem, Table
+from exporter_proxy.table import Life, Problem, Row, Table
 
 
 class Clock:
@@ -479,6 +479,17 @@ def test_refusals_of_unknown_apps_are_not_kept(table: Table):
     assert table.generation == 0
 
 
+def test_refusals_of_apps_that_are_expected_are_kept(table: Table):
+    """Though they never had anything; they are not up."""
+    table.refuse("named", "too long", source="s", expected=True)
+    assert table.problems["named"].is_refusal
+    assert not table.is_up("named")
+
+    table.update("named", (b"1",), source="s")
+    assert not table.problems
+    assert table.is_up("named")
+
+
 def test_refusal_goes_with_its_app(clock: Clock):
     """As long as the app is remembered so is what it was told."""
     table = Table(forget_after=10, wall_ns=clock.wall_ns, monotonic=clock.monotonic)
@@ -567,3 +578,26 @@ def test_a_deleted_app_is_forgotten_wholly():
     assert not table.ghosts
     assert not table.problems
     assert table.update("a", (b"m 2\n",), source="s").updates == 1
+
+
+def test_amended_row_is_as_old_as_before(table: Table, clock: Clock):
+    """Another payload, which those who follow are told of, and nothing else."""
+    table.update("a", (b"1",), source="s", expire_after=5, on_expire="mark", own_ttl=True)
+    clock.seconds += 5
+    assert table.expire() == ["a"]
+    table.refuse("a", "too long", source="s")
+    before = table.get("a")
+    assert before is not None
+    changes, payloads = table.feed(), table.payload_feed()
+    changes.clear()
+    generation = table.generation
+    table.amend(before, (b"12", b"345"))
+    row = table.get("a")
+    assert row is not None
+    assert row is not before
+    assert (row.payload, row.size, before.payload) == ((b"12", b"345"), 5, (b"1",))
+    for name in set(Row.__slots__) - {"payload", "size"}:
+        assert getattr(row, name) == getattr(before, name), name
+    assert not table.is_up("a")
+    assert "a" in table.problems
+    assert (list(changes), list(payloads), table.generation) == (["a"], ["a"], generation + 1)

@@ -70,11 +70,12 @@ class Port:
         *,
         self_metrics: bool = True,
         rules: Callable[[str], Rules] | None = None,
-        scrape_timeout: float = 30.0,
+        scrape_timeout: float = 300.0,
         modules: Modules | None = None,
     ) -> None:
         self.modules = modules
         self.polled_modules: list[ModuleStatus] = []
+        self.log_apps: list[str] = []
         self.rules = rules
         self.scrape_timeout = scrape_timeout
         self.wall_ns = Clock(1_653_263_512_939_898_700)
@@ -112,6 +113,7 @@ class Port:
                     sources=[self.source],
                     targets=lambda: self.targets,
                     modules=lambda: self.polled_modules,
+                    logs=lambda: self.log_apps,
                     scrapes=self.scrapes,
                     reloads=lambda: self.reloads,
                     ready=lambda: self.is_ready,

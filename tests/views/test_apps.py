@@ -107,7 +107,7 @@ async def test_html_has_the_same_escaped(port: Port) -> None:
 
     assert headers["Content-Type"] == "text/html; charset=utf-8"
     assert headers["Content-Security-Policy"] == "default-src 'none'; style-src 'unsafe-inline'"
-    assert "3 apps. Current time: 2022-05-22 23:51:52.939898700 UTC." in page
+    assert "3 apps, 1 not ok. Current time: 2022-05-22 23:51:52.939898700 UTC." in page
     assert (
         '<tr><td><a href="/apps/foo_bar_app1_metrics">foo_bar_app1_metrics</a></td>'
         '<td class="time">2022-05-22 23:51:07<span class="fine">.406709200 UTC</span></td>'

@@ -95,6 +95,15 @@ async def test_modules(port: Port):
     assert (await document(port))["complaints"] == ["1 of 3 polled modules fail"]
 
 
+async def test_logs(port: Port):
+    """Whether they can't be followed, or what they bring is refused."""
+    port.source.stats.listening = True
+    port.log_apps = ["a", "b", "c"]
+    port.table.set_problem("a", "following failing: no such file", source="log: a")
+    port.table.refuse("b", "update refused: too long", source="log: b", expected=True)
+    assert (await document(port))["complaints"] == ["2 of 3 followed logs fail"]
+
+
 async def test_targets(port: Port):
     """Also very many of them."""
     port.source.stats.listening = True

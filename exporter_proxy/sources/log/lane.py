@@ -290,7 +290,7 @@ class Lane:
                 if not is_compressed(place.path):
                     seen = mark_at(place.size, file.read_at)
                 found = self._original_of(file.read_at)
-                shorter = None if found else self._longer_than(file.read_at)
+                shorter = None if found else self._longer_than(file)
                 if found is None and shorter is None and self._is_begin_of_one(file, place):
                     # A copy that is being made.
                     return True
@@ -330,19 +330,18 @@ class Lane:
                 return stream
         return None
 
-    def _longer_than(self, read_at: ReadAt) -> Stream | None:
+    def _longer_than(self, file: LogFile) -> Stream | None:
         """Return the file of which another was copied or packed before it was read so far.
 
-        Told by the first bytes: what was read after the copy was made is nowhere any more.
+        If it has its content no more, it is told by the first bytes: what was read after the copy
+        was made is nowhere any more.
         """
-        head = read_at(0, HEAD_BYTES)
+        head = file.read_at(0, HEAD_BYTES)
         for stream in self._by_need() if head else ():
-            ours = stream.known.head
-            if (
-                ours
-                and ours[: len(head)] == head[: len(ours)]
-                and not read_at(stream.known.offset - 1, 1)
-            ):
+            known = stream.known
+            if not known.head or head[: len(known.head)] != known.head[: len(head)]:
+                continue
+            if not file.read_at(known.offset - 1, 1) and _begins_with(stream, file) is not False:
                 return stream
         return None
 
@@ -358,7 +357,9 @@ class Lane:
             self._take_copy(place, seen, original)
             return
         if original is self.live and not (original.truncated or original.lost):
-            # Its truncation may follow, and more be added.
+            if is_compressed(place.path):
+                self._know(place)
+            # Else its truncation may follow, and more be added.
             return
         if original is self.live and original.truncated:
             self.truncated += 1
@@ -607,6 +608,14 @@ def _is_being_packed(place: Place) -> bool:
         return False
     plain = place.path.rpartition(".")[0]
     return not place.size or os.path.exists(plain)  # noqa: PTH110, a path of the system
+
+
+def _begins_with(stream: Stream, file: LogFile) -> bool | None:
+    """Tell whether all of a file is what one of ours begins with; None: its content is gone."""
+    if stream.truncated or not stream.open():
+        return None
+    assert stream.file is not None
+    return mark_at(file.length(), file.read_at).is_in(stream.file.read_at)
 
 
 def _is_other(stream: Stream, place: Place, path: str) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-HEAD_BYTES = 256
+HEAD_BYTES = 1024
 TAIL_BYTES = 128
 
 ReadAt = Callable[[int, int], bytes]

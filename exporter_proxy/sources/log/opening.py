@@ -5,6 +5,7 @@ import gzip
 import lzma
 import os
 import stat
+import sys
 from collections.abc import Callable
 from typing import Any, BinaryIO, Protocol
 
@@ -50,6 +51,13 @@ class LogFile(Protocol):
             OSError: It can't be read.
         """
 
+    def length(self) -> int:
+        """Return how many bytes can be read; a packed file is unpacked for that.
+
+        Raises:
+            OSError: It can't be read.
+        """
+
     def status(self) -> os.stat_result:
         """Return what the system knows of it."""
 
@@ -81,6 +89,10 @@ class PlainFile:
         """See :meth:`LogFile.read_at`."""
         # In one piece: between two the file may be truncated and written anew.
         return os.pread(self._descriptor, count, offset)
+
+    def length(self) -> int:
+        """See :meth:`LogFile.length`."""
+        return self.status().st_size
 
     def status(self) -> os.stat_result:
         """See :meth:`LogFile.status`."""
@@ -149,6 +161,11 @@ class PackedFile:
         data = self._file.read(count)
         self._position += len(data)
         return data
+
+    def length(self) -> int:
+        """See :meth:`LogFile.length`."""
+        self.read_at(sys.maxsize, 1)
+        return self._position
 
     def status(self) -> os.stat_result:
         """See :meth:`LogFile.status`."""

@@ -323,10 +323,12 @@ class Section:
         status.problems = follower.problems
 
     def _fail(self, text: str, *, bug: Exception | None = None) -> None:
+        # The source is named before it, and has the path.
+        brief = text.removeprefix(f"{self.config.path}: ")
         self._following_streak.failed(
-            text, level=logging.WARNING if bug is None else logging.ERROR, bug=bug
+            brief, level=logging.WARNING if bug is None else logging.ERROR, bug=bug
         )
-        self._stats.fail(f"{self.config.source}: {text}")
+        self._stats.fail(f"{self.config.source}: {brief}")
         self._table.set_problem(
             self.config.app_name, f"following failing: {text}", source=self.config.source
         )
@@ -381,7 +383,7 @@ class Section:
             self._admission.apply([Push(app, payload, None)], source=source, life=self._life)
         except PayloadError as error:
             self._is_new = True
-            self._table.refuse(app, f"update refused: {error}", source=source)
+            self._table.refuse(app, f"update refused: {error}", source=source, expected=True)
             self._stats.fail(f"{source}: update refused: {error}")
             self._stats.rejected[error.reason] += 1
             self._update_streak.failed(f"reason={error.reason}: {error}")

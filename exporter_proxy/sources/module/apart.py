@@ -1,6 +1,7 @@
 """Calls that may hang, such as those of a file system: in threads of their own."""
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -29,7 +30,8 @@ def apart(function: Callable[[], _T]) -> asyncio.Future[_T]:
             result = function()
         except Exception as exc:  # noqa: BLE001, handed to the one who waits
             error = exc
-        if not loop.is_closed():
+        # The loop may have ended meanwhile.
+        with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(settle, result, error)
 
     threading.Thread(target=work, name="module", daemon=True).start()

@@ -114,7 +114,7 @@ class DirectoryModule:
         readable = {name: each.payload for name, each in outcomes.items() if each.error is None}
         page, quarantined = await _merge(readable)
         errors = [
-            ModuleError(f"{quote(name)}: {each.error}", reason=each.error.reason)
+            ModuleError(str(each.error), reason=each.error.reason, part=name)
             for name, each in outcomes.items()
             if each.error is not None
         ]
@@ -131,8 +131,8 @@ class DirectoryModule:
                 apps[check_name(f"{prefix}: {name}")] = outcome
             except PayloadError as exc:
                 # It can't be an app; the module says so.
-                error = ModuleError(f"{quote(name)}: {exc}", reason="unreadable_file")
-                apps[f"{prefix}: {quote(name, 100)}"] = Outcome(error=error)
+                error = ModuleError(str(exc), reason="unreadable_file")
+                apps[f"{prefix}: {quote(name, 100)}"] = Outcome(error=error, part=name)
         return apps
 
     async def close(self, grace_seconds: float) -> None:
@@ -143,7 +143,9 @@ class DirectoryModule:
         self._ages.clear()
         self._ages.update(self._directory.ages())
         now = self._wall()
-        return {name: self._outcome(content, now) for name, content in found.items()}
+        return {
+            name: self._outcome(content, now)._replace(part=name) for name, content in found.items()
+        }
 
     def _outcome(self, content: Content | ModuleError, now: float) -> Outcome:
         if isinstance(content, ModuleError):
@@ -175,8 +177,8 @@ def _lay_out(
         exposition = yield from read_in_steps(payload)
         if exposition.quarantined:
             first = min(exposition.quarantined, key=lambda family: family.line)
-            message = f"{quote(name)}: line {first.line}: {first.message}"
-            errors.append(ModuleError(message, reason="invalid_metrics"))
+            message = f"line {first.line}: {first.message}"
+            errors.append(ModuleError(message, reason="invalid_metrics", part=name))
         escaped = yield from escape_in_steps(exposition.families, DEFAULT_SCHEME)
         yield from index.set_app_in_steps(number, escaped.families)
     for piece in (yield from layout.refresh()):

@@ -27,9 +27,13 @@ class Entry:
         source: As ``/apps`` shows it.
         table: Where its metrics go.
         admission: Lets them in.
+
+    Attributes:
+        error: Why the last poll brought nothing; None: it did, or none has ended.
     """
 
     def __init__(self, app: str, source: str, table: Table, admission: Admission) -> None:
+        self.error: ModuleError | None = None
         self._app = app
         self._source = source
         self._table = table
@@ -41,6 +45,7 @@ class Entry:
         Raises:
             ModuleError: It is refused.
         """
+        self.error = None
         row = self._table.get(self._app)
         if (
             not outcome.changed
@@ -64,6 +69,7 @@ class Entry:
 
     def fail(self, error: ModuleError, *, drop: bool) -> None:
         """Say why there is nothing new, and keep or drop what there is."""
+        self.error = error
         self._table.set_problem(self._app, f"module failing: {error}", source=self._source)
         if drop:
             drop_own(self._table, self._app, self._source)

@@ -15,11 +15,13 @@ class Outcome(NamedTuple):
         payload: Its metrics; empty if there is an error.
         error: Why there are none.
         changed: Whether they may be others than at the last poll.
+        part: What of a module it is that has several, a file's name; empty: all of it.
     """
 
     payload: Payload = ()
     error: ModuleError | None = None
     changed: bool = True
+    part: str = ""
 
 
 class Kind(Protocol):

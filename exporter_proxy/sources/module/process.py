@@ -9,9 +9,9 @@ import asyncio
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from exporter_proxy.errors import ModuleError, PollError, quote
 from exporter_proxy.sources.module.apart import apart
@@ -26,6 +26,8 @@ GRACE_SECONDS = 1.0
 MAX_ERRORS = 1_048_576
 """Bytes that a program may write on its standard error."""
 
+# As much as a pipe holds.
+_READ_BYTES = 65_536
 _TAIL = 4096
 _SHOWN = 200
 
@@ -55,7 +57,6 @@ async def run(program: Program) -> Payload:
     """
     running = await _start(program)
     try:
-        await running.open_pipes()
         chunks = await running.finish()
     finally:
         await running.end()
@@ -63,12 +64,15 @@ async def run(program: Program) -> Payload:
 
 
 async def _start(program: Program) -> "_Running":
-    # In a thread, as a program may lie on a file system that takes its time.
-    starting = apart(lambda: _spawn(program))
+    start = _Start(program)
+    starting = apart(start)
+    # Whoever is cancelled may not be there to ask for an error.
+    starting.add_done_callback(lambda done: done.cancelled() or done.exception())
     try:
         process = await asyncio.shield(starting)
     except asyncio.CancelledError:
-        starting.add_done_callback(_end_late)
+        start.give_up()
+        await asyncio.wait({starting}, timeout=GRACE_SECONDS)
         raise
     except (OSError, ValueError) as exc:
         raise _not_started(program, exc) from exc
@@ -92,11 +96,38 @@ def _spawn(program: Program) -> subprocess.Popen[bytes]:
     )
 
 
-def _end_late(starting: asyncio.Future[subprocess.Popen[bytes]]) -> None:
-    """End a program that was started when nobody waited for it any more."""
-    if starting.cancelled() or starting.exception() is not None:
-        return
-    _end_at_once(starting.result())
+class _Start:
+    """Starts a program in a thread, as it may lie on a file system that takes its time.
+
+    Given up, it ends what it has started or will have: nobody else knows of that.
+
+    Args:
+        program: Which.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._given_up = False
+
+    def __call__(self) -> subprocess.Popen[bytes]:
+        """Return the process; raises what its start does."""
+        process = _spawn(self._program)
+        with self._lock:
+            self._process = process
+            if not self._given_up:
+                return process
+        _end_at_once(process)
+        return process
+
+    def give_up(self) -> None:
+        """Let nothing come of it."""
+        with self._lock:
+            self._given_up = True
+            process = self._process
+        if process is not None:
+            _end_at_once(process)
 
 
 def _end_at_once(process: subprocess.Popen[bytes]) -> None:
@@ -136,19 +167,12 @@ class _Running:
         self._process = process
         self._loop = asyncio.get_running_loop()
         self._exited: asyncio.Future[None] = self._loop.create_future()
-        self._output = _Output(max_size)
-        self._errors = _Errors()
-        self._transports: list[asyncio.ReadTransport] = []
         self._descriptor = os.pidfd_open(process.pid)
         self._loop.add_reader(self._descriptor, self._note_exit)
-
-    async def open_pipes(self) -> None:
-        """Begin to read what the program writes."""
-        process = self._process
-        pipes = ((process.stdout, self._output), (process.stderr, self._errors))
-        for pipe, protocol in pipes:
-            transport, _ = await self._loop.connect_read_pipe(partial(_same, protocol), pipe)
-            self._transports.append(transport)
+        assert process.stdout is not None
+        assert process.stderr is not None
+        self._output = _Output(process.stdout, max_size)
+        self._errors = _Errors(process.stderr)
 
     async def finish(self) -> list[bytes]:
         """Wait for the program's end, and return what it wrote.
@@ -205,12 +229,8 @@ class _Running:
         if not self._exited.done():
             self._loop.remove_reader(self._descriptor)
         os.close(self._descriptor)
-        for transport in self._transports:
-            transport.close()
-        pipes = (self._process.stdout, self._process.stderr)
-        for pipe in pipes[len(self._transports) :]:
-            assert pipe is not None
-            pipe.close()
+        self._output.close()
+        self._errors.close()
         # Reaps it. One that can't even be killed, in the kernel's hands, is left to Python.
         self._process.poll()
 
@@ -220,54 +240,62 @@ class _Running:
             self._exited.set_result(None)
 
 
-class _Pipe(asyncio.Protocol):
+class _Pipe:
     """What a program writes.
+
+    Not a transport of the loop's: while uvloop opens one, a task that is cancelled has the file
+    closed under it, by its number alone, which may be another file's at the next close.
+
+    Args:
+        file: Where it is read; closed in the end.
+        max_size: Bytes that are kept.
 
     Attributes:
         ended: Whether it writes no more.
         flooded: Whether it wrote too much.
     """
 
-    def __init__(self, max_size: int) -> None:
-        loop = asyncio.get_running_loop()
-        self.max_size = max_size
-        self.ended: asyncio.Future[None] = loop.create_future()
-        self.flooded: asyncio.Future[None] = loop.create_future()
+    def __init__(self, file: IO[bytes], max_size: int) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._file = file
         self._size = 0
-        self._transport: asyncio.ReadTransport | None = None
+        self.max_size = max_size
+        self.ended: asyncio.Future[None] = self._loop.create_future()
+        self.flooded: asyncio.Future[None] = self._loop.create_future()
+        os.set_blocking(file.fileno(), False)
+        self._loop.add_reader(file.fileno(), self._read)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """See the base class."""
-        self._transport = transport  # type: ignore[assignment]  # uvloop's has other bases
+    def close(self) -> None:
+        """Read no more. Idempotent."""
+        if not self._file.closed:
+            self._loop.remove_reader(self._file.fileno())
+            self._file.close()
 
-    def data_received(self, data: bytes) -> None:
-        """See the base class."""
+    def _read(self) -> None:
+        try:
+            data = os.read(self._file.fileno(), _READ_BYTES)
+        except BlockingIOError:
+            return
+        if not data:
+            self.ended.set_result(None)
+            self.close()
+            return
         self._size += len(data)
         if self._size <= self.max_size:
             self._keep(data)
-        elif not self.flooded.done():
+        else:
             self.flooded.set_result(None)
-            assert self._transport is not None
-            self._transport.close()
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the end in any case
-        """See the base class."""
-        if not self.ended.done():
-            self.ended.set_result(None)
+            self.close()
 
     def _keep(self, data: bytes) -> None:
         raise NotImplementedError
 
 
-def _same(protocol: _Pipe) -> _Pipe:
-    return protocol
-
-
 class _Output(_Pipe):
     """Standard output, all of it."""
 
-    def __init__(self, max_size: int) -> None:
-        super().__init__(max_size)
+    def __init__(self, file: IO[bytes], max_size: int) -> None:
+        super().__init__(file, max_size)
         self.chunks: list[bytes] = []
 
     def _keep(self, data: bytes) -> None:
@@ -277,8 +305,8 @@ class _Output(_Pipe):
 class _Errors(_Pipe):
     """Standard error, its end."""
 
-    def __init__(self) -> None:
-        super().__init__(MAX_ERRORS)
+    def __init__(self, file: IO[bytes]) -> None:
+        super().__init__(file, MAX_ERRORS)
         self._tail = b""
 
     def _keep(self, data: bytes) -> None:

@@ -2,12 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from exporter_proxy.changes import Change
 from exporter_proxy.config import ModuleConfig
-from exporter_proxy.errors import ModuleError, quote
-from exporter_proxy.modules import Answer, Ask, ModuleStatus
+from exporter_proxy.errors import ModuleError, PollError, PollReason, quote
+from exporter_proxy.modules import Answer, Ask, Joined, ModuleStatus
 from exporter_proxy.sources.admission import Admission
 from exporter_proxy.sources.base import SourceStats
 from exporter_proxy.sources.module.directory import DirectoryModule
@@ -58,6 +58,9 @@ class Runner:
         self._tasks: dict[Unit, asyncio.Task[None]] = {}
         # Those that wait for their next slot, and may be ended at any moment.
         self._waiting: set[asyncio.Task[None]] = set()
+        # Polls that have not ended, and those of them that were asked for.
+        self._under_way: dict[Unit, asyncio.Future[None]] = {}
+        self._demanded: dict[Unit, asyncio.Task[None]] = {}
         # Who is asked for a page now.
         self._asking: set[asyncio.Task[Answer]] = set()
         self._pausing = False
@@ -98,6 +101,46 @@ class Runner:
                 raise ModuleError("the module was ended", reason="stopping") from None
             asking.cancel()
             raise
+
+    @property
+    def apps(self) -> Collection[str]:
+        """The apps that can be polled when they are asked for: all but those of programs.
+
+        A program may take what it takes because its interval is long.
+        """
+        return Joined([each.apps for each in self._units.values() if each.config.kind != "exec"])
+
+    async def poll_now(self, app: str) -> None:
+        """Poll the module of an app, or wait for the poll of it that is under way.
+
+        Whoever asks while it is under way shares it. A caller that is cancelled doesn't end it.
+
+        Raises:
+            PollError: The poll failed, or no module brings this app.
+        """
+        unit = next((each for each in self._units.values() if app in each.apps), None)
+        if unit is None:
+            raise PollError("no module brings it any more", reason="other")
+        ended = self._under_way.get(unit) or self._begin_now(unit)
+        await asyncio.wait([ended])
+        entry = unit.entries.get(app)
+        if ended.cancelled() or entry is None:
+            raise PollError("no module brings it any more", reason="other")
+        if entry.error is not None:
+            reason: PollReason = "timeout" if entry.error.reason == "timeout" else "other"
+            raise PollError(str(entry.error), reason=reason)
+
+    def _begin_now(self, unit: Unit) -> asyncio.Task[None]:
+        if self._pausing:
+            raise PollError("the proxy is stopping", reason="other")
+
+        def end(_: object) -> None:
+            del self._under_way[unit], self._demanded[unit]
+
+        task = asyncio.create_task(self._poll(unit))
+        self._under_way[unit] = self._demanded[unit] = task
+        task.add_done_callback(end)
+        return task
 
     async def prepare(self, modules: Sequence[ModuleConfig], life: Life) -> Change:
         """Get ready for other modules; one that is as before goes on."""
@@ -141,7 +184,7 @@ class Runner:
     async def stop(self, grace_seconds: float) -> None:
         """Let what is under way go on for at most ``grace_seconds``, then end it. Idempotent."""
         self.pause()
-        tasks = {*self._tasks.values(), *self._asking}
+        tasks = {*self._tasks.values(), *self._asking, *self._demanded.values()}
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=grace_seconds)
             for task in late:
@@ -189,6 +232,8 @@ class Runner:
         if task is not None:
             self._waiting.discard(task)
             task.cancel()
+        if unit in self._demanded:
+            self._demanded[unit].cancel()
         if (
             successor is not None
             and successor.config.interval
@@ -207,14 +252,31 @@ class Runner:
                 self._waiting.add(task)
                 await self._sleep(delay)
             self._waiting.discard(task)
-            before = unit.updates
-            await unit.poll(self._life)
-            if unit.updates != before:
-                self.stats.updates += unit.updates - before
-                self.stats.last_success_ns = time.time_ns()
-            if unit.status.last_error is not None:
-                self.stats.fail(f"{unit.config.name}: {unit.status.last_error}")
+            await self._poll_in_slot(unit)
             slots.advance(self._monotonic())
+
+    async def _poll_in_slot(self, unit: Unit) -> None:
+        demanded = self._under_way.get(unit)
+        if demanded is not None:
+            await asyncio.wait([demanded])
+            return
+        ended = self._under_way[unit] = asyncio.get_running_loop().create_future()
+        try:
+            await self._poll(unit)
+            ended.set_result(None)
+        finally:
+            del self._under_way[unit]
+            # Without effect on one that has its result.
+            ended.cancel()
+
+    async def _poll(self, unit: Unit) -> None:
+        before = unit.updates
+        await unit.poll(self._life)
+        if unit.updates != before:
+            self.stats.updates += unit.updates - before
+            self.stats.last_success_ns = time.time_ns()
+        if unit.status.last_error is not None:
+            self.stats.fail(f"{unit.config.name}: {unit.status.last_error}")
 
 
 def _prepare(client: PollClient, modules: Sequence[ModuleConfig]) -> None:

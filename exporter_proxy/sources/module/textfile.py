@@ -4,6 +4,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from exporter_proxy.config import ModuleConfig
@@ -111,8 +112,17 @@ def check_age(modified: float, max_age: float, now: float) -> None:
     """
     if now - modified > max_age:
         raise ModuleError(
-            f"not written for {span(now - modified)} (max_age {span(max_age)})", reason="too_old"
+            f"not written since {_moment(modified)} (max_age {span(max_age)})", reason="too_old"
         )
+
+
+def _moment(seconds: float) -> str:
+    """Return a time as text that stays the same however often the file is looked at."""
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (OSError, OverflowError, ValueError):
+        # Files may say they are of any year.
+        return f"{seconds:.0f} s of Unix time"
 
 
 def ages(module: str, files: Mapping[str, float]) -> bytes:

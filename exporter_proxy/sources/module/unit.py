@@ -1,21 +1,18 @@
 """One module: asked on demand, polled, and what is known of how it fares."""
 
-import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from exporter_proxy.config import ModuleConfig
 from exporter_proxy.errors import ModuleError, quote
 from exporter_proxy.modules import Answer, Ask, ModuleStatus
-from exporter_proxy.repeats import Streak
 from exporter_proxy.sources.admission import Admission
 from exporter_proxy.sources.checking import unreadable_line
 from exporter_proxy.sources.module.entry import Entry
 from exporter_proxy.sources.module.kind import Kind, Outcome
+from exporter_proxy.sources.module.streaks import ModuleStreaks
 from exporter_proxy.table import Life, Payload, Table
 from exporter_proxy.turns import turns_of_loop
-
-logger = logging.getLogger(__name__)
 
 MakeKind = Callable[[ModuleConfig, dict[str, float]], Kind]
 """Makes a module as its kind has it; told where it says when its files were last changed."""
@@ -64,7 +61,14 @@ class Unit:
         self._admission = admission
         self._kind = make(config, self.status.files)
         self._monotonic = monotonic
-        self._streak = Streak(logger, "module", f"module={quote(config.name)}", monotonic=monotonic)
+        self._streaks = ModuleStreaks(config.name, monotonic)
+
+    @property
+    def apps(self) -> Collection[str]:
+        """The apps that its polls bring, or brought last if its files say which."""
+        if not self.config.interval:
+            return ()
+        return self.entries.keys() if self.config.kind == "directory" else (self.config.app_name,)
 
     async def ask(self, ask: Ask) -> Answer:
         """Return a page now.
@@ -124,10 +128,9 @@ class Unit:
             if error is None:
                 error = await self._put_one(entry, outcome, life)
             if error is not None:
+                error.part = outcome.part
                 entry.fail(error, drop=self._drops)
-                alone = app == self.config.app_name
-                told = error if alone else ModuleError(f"{app}: {error}", reason=error.reason)
-                errors.append(told)
+                errors.append(error)
             await turns.turn()
         return errors
 
@@ -194,16 +197,12 @@ class Unit:
             status.failures[error.reason] += 1
         if not errors:
             status.last_error = None
-            self._streak.worked()
-            return
-        first = errors[0]
-        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        status.last_error = f"{first}{more}"
-        self._streak.failed(
-            f"reason={first.reason}: {first}{more}",
-            level=logging.WARNING if bug is None else logging.ERROR,
-            bug=bug,
-        )
+        else:
+            first = errors[0]
+            part = f"{quote(first.part)}: " if first.part else ""
+            more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+            status.last_error = f"{part}{first}{more}"
+        self._streaks.note(errors, bug)
 
 
 async def _check(payload: Payload) -> None:

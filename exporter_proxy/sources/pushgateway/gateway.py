@@ -207,7 +207,7 @@ class Gateway:
     def fail(self, group: Group, error: PayloadError) -> None:
         """Take note that what was pushed to a group is refused."""
         if error.reason not in _NO_FAILURES:
-            self.store.fail(group.labels)
+            self.store.fail(group.labels, str(error))
 
     def count(self, pushes: int, now: float) -> None:
         """Count what was taken, at a moment in seconds since the epoch."""

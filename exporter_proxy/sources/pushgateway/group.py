@@ -18,11 +18,13 @@ OWN: Mapping[bytes, FamilyType] = {PUSH_TIME: "gauge", FAILURE_TIME: "gauge"}
 _TIMES = (
     b"# HELP push_failure_time_seconds When a push to the group was last refused, in Unix time.\n"
     b"# TYPE push_failure_time_seconds gauge\n"
-    b"push_failure_time_seconds %b\n"
+    b"push_failure_time_seconds %a\n"
     b"# HELP push_time_seconds When the group was last changed by a push, in Unix time.\n"
     b"# TYPE push_time_seconds gauge\n"
-    b"push_time_seconds %b\n"
+    b"push_time_seconds "
 )
+# Of groups to which no push was refused, which are nearly all.
+_TIMES_OF_SOUND = _TIMES % 0
 
 
 class Segment:
@@ -131,7 +133,8 @@ class Group:
 
     def times(self) -> bytes:
         """Return the families with the group's times."""
-        return _TIMES % (b"%r" % (self.failure_time or 0), b"%r" % (self.push_time or 0))
+        failures = _TIMES % self.failure_time if self.failure_time else _TIMES_OF_SOUND
+        return b"%b%a\n" % (failures, self.push_time or 0)
 
 
 class Planned(NamedTuple):

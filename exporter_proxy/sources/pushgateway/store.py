@@ -4,7 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
 
-from exporter_proxy.errors import PayloadError
+from exporter_proxy.errors import PayloadError, quote
 from exporter_proxy.exposition.given import Given
 from exporter_proxy.exposition.model import FamilyType
 from exporter_proxy.exposition.reader import read_in_steps
@@ -74,7 +74,9 @@ class Store:
         if render is not self._render:
             self._render = render
             for group in self.groups():
-                self._rewrite(group)
+                row = self._table.get(group.app)
+                if row is not None:
+                    self._table.amend(row, self._payload(group, group.segments))
 
     def restore(self) -> None:
         """Take over the groups that the table has of an earlier run."""
@@ -248,32 +250,50 @@ class Store:
         """
         if self._render:
             all_at_once(_render(group, segment))
-        group.segments[place] = segment
+        segments = group.segments
+        segments[place] = segment
         group.push_time = segment.pushed_at
-        self._write([group])
+        payload = self._payload(group, segments)
+        self._admission.apply_one(group.app, payload, source=SOURCE, life=self._life)
+        self.updates += 1
 
-    def fail(self, labels: Mapping[str, str]) -> None:
-        """Take note that a push to a group was refused; what it holds stays, and its age."""
-        group = self.group(labels)
-        if group.app not in self._table and len(self._table) >= self._table.max_apps:
-            return
+    def fail(self, labels: Mapping[str, str], why: str) -> None:
+        """Take note that a push to a group was refused; what it holds stays, and its age.
+
+        Args:
+            labels: Its key.
+            why: For a person.
+        """
+        group, table = self.group(labels), self._table
+        row = table.get(group.app)
         group.failure_time = self.wall()
-        self._index.put(group, group.families)
-        self._rewrite(group)
+        payload = self._payload(group, group.segments)
+        if row is None:
+            if not self._enter(group, payload):
+                return
+            self._index.put(group, group.families)
+        elif self.is_there(group):
+            table.amend(row, payload)
+        # Else another source has an app of that name, which is none of ours.
+        none = "" if group.push_time or group.segments else " (none was taken yet)"
+        # Whose they are is said where this is shown.
+        why = why.removeprefix(f"the metrics of {quote(group.app)}: ")
+        table.refuse(group.app, f"update refused: {why}{none}", source=SOURCE)
 
-    def _rewrite(self, group: Group) -> None:
-        """Write a group anew; it lives as long as it would have."""
-        row, life = self._table.get(group.app), self._life
-        if row is not None:
-            life = Life(max(0.0, self._table.seconds_left(row)), row.on_expire)
-        self._table.update(
-            group.app,
-            self._payload(group, group.segments),
-            source=SOURCE,
-            expire_after=life.expire_after,
-            on_expire=life.on_expire,
-            own_ttl=row is not None and row.own_ttl,
-        )
+    def _enter(self, group: Group, payload: Payload) -> bool:
+        """Write a group that is new; tell whether there was room for it."""
+        life = self._life
+        try:
+            self._table.update(
+                group.app,
+                payload,
+                source=SOURCE,
+                expire_after=life.expire_after,
+                on_expire=life.on_expire,
+            )
+        except PayloadError:
+            return False
+        return True
 
     def delete(self, group: Group) -> None:
         """Delete a group, whether it is there or not; nothing is remembered of it."""
@@ -293,6 +313,8 @@ class Store:
         """Return the text of all that a group has if it holds these segments."""
         times = group.times()
         if not self._render:
+            if len(segments) == 1:
+                return (times, *segments[0].payload)
             return (times, *(piece for each in segments for piece in each.payload))
         for each in segments:
             if each.rendered is None:

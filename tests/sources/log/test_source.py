@@ -48,7 +48,7 @@ class Proxy:
 
 
 async def until(is_so: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while not is_so():  # noqa: ASYNC110, the table tells nobody
             await asyncio.sleep(0.005)
 
@@ -109,7 +109,7 @@ async def test_looks_on_its_own_without_inotify(log, config, monkeypatch):
         await until(lambda: proxy.shows("x") == 1)
 
 
-async def test_a_missing_file_is_the_apps_problem(log, config):
+async def test_a_missing_file_is_the_apps_problem(log, config, caplog):
     """Its counters are there with 0, and the problem goes when the file comes."""
     async with running(config) as proxy:
         await until(lambda: "x" in proxy.table.problems)
@@ -117,7 +117,9 @@ async def test_a_missing_file_is_the_apps_problem(log, config):
         assert proxy.table.problems["x"].text == text
         assert proxy.shows("x") == 0
         assert not proxy.table.is_up("x")
-        assert proxy.source.stats.last_error.text.endswith(text.partition(": ")[2])
+        last = proxy.source.stats.last_error.text
+        assert last == f"log: {log.path}: there is no such file"
+        assert f"source=log: {log.path} there is no such file\n" in caplog.text
 
         log.append(1)
         await until(lambda: "x" not in proxy.table.problems)
@@ -130,8 +132,10 @@ async def test_a_refused_update_comes_when_it_may(log, config):
         await until(lambda: proxy.source.stats.last_error)
         assert "update refused" in proxy.source.stats.last_error.text
         assert proxy.shows("x") is None
+        assert proxy.table.problems["x"].text.startswith("update refused: ")
         proxy.source._admission.configure(terms=None, check=None)
         await until(lambda: proxy.shows("x") == 1)
+        assert "x" not in proxy.table.problems
 
 
 async def test_goes_on_from_a_checkpoint(log, config, tmp_path):

@@ -19,6 +19,16 @@ def script(text: str, **keys: Any) -> ModuleConfig:
     return module(kind="exec", command=["sh", "-c", text], **keys)
 
 
+def held(directory: Path) -> str:
+    """Return a shell's command that ends when :func:`release` is called for the directory."""
+    return f"until [ -e {directory}/released ]; do sleep 0.01; done"
+
+
+def release(directory: Path) -> None:
+    """Let those go on that wait for it."""
+    (directory / "released").touch()
+
+
 def write(path: Path, text: str, *, age: float = 0.0) -> None:
     """Write a file as its writer should: another name, then a rename."""
     new = path.with_name(f".{path.name}.new")

@@ -112,6 +112,7 @@ async def test_one_page(tmp_path):
     assert "u_v 1\n" in page
     assert page.endswith(ages)
     assert [each.reason for each in answer.errors] == ["invalid_utf8", "invalid_metrics"]
-    assert str(answer.errors[1]).startswith('"b.prom": line 4: ')
+    assert [each.part for each in answer.errors] == ["c.prom", "b.prom"]
+    assert str(answer.errors[1]).startswith("line 4: ")
     with pytest.raises(ModuleError, match="not among its parameters: none"):
         await kind.fetch(Ask((("a", "b"),)), 10)

@@ -9,6 +9,7 @@ from aiohttp import web
 from exporter_proxy.errors import ModuleError
 from exporter_proxy.modules import TEXT_TYPE, Ask
 from exporter_proxy.sources.module.http import HttpModule
+from exporter_proxy.sources.module.kind import Outcome
 from exporter_proxy.sources.poll.client import PollClient
 from exporter_proxy.sources.poll.request import ACCEPT
 from tests.sources.module.modules import module
@@ -81,10 +82,10 @@ async def test_only_declared_parameters():
 async def test_formats(accept, asked):
     """What we can look into is passed on, and how long there is."""
     handler = answering()
-    await fetch(handler, Ask(accept=accept), 1.5)
+    await fetch(handler, Ask(accept=accept), 9.5)
 
     assert handler.request.headers["Accept"] == asked
-    assert handler.request.headers["X-Prometheus-Scrape-Timeout-Seconds"] == "1.5"
+    assert handler.request.headers["X-Prometheus-Scrape-Timeout-Seconds"] == "9.5"
 
 
 @pytest.mark.parametrize(
@@ -147,6 +148,6 @@ async def test_credentials_and_polls():
         assert "secret" not in repr(config)
         outcomes = await HttpModule(config, client).poll()
         await client.close()
-    assert outcomes == {"node": ((b"x 1\n",), None, True)}
+    assert outcomes == {"node": Outcome((b"x 1\n",))}
     assert handler.request.headers["Authorization"] == "Basic bWU6c2VjcmV0"
     assert handler.request.headers["X-Scope"] == "a"

@@ -2,21 +2,30 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from exporter_proxy.budgets import Budget, Limit
 from exporter_proxy.config import Config, ModuleConfig
-from exporter_proxy.errors import ModuleError
+from exporter_proxy.errors import ModuleError, PollError
 from exporter_proxy.modules import Ask
 from exporter_proxy.sources.admission import Admission, Terms
 from exporter_proxy.sources.module import Runner
 from exporter_proxy.sources.modules import ModuleSource
 from exporter_proxy.table import Life, Table
-from tests.sources.module.modules import module, script, write
-from tests.sources.polling import ManualClock
+from tests.proxy_process import DEADLINE_SECONDS
+from tests.sources.module.modules import held, module, release, script, write
+from tests.sources.polling import ManualClock, http_server
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until something is so that other processes bring about."""
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while not condition():  # noqa: ASYNC110 - others bring it about
+            await asyncio.sleep(0.01)
 
 
 class Running:
@@ -139,6 +148,103 @@ async def test_polled(tmp_path):
         assert not each.problems()
 
 
+async def test_polled_when_asked_for(tmp_path):
+    """Each app of a directory too; what it brings now, or why that is nothing."""
+    write(tmp_path / "a.prom", "x 1\n")
+    (tmp_path / "d").mkdir()
+    write(tmp_path / "d" / "b.prom", "y 1\n")
+    async with running(
+        module(kind="file", path=str(tmp_path / "a.prom"), name="f", interval=500),
+        module(kind="directory", path=str(tmp_path / "d"), name="d", interval=500),
+        script("echo z 1", name="p", interval=500),
+        module(kind="file", path=str(tmp_path / "a.prom"), name="asked"),
+    ) as each:
+        runner = each.runner
+        assert sorted(runner.apps) == ["d: b.prom", "f"], "a program runs when it is due"
+        assert len(runner.apps) == 2
+        assert "asked" not in runner.apps
+        write(tmp_path / "a.prom", "x 2\n")
+        write(tmp_path / "d" / "b.prom", "y 2\n")
+        for app in ("f", "d: b.prom"):
+            await runner.poll_now(app)
+        assert each.apps() == {"f": b"x 2\n", "d: b.prom": b"y 2\n", "p": b"z 1\n"}
+
+        (tmp_path / "a.prom").write_bytes(b"\xff")
+        (tmp_path / "d" / "b.prom").unlink()
+        with pytest.raises(PollError, match="not UTF-8 at byte 0 of the body"):
+            await runner.poll_now("f")
+        assert each.problems() == {"f": "module failing: not UTF-8 at byte 0 of the body"}
+        for gone in ("d: b.prom", "other"):
+            with pytest.raises(PollError, match="no module brings it any more"):
+                await runner.poll_now(gone)
+        write(tmp_path / "a.prom", "x 3\n")
+        await runner.poll_now("f")
+        assert not each.problems()
+    with pytest.raises(PollError, match="the proxy is stopping"):
+        await runner.poll_now("f")
+
+
+async def test_those_who_ask_share_a_poll():
+    """Also the one that is due; who leaves doesn't end it."""
+    asked: asyncio.Queue[None] = asyncio.Queue()
+    go_on = asyncio.Semaphore(0)
+    answers = iter(range(9))
+
+    async def slow(_: web.Request) -> web.Response:
+        asked.put_nowait(None)
+        await go_on.acquire()
+        return web.Response(text=f"x {next(answers)}\n")
+
+    async with http_server(slow) as url:
+        each = Running([module(kind="http", url=url, name="h", interval=5)])
+        await each.runner.start()
+        # Due at once.
+        await asked.get()
+        waiting = [asyncio.create_task(each.runner.poll_now("h")) for _ in range(3)]
+        await asyncio.sleep(0)
+        waiting[0].cancel()
+        go_on.release()
+        ended = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [type(one) for one in ended] == [asyncio.CancelledError, type(None), type(None)]
+        assert each.apps() == {"h": b"x 0\n"}
+
+        await each.clock.asleep(1)
+        waiting = [asyncio.create_task(each.runner.poll_now("h"))]
+        await asked.get()
+        waiting.append(asyncio.create_task(each.runner.poll_now("h")))
+        each.clock.move_to(each.clock.now + 5)
+        await asyncio.sleep(0)
+        go_on.release()
+        await asyncio.gather(*waiting)
+        await each.clock.asleep(1)
+        assert asked.empty()
+        assert each.apps() == {"h": b"x 1\n"}
+        await each.runner.stop(5)
+
+
+async def test_a_module_that_goes_ends_what_was_asked_for():
+    """Who waits for it is told so."""
+    asked = asyncio.Event()
+
+    async def never(_: web.Request) -> web.Response:
+        if asked.is_set():
+            await asyncio.Event().wait()
+        return web.Response(text="x 1\n")
+
+    async with http_server(never) as url:
+        each = Running([module(kind="http", url=url, name="h", interval=500)])
+        await each.runner.start()
+        await each.runner.poll_now("h")
+        asked.set()
+        waiting = asyncio.create_task(each.runner.poll_now("h"))
+        await asyncio.sleep(0)
+        await each.reload()
+        with pytest.raises(PollError, match="no module brings it any more"):
+            await waiting
+        assert not each.apps()
+        await each.runner.stop(5)
+
+
 async def test_refused_updates(tmp_path):
     """A budget of the app, and a table that is full."""
     terms = {"m": Terms(budget=Budget(samples=Limit(1, "max_samples")))}
@@ -167,7 +273,7 @@ async def test_directory(tmp_path):
         (status,) = each.runner.modules
         assert each.apps() == {"m: a.prom": b"x 1\n"}
         assert each.problems() == {"m: b.prom": "module failing: not UTF-8 at byte 0 of the body"}
-        assert status.last_error == "m: b.prom: not UTF-8 at byte 0 of the body"
+        assert status.last_error == '"b.prom": not UTF-8 at byte 0 of the body'
         assert set(status.files) == {"a.prom", "b.prom"}
         write(tmp_path / "b.prom", "y 1\n")
         write(tmp_path / "c.prom", "z 1\n")
@@ -254,12 +360,13 @@ async def test_reload(tmp_path):
         assert not each.problems()
 
 
-async def test_reload_ends_what_runs():
+async def test_reload_ends_what_runs(tmp_path):
     """Who waits for a module that is gone is told, after the grace."""
-    config = script("exec sleep 60")
+    runs = tmp_path / "runs"
+    config = script(f"touch {runs}; exec sleep 60")
     async with running(config) as each:
         asked = asyncio.ensure_future(each.runner.ask("m", Ask()))
-        await asyncio.sleep(0.05)
+        await until(runs.exists)
         change = await each.runner.prepare((), Life())
         change.commit()
         await change.finish(0)
@@ -268,18 +375,27 @@ async def test_reload_ends_what_runs():
         assert caught.value.reason == "stopping"
 
 
-async def test_stop():
+async def test_stop(tmp_path):
     """What is under way has the grace; nothing new is begun."""
-    each = Running([script("sleep 0.2; echo x 1"), script("exec sleep 60", name="hangs")])
+    runs, hangs = tmp_path / "runs", tmp_path / "hangs"
+    each = Running(
+        [
+            script(f"touch {runs}; {held(tmp_path)}; echo x 1"),
+            script(f"touch {hangs}; exec sleep 60", name="hangs"),
+        ]
+    )
     await each.runner.start()
     good = asyncio.ensure_future(each.runner.ask("m", Ask()))
     bad = asyncio.ensure_future(each.runner.ask("hangs", Ask()))
-    await asyncio.sleep(0.05)
+    await until(lambda: runs.exists() and hangs.exists())
     each.runner.pause()
     with pytest.raises(ModuleError) as caught:
         await each.runner.ask("m", Ask())
     assert (caught.value.reason, str(caught.value)) == ("stopping", "the proxy is stopping")
-    await each.runner.stop(1)
+    stopping = asyncio.ensure_future(each.runner.stop(3))
+    await asyncio.sleep(0)
+    release(tmp_path)
+    await stopping
     assert (await good).payload == (b"x 1\n",)
     with pytest.raises(ModuleError, match="the module was ended"):
         await bad

@@ -8,6 +8,7 @@ import pytest
 
 from exporter_proxy.errors import ModuleError
 from exporter_proxy.modules import Ask
+from exporter_proxy.sources.module.kind import Outcome
 from exporter_proxy.sources.module.textfile import FileModule, Textfile, check_age
 from tests.sources.module.modules import module, write
 
@@ -94,8 +95,10 @@ def test_age():
         check_age(100.0, 3600.0, 100.0 + 7500)
     assert (caught.value.reason, str(caught.value)) == (
         "too_old",
-        "not written for 2h5m (max_age 1h0m)",
+        "not written since 1970-01-01 00:01:40 UTC (max_age 1h0m)",
     )
+    with pytest.raises(ModuleError, match=r"since -1000000000000000 s of Unix time \("):
+        check_age(-1e15, 3600.0, 0.0)
 
 
 async def test_page_tells_its_age(tmp_path):
@@ -133,10 +136,10 @@ async def test_polled(tmp_path):
         module(kind="file", path=str(path), max_age=60, app="an app"), files, lambda: now
     )
     now = path.stat().st_mtime + 60
-    assert (await kind.poll())["an app"] == ((b"x 1\n",), None, True)
-    assert (await kind.poll())["an app"] == ((b"x 1\n",), None, False)
+    assert (await kind.poll())["an app"] == Outcome((b"x 1\n",))
+    assert (await kind.poll())["an app"] == Outcome((b"x 1\n",), changed=False)
     now += 0.1
-    with pytest.raises(ModuleError, match=r"not written for 1m0s \(max_age 1m0s\)"):
+    with pytest.raises(ModuleError, match=r"not written since 20.* UTC \(max_age 1m0s\)"):
         await kind.poll()
     assert files == {str(path): path.stat().st_mtime}
 

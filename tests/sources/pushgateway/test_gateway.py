@@ -413,3 +413,70 @@ def test_too_many_names_of_labels_to_know_them(pushing: Pushing) -> None:
 
     assert pushing.put("/x", names + b'a{k="w"} 1\n') == 200
     assert pushing.put("/x", names + b'a{k="v"} 1\n') == 400
+
+
+def test_group_that_has_nothing_but_a_refusal():
+    """It is said, until something is taken."""
+    pushing = Pushing()
+    assert pushing.put("/x", b"bad{\n") == 400
+    problem = pushing.table.problems[X]
+    assert problem.is_refusal
+    assert problem.text.startswith("update refused: text format parsing error in line 1: ")
+    assert problem.text.endswith(" (none was taken yet)")
+    assert pushing.times({"job": "x"}) == (0, NOW)
+    assert pushing.put("/x", b"x 1\n") == 200
+    assert not pushing.table.problems
+
+
+@pytest.mark.parametrize("render", [False, True])
+def test_refused_push_is_no_update(render: bool):  # noqa: FBT001
+    """What the group holds stays, and how old it is; what was wrong is said."""
+    pushing = Pushing(life=Life(60, "mark"), render=render)
+    assert pushing.put("/x", b"x 1\n") == 200
+    before = pushing.table.get(X)
+    pushing.clock.now += 10
+    assert pushing.put("/x", b"x{\n") == 400
+    row = pushing.table.get(X)
+    assert (row.updates, row.updated_at, row.expires_at) == (1, NOW, NOW + 60)
+    assert row.updated_ns == before.updated_ns
+    assert len(row.payload) == len(before.payload) > 1
+    assert row.payload[1:] == before.payload[1:]
+    assert pushing.times({"job": "x"}) == (NOW, NOW + 10)
+    text = pushing.table.problems[X].text
+    assert text.startswith("update refused: text format parsing error in line 1: ")
+    assert "none was taken" not in text
+    # One that is down stays down.
+    pushing.clock.now += 50
+    assert pushing.table.expire() == [X]
+    assert pushing.put("/x", b"x{\n") == 400
+    assert not pushing.table.is_up(X)
+    assert pushing.put("/x", b"x 2\n") == 200
+    assert pushing.table.is_up(X)
+
+
+def test_refused_by_a_budget():
+    """The state says so, as it does of any app."""
+    pushing = Pushing(terms=Terms(budget=Budget(samples=Limit(5, "app[0].max_samples"))))
+    assert pushing.put("/x", b"x 1\n") == 200
+    assert pushing.put("/x", b"".join(b"x%d 1\n" % number for number in range(9))) == 400
+    assert pushing.table.problems[X].text == (
+        "update refused: more than 5 samples (app[0].max_samples)"
+    )
+
+
+def test_refused_push_of_an_app_of_another_source():
+    """It keeps its metrics."""
+    pushing = Pushing()
+    pushing.table.update(X, (b"x 1\n",), source="127.0.0.1:6554")
+    assert pushing.put("/x", b"x{\n") == 400
+    row = pushing.table.get(X)
+    assert (row.payload, row.source) == ((b"x 1\n",), "127.0.0.1:6554")
+
+
+def test_refused_push_where_there_is_no_room():
+    """The sender is told what is wrong with the push, and the table is as it was."""
+    pushing = Pushing(max_apps=1)
+    assert pushing.put("/b", b"x 1\n") == 200
+    assert pushing.put("/x", b"x{\n") == 400
+    assert [row.app for row in pushing.table] == ['{instance="",job="b"}']
+    assert not pushing.table.problems

@@ -18,7 +18,7 @@ from exporter_proxy.sources.admission import Admission
 from exporter_proxy.sources.checking import unreadable_line
 from exporter_proxy.sources.receiver import Receivers
 from exporter_proxy.table import Table
-from tests.proxy_process import free_port
+from tests.ports import free_port
 from tests.sources.receiver.peers import Bench, Peer, until
 
 

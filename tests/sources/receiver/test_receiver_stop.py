@@ -13,7 +13,7 @@ from exporter_proxy.sources.admission import Admission
 from exporter_proxy.sources.receiver import Receivers
 from exporter_proxy.table import Table
 from tests.payload.reading import capnp_message
-from tests.sources.receiver.peers import Bench, until
+from tests.sources.receiver.peers import DEADLINE_SECONDS, Bench, until
 from tests.sources.receiver.test_receiver_limits import connect_without_waiting
 
 
@@ -32,17 +32,17 @@ async def test_message_under_way_is_finished(bench: Bench, kind: str):
     await busy.send(b'{"a":"')
     await until(lambda: len(bench.shared.unfinished) == 1, "the message to begin")
     receiver.pause()
-    stopping = asyncio.ensure_future(receiver.stop(10))
+    stopping = asyncio.ensure_future(receiver.stop(DEADLINE_SECONDS))
     assert await idle.answer() == ""
     assert not stopping.done()
     await busy.send(b'x"}')
     assert await busy.finish() == ""
-    await asyncio.wait_for(stopping, 5)
+    await asyncio.wait_for(stopping, DEADLINE_SECONDS)
     assert bench.text("a") == b"x"
     assert not exists(receiver.name)
     with pytest.raises(ConnectionError if kind == "tcp" else OSError):
         await bench.peer(receiver)
-    await receiver.stop(10)
+    await receiver.stop(DEADLINE_SECONDS)
 
 
 @KINDS
@@ -88,11 +88,11 @@ async def test_peers_in_the_backlog_are_taken(bench: Bench, kind: str):
         with connect_without_waiting(receiver) as peer:
             peer.sendall(b'{"%d":"x"}' % number)
     receiver.pause()
-    stopping = asyncio.ensure_future(receiver.stop(10))
+    stopping = asyncio.ensure_future(receiver.stop(DEADLINE_SECONDS))
     for peer in busy:
         await peer.send(b'x"}')
         assert await peer.finish() == ""
-    await asyncio.wait_for(stopping, 8)
+    await asyncio.wait_for(stopping, DEADLINE_SECONDS)
     assert sorted(bench.apps()) == sorted([*map(str, range(30)), "busy"])
 
 
@@ -116,7 +116,7 @@ async def test_large_message_that_is_being_decoded_is_finished(bench: Bench):
     push = asyncio.ensure_future(bench.push(receiver, capnp_message("large", text)))
     await until(lambda: receiver.places.connections and not receiver.places.idle, "it to begin")
     receiver.pause()
-    await receiver.stop(5)
+    await receiver.stop(DEADLINE_SECONDS)
     assert await push == ""
     assert bench.text("large") == text.encode()
 

@@ -14,7 +14,7 @@ from exporter_proxy.sources.receiver import connection as connection_module
 from exporter_proxy.table import Table
 from exporter_proxy.turns import Turns
 from tests.payload.reading import capnp_message
-from tests.sources.receiver.peers import Bench, until
+from tests.sources.receiver.peers import DEADLINE_SECONDS, Bench, until
 
 
 class HeldTurns(Turns):
@@ -186,7 +186,7 @@ async def test_stop_waits_for_what_was_taken(bench: Bench, held: HeldTurns):
     assert not stopping.done()
     while held.held:
         held.give()
-    await asyncio.wait_for(stopping, 5)
+    await asyncio.wait_for(stopping, DEADLINE_SECONDS)
     assert len(bench.table) == 3_000
 
 
