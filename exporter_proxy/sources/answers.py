@@ -11,11 +11,15 @@ _TEXT_HEADERS = (("Content-Type", TEXT), ("X-Content-Type-Options", "nosniff"))
 
 
 class Answer(NamedTuple):
-    """A response: its status, headers without ``Content-Length``, and body."""
+    """A response: its status, headers without ``Content-Length``, and body.
+
+    Of a long body ``rest`` has what follows the first bytes, in pieces.
+    """
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
+    rest: tuple[bytes, ...] = ()
 
 
 Steps = Generator[None, None, Answer]

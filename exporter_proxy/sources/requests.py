@@ -34,6 +34,9 @@ SERVER = ("Server", "exporter-proxy")
 _LARGE_BYTES = 1 << 20
 _LARGE_AT_ONCE = 4
 _RECEIVE_SECONDS = 30.0
+# How long a reader may take nothing of a long answer before its connection is closed.
+_STALLED_SECONDS = 60.0
+_SENT_BYTES = 262_144
 
 Handle = Callable[[str, str, Mapping[str, str], bytes, Peer], Answer | Steps]
 """Answers a request, given its method, path and query as they came, headers by names in lower case,
@@ -112,6 +115,8 @@ class Requests:
             raise
         except Exception as error:  # noqa: BLE001 - a bug of ours costs one request
             answer = self._fail(request.path, error)
+        if answer.rest:
+            return await _send(request, answer)
         response = web.Response(
             status=answer.status, body=answer.body, headers=[*answer.headers, SERVER]
         )
@@ -224,6 +229,31 @@ def _target(request: web.Request) -> str:
     """Return path and query as they came, without a scheme and host (RFC 9112, 3.2.2)."""
     target = request.raw_path
     return target if target.startswith("/") else request.rel_url.raw_path_qs
+
+
+async def _send(request: web.Request, answer: Answer) -> web.StreamResponse:
+    """Send a long answer, no piece before the reader took the one before."""
+    response = web.StreamResponse(status=answer.status, headers=[*answer.headers, SERVER])
+    pieces = (answer.body, *answer.rest)
+    response.content_length = sum(map(len, pieces))
+    try:
+        await response.prepare(request)
+        if request.method == "HEAD":
+            return response
+        for part in (
+            piece[start : start + _SENT_BYTES]
+            for piece in pieces
+            for start in range(0, len(piece), _SENT_BYTES)
+        ):
+            async with asyncio.timeout(_STALLED_SECONDS):
+                await response.write(part)
+            # A reader that is fast enough never makes us wait; the others get their turn.
+            await asyncio.sleep(0)
+    except TimeoutError:
+        # What is cut can't be taken for a whole then.
+        if request.transport is not None:
+            request.transport.abort()
+    return response
 
 
 async def _in_slices(steps: Steps) -> Answer:

@@ -89,6 +89,27 @@ def test_body_beyond_the_limit(proxy: StartProxy, way: str) -> None:
     assert put(running) == 200
 
 
+def test_long_listing(proxy: StartProxy) -> None:
+    """It is sent in pieces, whole, with its length, on a connection that is kept."""
+    running = proxy()
+    body = b"".join(b'a{number="%d"} %d\n' % (n, n) for n in range(5_000))
+    for job in ("x", "y"):
+        assert put(running, body, job=job) == 200
+    connection = http.client.HTTPConnection(
+        "127.0.0.1", running.http_port, timeout=DEADLINE_SECONDS
+    )
+    for method in ("GET", "HEAD", "GET"):
+        connection.request(method, "/api/v1/metrics")
+        answer = connection.getresponse()
+        received = answer.read()
+        length = int(answer.headers["Content-Length"])
+        assert length > 400_000
+        assert len(received) == (0 if method == "HEAD" else length)
+    connection.close()
+    groups = json.loads(received)["data"]
+    assert [len(each["a"]["metrics"]) for each in groups] == [5_000] * 2
+
+
 def test_two_lengths(proxy: StartProxy) -> None:
     """Nothing of it is taken, nor is what follows a request."""
     running = proxy()

@@ -1,6 +1,6 @@
 """What Pushgateway answers requests with."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 import msgspec
@@ -40,6 +40,17 @@ def success(data: object) -> Answer:
     """Return an answer as Pushgateway's API gives it."""
     body = msgspec.json.encode({"status": "success", "data": data})
     return Answer(HTTPStatus.OK, _JSON_HEADERS, body)
+
+
+def success_in_pieces(items: Sequence[bytes]) -> Answer:
+    """Return an answer as Pushgateway's API gives it, with an array.
+
+    Args:
+        items: Of the array, each several of its elements as JSON, with commas between them.
+    """
+    pieces = (piece for place, item in enumerate(items) for piece in (b"," * (place > 0), item))
+    rest = (*filter(None, pieces), b"]}")
+    return Answer(HTTPStatus.OK, _JSON_HEADERS, b'{"status":"success","data":[', rest)
 
 
 def failure(error: PayloadError) -> Answer:

@@ -16,6 +16,7 @@ from exporter_proxy.sources.pushgateway.answers import (
     ACCEPTED,
     failure,
     success,
+    success_in_pieces,
     wrong_method,
 )
 from exporter_proxy.sources.pushgateway.bulk import push_in_steps
@@ -129,7 +130,7 @@ class Api:
         _peer: Peer,
     ) -> Steps:
         store = self._gateway.store
-        return success((yield from groups_in_steps(store.groups(), store.is_there)))
+        return success_in_pieces((yield from groups_in_steps(store.groups(), store.is_there)))
 
     def _delete(self, query: _Query, _headers: _Headers, _body: bytes, peer: Peer) -> Steps:
         """Delete the groups that one of the selectors selects, or say which they would be."""

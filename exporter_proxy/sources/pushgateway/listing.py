@@ -23,6 +23,8 @@ _PARTS = {
     "summary": ("quantile", "quantiles"),
 }
 _FAMILIES_A_STEP = 20
+# Of what is sent at a time.
+_PIECE_BYTES = 65_536
 # Some milliseconds of samples, and of metrics.
 _WINDOW = 4096
 _METRICS_A_STEP = 512
@@ -32,20 +34,31 @@ _Metrics = dict[tuple[tuple[str, str], ...], dict[str, Any]]
 
 def groups_in_steps(
     groups: Iterable[Group], is_there: Callable[[Group], bool]
-) -> Generator[None, None, list[msgspec.Raw]]:
+) -> Generator[None, None, list[bytes]]:
     """Return all groups as JSON, in steps of some milliseconds.
 
     Args:
         groups: As they are now; they may change between the steps.
         is_there: Tells whether one still is.
+
+    Returns:
+        Pieces, each of some groups with commas between them; one of a large group is long.
     """
-    listed: list[msgspec.Raw] = []
+    pieces: list[bytes] = []
+    some: list[bytes] = []
+    size = 0
     for group in groups:
         if is_there(group):
             shown = yield from _group(group)
-            listed.append(msgspec.Raw(msgspec.json.encode(shown)))
+            some.append(msgspec.json.encode(shown))
+            size += len(some[-1])
+            if size >= _PIECE_BYTES:
+                pieces.append(b",".join(some))
+                some, size = [], 0
         yield
-    return listed
+    if some:
+        pieces.append(b",".join(some))
+    return pieces
 
 
 def _group(group: Group) -> Generator[None, None, dict[str, Any]]:

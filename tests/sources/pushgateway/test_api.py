@@ -6,7 +6,7 @@ import pytest
 
 from exporter_proxy.config import PushConfig
 from exporter_proxy.errors import PayloadError
-from exporter_proxy.sources.answers import ForbiddenError
+from exporter_proxy.sources.answers import Answer, ForbiddenError
 from exporter_proxy.sources.pushgateway.go_numbers import go_float, go_time
 from exporter_proxy.sources.pushgateway.selectors import parse_selector
 from tests.sources.pushgateway.pushing import LOCAL, NOW, Pushing
@@ -178,6 +178,25 @@ def test_many_groups_are_deleted_in_steps(pushing: Pushing) -> None:
     assert pushing.lines() == []
 
 
+def whole(answer: Answer) -> bytes:
+    """Return a body that is sent in pieces."""
+    return answer.body + b"".join(answer.rest)
+
+
+@pytest.mark.parametrize("groups", [0, 1, 2, 500])
+def test_listing_comes_in_pieces(pushing: Pushing, groups: int) -> None:
+    """However many groups there are, none is long unless a group is."""
+    for number in range(groups):
+        pushing.put(f"/{number}", b"a 1\n" + b"b 2\n")
+    answer = pushing.ask_api("GET", "/metrics")
+
+    found = json.loads(whole(answer))
+    assert found["status"] == "success"
+    assert {each["labels"]["job"] for each in found["data"]} == {str(n) for n in range(groups)}
+    assert max(map(len, answer.rest)) < 70_000
+    assert (len(answer.rest) > 5) == (groups == 500)
+
+
 def test_listing(pushing: Pushing) -> None:
     """Each group has its families, and each of these its metrics, as Pushgateway writes them."""
     pushing.put("/x/instance/i", b'# HELP a It\'s \\\\.\n# TYPE a counter\na 1\na{l="\\n"} 2e9\n')
@@ -186,7 +205,7 @@ def test_listing(pushing: Pushing) -> None:
         b'# TYPE h histogram\nh_bucket{le="1.0"} 1\nh_bucket{le="+Inf"} 2\nh_sum 3\nh_count 2\n',
     )
     key = {"instance": "i", "job": "x"}
-    shown = json.loads(pushing.ask_api("GET", "/metrics").body)
+    shown = json.loads(whole(pushing.ask_api("GET", "/metrics")))
 
     (group,) = shown["data"]
     assert group["labels"] == key
@@ -212,7 +231,7 @@ def test_listing_a_large_family(pushing: Pushing, samples: int) -> None:
         try:
             next(steps)
         except StopIteration as end:
-            body = end.value.body
+            body = whole(end.value)
             break
         count += 1
 
@@ -231,7 +250,7 @@ def test_listing_a_family_of_parts(pushing: Pushing, metrics: int) -> None:
     counts = b"".join(b's_count{l="%d"} 2\n' % each for each in range(metrics))
     pushing.put("/x", head + sums + counts)
 
-    (group,) = json.loads(pushing.ask_api("GET", "/metrics").body)["data"]
+    (group,) = json.loads(whole(pushing.ask_api("GET", "/metrics")))["data"]
     assert len(group["s"]["metrics"]) == metrics
     assert {(each["sum"], each["count"]) for each in group["s"]["metrics"]} == {("1", "2")}
 
