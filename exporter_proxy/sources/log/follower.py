@@ -12,11 +12,13 @@ from itertools import chain
 import msgspec
 
 from exporter_proxy.clocks import boot_seconds
-from exporter_proxy.sources.log.lane import Lane
+from exporter_proxy.sources.log.block import Block
+from exporter_proxy.sources.log.lane import Lane, Sight
 from exporter_proxy.sources.log.names import is_pattern
 from exporter_proxy.sources.log.opening import Key
 from exporter_proxy.sources.log.places import Found, Place, describe, find, find_rotated
-from exporter_proxy.sources.log.stream import Block, Record, Stream
+from exporter_proxy.sources.log.record import Record
+from exporter_proxy.sources.log.stream import Stream
 
 LINGER_SECONDS = 60.0
 # Of each section; those that are quiet the longest are closed beyond it, and opened when they grow.
@@ -109,9 +111,7 @@ class Follower:
         for record in records:
             path = os.fsdecode(record.path)
             lane = self._lanes[path] = self._lane(path, known=True)
-            lane.streams = [Stream.of(each) for each in record.streams]
-            if lane.streams and lane.streams[-1].role == "live":
-                lane.live = lane.streams[-1]
+            lane.generations.restore(record.streams)
 
     def records(self) -> list[LaneRecord]:
         """Return where all files were read up to; as of the last block that was accepted."""
@@ -173,24 +173,27 @@ class Follower:
         assert self._floor_ns is not None
         rotated = find_rotated(lane.path)
         lane.look(
-            place,
-            [each for each in rotated.places if owners.get(each.key, lane.path) == lane.path],
-            is_still=lambda: (
-                rotated.is_whole
-                and (place is None or place.key == rotated.key)
-                and find_rotated(lane.path) == rotated
-            ),
-            matching={each.key for each in places},
-            now=now,
-            floor_ns=self._floor_ns,
-            first=first,
-            from_end=first and self._following.from_end,
+            Sight(
+                place,
+                [each for each in rotated.places if owners.get(each.key, lane.path) == lane.path],
+                is_still=lambda: (
+                    rotated.is_whole
+                    and (place is None or place.key == rotated.key)
+                    and find_rotated(lane.path) == rotated
+                ),
+                matching={each.key for each in places},
+                now=now,
+                floor_ns=self._floor_ns,
+                first=first,
+                from_end=first and self._following.from_end,
+            )
         )
-        self.renamed += lane.renamed
-        self.truncated += lane.truncated
-        lane.renamed = lane.truncated = 0
-        self.losses += lane.losses
-        lane.losses.clear()
+        files = lane.generations
+        self.renamed += files.renamed
+        self.truncated += files.truncated
+        files.renamed = files.truncated = 0
+        self.losses += files.losses
+        files.losses.clear()
 
     def _forget(self, matching: Container[Key], now: float) -> None:
         """Forget paths of a pattern at which there has been nothing to read for long."""
@@ -245,7 +248,7 @@ class Follower:
 
     def accept(self, block: Block) -> None:
         """Take note that the lines of a block were counted."""
-        block.stream.accept(block)
+        block.accept()
         self.cut += block.cut
 
     def lag(self) -> dict[str, int]:

@@ -16,6 +16,7 @@ from exporter_proxy.repeats import Streak
 from exporter_proxy.sources.admission import Admission
 from exporter_proxy.sources.base import SourceStats
 from exporter_proxy.sources.belonging import leave
+from exporter_proxy.sources.log.block import Block
 from exporter_proxy.sources.log.checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -26,7 +27,6 @@ from exporter_proxy.sources.log.checkpoint import (
 from exporter_proxy.sources.log.compiling import Counter
 from exporter_proxy.sources.log.follower import Follower, Following
 from exporter_proxy.sources.log.names import is_pattern
-from exporter_proxy.sources.log.stream import Block
 from exporter_proxy.table import FOR_EVER, Life, Payload, Table
 from exporter_proxy.turns import TURN_SECONDS, turns_of_loop
 

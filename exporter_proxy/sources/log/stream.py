@@ -1,80 +1,12 @@
 """One file, read from where it was left: the same whatever it is called by now."""
 
-from typing import Literal, NamedTuple
-
-import msgspec
-
-from exporter_proxy.sources.log.lines import cut_lines
 from exporter_proxy.sources.log.mark import HEAD_BYTES, Mark, mark_at
 from exporter_proxy.sources.log.names import is_compressed
 from exporter_proxy.sources.log.opening import Key, LogFile, open_known
-
-BLOCK_BYTES = 2**20
+from exporter_proxy.sources.log.record import Record, Role
 
 NOWHERE: Key = (0, 0)
 """The key of a file that is not there any more."""
-
-Role = Literal["live", "leaving", "copy", "done"]
-"""What is expected of a file.
-
-``live``: it is at the path. ``leaving``: it was rotated away, its writer may still write. ``copy``:
-it is complete, others have what follows. ``done``: it was read to its end; should it grow, it is
-read on.
-"""
-
-
-class Record(msgspec.Struct, frozen=True, array_like=True):
-    """A file in a checkpoint.
-
-    Attributes:
-        path: Where it was last seen.
-        key: Device and inode.
-        role: See :data:`Role`.
-        offset: Up to where it was read, or unpacked and read.
-        head: See :class:`Mark`.
-        tail: See :class:`Mark`.
-        skipping: The offset is within a line of which enough was taken.
-        carry: Begin of a line whose rest is at the begin of this file.
-        joins: See :class:`Stream`.
-        size: Of the file when it was last looked at.
-        mtime_ns: When it was last written, likewise.
-        seen: Offset, head and tail of :attr:`Stream.seen`.
-    """
-
-    path: bytes
-    key: Key
-    role: Role
-    offset: int
-    head: bytes
-    tail: bytes
-    skipping: bool
-    carry: bytes
-    joins: bool
-    size: int
-    mtime_ns: int
-    seen: tuple[int, bytes, bytes] = Mark()
-
-
-class Block(NamedTuple):
-    """Lines of a file, to be counted, and where it was read up to when they are.
-
-    Attributes:
-        stream: Whose.
-        lines: Whole lines; may be empty.
-        mark: Where reading goes on.
-        skipping: That is within a line of which enough was taken.
-        carry: What is left of the stream's ``carry``.
-        cut: How many of the lines were shortened.
-        lane: The path at which the stream is or was.
-    """
-
-    stream: "Stream"
-    lines: bytes
-    mark: Mark
-    skipping: bool
-    carry: bytes
-    cut: int
-    lane: str = ""
 
 
 class Stream:
@@ -213,12 +145,58 @@ class Stream:
             self.file.close()
             self.file = None
 
+    def end(self) -> None:
+        """Take note that it was read to its end."""
+        self.role = "done"
+        self.close()
+
     def disown(self) -> None:
         """Take note that the file is not there any more, whatever has its number now."""
         self.close()
         self.key = NOWHERE
         self.truncated = False
         self.lost = self.role != "done"
+
+    def check(self, now: float, path: str) -> None:
+        """See whether it grew, was truncated, or is another file by now.
+
+        Args:
+            now: The time.
+            path: Where its writer writes.
+
+        Raises:
+            OSError: It can't be opened or read.
+        """
+        opened = self.file is None
+        if not self.open():
+            self.lost = self.role != "done"
+            return
+        assert self.file is not None
+        status = self.file.status()
+        self.links = status.st_nlink
+        if status.st_size > self.size or self.restored:
+            self.grew_at = now
+        before = max(self.size, self.known.offset)
+        changed = (status.st_size, status.st_mtime_ns) != (self.size, self.mtime_ns)
+        self.size, self.mtime_ns = status.st_size, status.st_mtime_ns
+        if changed or opened:
+            # Of a packed file the size says nothing.
+            is_shorter = not is_compressed(self.path) and self.size < before
+            # Of an empty one nothing is gone: others tell what became of it.
+            if self.known.offset and (is_shorter or not self.known.is_in(self.file.read_at)):
+                self.truncated = True
+            self.see()
+        if self.truncated and (self.role != "live" or (opened and self.path != path)):
+            # Its number was given to another file.
+            self.disown()
+        elif self.role == "done":
+            if self.truncated or self.size <= self.mark.offset:
+                self.truncated = False
+                self.close()
+            else:
+                # Its writer was late to notice the rotation.
+                self.role = "leaving"
+                self.grew_at = now
 
     def begin_at(self, offset: int, file: LogFile) -> None:
         """Go on at a place that was not read up to; within a line: behind it."""
@@ -251,50 +229,7 @@ class Stream:
         has_head = len(head) == min(HEAD_BYTES, known.offset)
         return has_head and bool(self.size) and self.file.read_at(0, len(head)) == head
 
-    def read(self, max_line: int, *, final: bool = False) -> Block | None:
-        """Return the next lines; None: there are none now, or it was truncated.
-
-        Args:
-            max_line: Bytes of a line; of a longer one the first are taken.
-            final: What stands after the last newline is a line.
-
-        Raises:
-            OSError: It can't be read.
-        """
-        assert self.file is not None
-        mark = self.mark
-        before = len(mark.tail)
-        count = before + max(BLOCK_BYTES, 2 * max_line)
-        data = self.file.read_at(mark.offset - before, count)
-        if data[:before] != mark.tail or not (mark.offset or self._has_seen(data)):
-            self.truncated = True
-            return None
-        full = len(data) == count
-        # without a copy: it is long
-        fresh = memoryview(data)[before:]
-        if not full and not is_compressed(self.path):
-            self.size = mark.offset + len(fresh)
-        carry = self.carry
-        cut = cut_lines(
-            b"".join((carry, fresh)) if carry else data,
-            max_line,
-            start=0 if carry else before,
-            skipping=self.skipping,
-            final=final and not full,
-        )
-        if not cut.used:
-            return None
-        used = max(0, cut.used - len(carry))
-        return Block(
-            self,
-            cut.lines,
-            mark.moved(fresh[:used]),
-            cut.skipping,
-            carry[cut.used :],
-            cut.cut,
-        )
-
-    def _has_seen(self, data: bytes) -> bool:
+    def begins_as_seen(self, data: bytes) -> bool:
         """Tell whether a file of which nothing was read begins with what was seen of it."""
         seen = self.seen
         if not data.startswith(seen.head):
@@ -302,20 +237,3 @@ class Stream:
         # In what is read at once, not one after another: it may change in between.
         is_within = seen.offset <= len(data)
         return not is_within or seen.is_in(lambda offset, count: data[offset : offset + count])
-
-    def give_rest(self) -> bytes:
-        """Return what stands behind the last line that was read, when there are no more.
-
-        It counts as read.
-        """
-        assert self.file is not None
-        rest = self.file.read_at(self.mark.offset, BLOCK_BYTES)
-        carry, self.carry = self.carry, b""
-        self.mark = self.mark.moved(rest)
-        return carry + rest
-
-    def accept(self, block: Block) -> None:
-        """Take note that the lines of a block were counted."""
-        self.mark = block.mark
-        self.skipping = block.skipping
-        self.carry = block.carry
