@@ -29,7 +29,9 @@ while number != last:
         try:
             is_same = os.stat(path).st_ino == os.fstat(file).st_ino
         except FileNotFoundError:
-            is_same = False
+            # As at a signal, when rotation is over: logrotate puts aside what it finds in place of
+            # the file that it creates.
+            is_same = True
         if not is_same:
             os.close(file)
             file = opened()

@@ -176,10 +176,9 @@ class Follower:
             Sight(
                 place,
                 [each for each in rotated.places if owners.get(each.key, lane.path) == lane.path],
-                is_still=lambda: (
-                    rotated.is_whole
-                    and (place is None or place.key == rotated.key)
-                    and find_rotated(lane.path) == rotated
+                is_still=lambda growing: (
+                    (place is None or place.key == rotated.key)
+                    and find_rotated(lane.path).is_like(rotated, growing)
                 ),
                 matching={each.key for each in places},
                 now=now,

@@ -34,7 +34,8 @@ class Sight:
     Attributes:
         place: What is at the path; None: nothing that can be followed.
         rotated: What rotation may have made of it, the oldest first; found after ``place``.
-        is_still: Tells whether that is what there is, and nothing came or went since.
+        is_still: Tells whether that is what there is, and nothing came, went or changed since, but
+            for the given files: they are still written.
         matching: Files that are to be followed for themselves, should they be none of this path's:
             ``worker-1.log`` beside ``worker.log``.
         now: The time, in seconds of a clock that nobody sets.
@@ -45,7 +46,7 @@ class Sight:
 
     place: Place | None
     rotated: Iterable[Place]
-    is_still: Callable[[], bool]
+    is_still: Callable[[Container[Key]], bool]
     matching: Container[Key]
     now: float
     floor_ns: int
@@ -146,7 +147,8 @@ class Lane:
         if not self._is_undecided:
             live = self.generations.live
             is_same = live is None or live.file is None or live.present.is_in(live.file.read_at)
-            self._is_undecided = not (is_same and sight.is_still())
+            growing = {each.key for each in self.streams if each.role in ("live", "leaving")}
+            self._is_undecided = not (is_same and sight.is_still(growing))
         return not self._is_undecided
 
     def _look_at(self, stream: Stream, place: Place | None, now: float) -> None:

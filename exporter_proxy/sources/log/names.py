@@ -27,11 +27,12 @@ def rotated_names(name: str) -> re.Pattern[str]:
     """Return what matches names that rotation may give to the file ``name``.
 
     For ``access.log``: ``access.log.1``, ``access.log-20261122.gz``, ``access.log.old``,
-    ``access-20261122.log``.
+    ``access-20261122.log``, and ``access.log-2026112213.backup``, as logrotate calls what a writer
+    created before it could.
     """
     file = PurePosixPath(name)
     root, extension = file.stem, file.suffix
-    forms = [f"{re.escape(name)}(?:{_STAMP}|[.-]old)"]
+    forms = [f"{re.escape(name)}(?:{_STAMP}(?:[.]backup)?|[.-]old)"]
     if extension and root:
         forms.append(f"{re.escape(root)}{_STAMP}{re.escape(extension)}")
     return re.compile(f"(?:{'|'.join(forms)})(?:{'|'.join(map(re.escape, COMPRESSED))})?")

@@ -1,6 +1,7 @@
 """Where files are: those at paths and patterns, and those that rotation put beside them."""
 
 import os
+from collections.abc import Container
 from glob import iglob
 from itertools import islice
 from typing import NamedTuple
@@ -55,6 +56,19 @@ class Rotated(NamedTuple):
     key: Key | None
     places: list[Place]
     is_whole: bool
+
+    def is_like(self, other: "Rotated", growing: Container[Key]) -> bool:
+        """Tell whether nothing came, went or changed in between, but for what is still written.
+
+        Args:
+            other: What there was before, or is later.
+            growing: Files that are still written.
+        """
+        ours, theirs = (
+            {each[: 2 if each.key in growing else 4] for each in rotated.places}
+            for rotated in (self, other)
+        )
+        return self.is_whole and other.is_whole and self.key == other.key and ours == theirs
 
 
 def find(pattern: str, most: int) -> Found:

@@ -209,6 +209,10 @@ class Stream:
         if is_compressed(self.path):
             return
         self.present = mark_at(self.size, self.file.read_at)
+        if self.present.offset < self.size:
+            # It was truncated since it was asked for its size.
+            self.size = self.present.offset
+            self.truncated = self.truncated or bool(self.known.offset)
         if not self.truncated:
             self.seen = self.present
 

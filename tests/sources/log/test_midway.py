@@ -49,6 +49,48 @@ def test_a_file_is_truncated_in_the_middle_of_a_look(log, reader, monkeypatch, c
     assert reader.follower.losses == []
 
 
+@pytest.mark.parametrize("number", range(1, 9))
+def test_a_file_is_truncated_while_it_is_compared_with_its_copy(log, reader, monkeypatch, number):
+    """The copy lacks the end of what was read."""
+    log.append(1)
+    reader.poll()
+    log.append(40)
+    log.copy()
+    log.append(2)
+    reader.poll()
+    log.append(1)
+    calls = []
+
+    def tell(name):
+        calls.append(name)
+        if name == "pread" and calls.count(name) == number:
+            log.truncate()
+
+    watch(monkeypatch, tell)
+    reader.poll()
+    reader.poll()
+
+    assert len(set(reader.lines)) == len(reader.lines)
+    assert set(log.written[:-1]) <= set(reader.lines) <= set(log.written)
+    assert reader.follower.losses == []
+
+
+def test_a_writer_that_stays_with_the_rotated_file_holds_nothing_up(log, reader, monkeypatch):
+    log.append(3)
+    reader.poll()
+    log.rename()
+    log.append(2)
+
+    def tell(name):
+        if name == "lstat":
+            log.append(1, path=log.first)
+
+    watch(monkeypatch, tell)
+    reader.poll()
+
+    assert set(reader.lines) >= set(log.written[:5])
+
+
 def test_what_is_read_at_once_is_of_one_file(log, reader, monkeypatch):
     """A short read is its end, whatever is there by then."""
     log.append(3)

@@ -17,6 +17,7 @@ from exporter_proxy.sources.log.names import rotated_names
         "x.1.log.xz",
         "x.log.old",
         "x.log-old",
+        "x.log-2026112213.backup",
     ],
 )
 def test_rotated(name):
