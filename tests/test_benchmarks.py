@@ -12,7 +12,7 @@ RUN = [sys.executable, str(ROOT / "benchmarks" / "run.py")]
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*RUN, *arguments], capture_output=True, text=True, timeout=120, check=False
+        [*RUN, *arguments], capture_output=True, text=True, timeout=300, check=False
     )
 
 

@@ -154,8 +154,9 @@ def test_hundreds_of_slow_readers(proxy: StartProxy):
     ]
     assert sum(cut) == READERS
     assert cut[1] > 0
-    # As many generations as are allowed; all that were begun would be 20.
-    assert most - before < 8 * PAGE_BYTES
+    # As many generations as are allowed, which are four, and what a push, its page and a busy
+    # machine's untrimmed heap have of them; all that were begun would be 20, and that.
+    assert most - before < 12 * PAGE_BYTES
 
 
 @pytest.mark.parametrize("jump", ["+30d", "-30d"])

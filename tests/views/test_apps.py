@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 
 import pytest
 
@@ -178,8 +179,9 @@ async def test_a_long_table_is_sent_in_chunks(port: Port, shown: str) -> None:
 
     assert headers["Content-Length"] == str(len(body))
     assert len(body) > 1_048_576
-    places = [text.index(f"app-{app:04}-") for app in range(8_000)]
-    assert places == sorted(places)
+    # Of names that are there more than once, the first place counts.
+    shown_in_order = list(dict.fromkeys(re.findall(r"app-(\d{4})-", text)))
+    assert shown_in_order == [f"{app:04}" for app in range(8_000)]
     if shown == "json":
         assert len(json.loads(body)["apps"]) == 8_000
 
