@@ -26,6 +26,18 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "s.db"
 
 
+@pytest.fixture(autouse=True)
+def saves_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have keepers save nothing by themselves, in the middle of what a test does."""
+    monkeypatch.setattr("exporter_proxy.state.keeper.SAVE_SECONDS", 3600.0)
+
+
+@pytest.fixture
+def saves_by_itself(monkeypatch: pytest.MonkeyPatch, saves_when_asked: None) -> None:
+    """Have keepers save soon."""
+    monkeypatch.setattr("exporter_proxy.state.keeper.SAVE_SECONDS", 0.05)
+
+
 @pytest.fixture
 async def start(path: Path) -> AsyncIterator[Start]:
     """Start keepers of the one file, each with a table of its own; all are stopped in the end."""
@@ -64,6 +76,7 @@ async def test_table_survives(start: Start):
     assert other.pending() == (0, 0)
 
 
+@pytest.mark.usefixtures("saves_by_itself")
 async def test_change_is_saved_without_being_asked_for(start: Start, path: Path):
     table, keeper = await start()
     table.update("a", (b"x 1",), source="s")
@@ -179,6 +192,7 @@ async def test_failures_are_told_when_they_begin_and_when_they_end(
     assert rows(again) == {"a": (b"x 1",)}
 
 
+@pytest.mark.usefixtures("saves_by_itself")
 async def test_what_failed_is_tried_again(start: Start, monkeypatch: pytest.MonkeyPatch):
     """By itself, soon at first and then less and less often."""
     monkeypatch.setattr("exporter_proxy.state.keeper._RETRY_SECONDS", (0.01, 0.05))
