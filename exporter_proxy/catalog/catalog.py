@@ -166,13 +166,15 @@ class Catalog:
         """Search for series that two apps have, in steps; the index may change meanwhile."""
         yield from self.conflicts.search(self._places.apps)
 
-    def settle_duplicates(self) -> bool:
-        """Take over what was searched, at once; tell whether it is other than before."""
-        touched = self.conflicts.settle()
+    def settle_duplicates(self) -> Generator[None, None, bool]:
+        """Take over what was searched, in steps; tell whether it is other than before.
+
+        Not while a page is laid out, nor may one be between the steps.
+        """
+        touched = yield from self.conflicts.settle()
         if touched is None:
             return False
-        for _ in self._tell_of(touched):
-            pass
+        yield from self._tell_of(touched)
         return True
 
     def tell_of_held(self, found: HeldFindings | None) -> Generator[None, None, bool]:
@@ -212,7 +214,8 @@ class Catalog:
         if self._other_rules:
             yield from self._find_affected()
         large: list[str] = []
-        for count, app in enumerate(list(self._changed), 1):
+        # A copy, though not as a list: the garbage collector looks at each entry of a new one.
+        for count, app in enumerate(self._changed.copy(), 1):
             if self._size(app) > _SMALL_BYTES:
                 large.append(app)
             else:

@@ -6,9 +6,10 @@ And what an app has twice itself, as the same search finds it.
 import logging
 from collections import Counter
 from collections.abc import Generator, Iterable, Mapping, Sequence
+from itertools import chain
 
 from exporter_proxy.exposition.merged import MergedIndex
-from exporter_proxy.exposition.merged.duplicates import Duplicate, Duplicates
+from exporter_proxy.exposition.merged.duplicates import Duplicate, Duplicates, Twice
 from exporter_proxy.exposition.model import Finding
 from exporter_proxy.repeats import Crowd
 
@@ -17,6 +18,7 @@ logger = logging.getLogger(__name__)
 _FAMILIES_A_STEP = 200
 # The same of what takes a fraction of a microsecond each.
 _NAMES_A_STEP = 5_000
+_APPS_A_STEP = 1_000
 # Pairs of apps that the log was told of; beyond that nothing is logged.
 _MOST_TOLD = 1000
 
@@ -44,8 +46,8 @@ class ConflictWatch:
         self._apps: dict[int, Counter[str]] = {}
         # {number of an app: series of it that an app before it has too}
         self._same_series: Counter[int] = Counter()
-        # {number of an app: samples of series that it has twice itself}
-        self._repeats: dict[int, Finding] = {}
+        # {number of an app: {family: what it has twice itself}}
+        self._repeats: dict[int, dict[bytes, Twice]] = {}
         self._told: set[tuple[int, int]] = set()
         self._crowd = Crowd(
             logger, "more apps than are named here have the same series: /apps has all of them"
@@ -54,14 +56,18 @@ class ConflictWatch:
     def findings(self, app: int) -> Counter[str]:
         """Return ``{reason: how many families, or series}`` of the app with that number."""
         found = Counter(self._apps.get(app, ()))
-        if self._same_series[app]:
+        if app in self._same_series:
             found["same_series"] = self._same_series[app]
         return found
 
     def repeats(self, app: int) -> Sequence[Finding]:
         """Return what the app with that number has twice itself: one finding, or none."""
         found = self._repeats.get(app)
-        return () if found is None else (found,)
+        if found is None:
+            return ()
+        times = sum(twice.times for twice in found.values())
+        first = min(twice.series.decode(errors="backslashreplace") for twice in found.values())
+        return (Finding("duplicate_series", times, 0, first),)
 
     def follow(self) -> Generator[None, None, set[int]]:
         """Take in what changed, in steps; the value is the apps whose findings are others."""
@@ -75,14 +81,17 @@ class ConflictWatch:
             names.update(dict.fromkeys(self._index.related(some)))
         touched: set[int] = set()
         for count, name in enumerate(names, 1):
-            before, now = self._families.pop(name, {}), self._compare(name)
+            before, now = self._families.pop(name, {}), (yield from self._compare(name))
             if now:
                 self._families[name] = now
-            for app in before.keys() | now.keys():
+            apps = chain(now, (app for app in before if app not in now))
+            for done, app in enumerate(apps, 1):
                 if before.get(app) != now.get(app):
                     self._count(app, before.get(app, ()), -1)
                     self._count(app, now.get(app, ()), 1)
                     touched.add(app)
+                if done % _APPS_A_STEP == 0:
+                    yield
             if count % _FAMILIES_A_STEP == 0:
                 yield
         return touched
@@ -96,37 +105,51 @@ class ConflictWatch:
             names: The apps' names, by number.
         """
         found = yield from self.duplicates.search()
-        self._warn(found, names)
+        while found:
+            # From the first on, for it is what the log names.
+            self._warn(found[:_APPS_A_STEP], names)
+            del found[:_APPS_A_STEP]
+            yield
 
-    def settle(self) -> set[int] | None:
-        """Take over what was searched; return the apps whose findings are others, None if nothing.
+    def settle(self) -> Generator[None, None, set[int] | None]:
+        """Take over what was searched, in steps; the value is the apps whose findings are others.
 
-        Not while a page is laid out.
+        None if nothing is other. Not while a page is laid out, nor may one be between the steps.
         """
-        if not self.duplicates.settle():
+        settled = yield from self.duplicates.settle()
+        if settled is None:
             return None
-        before, self._same_series = self._same_series, Counter()
-        for cells in self.duplicates.held.values():
-            for app, series in cells.items():
-                self._same_series[app] += len(series)
-        touched = {
-            app for app in before | self._same_series if before[app] != self._same_series[app]
-        }
-        return touched | self._count_repeats()
+        touched: set[int] = set()
+        for before, now in settled.families:
+            apps = chain(now, (app for app in before if app not in now))
+            for count, app in enumerate(apps, 1):
+                more = len(now.get(app, ())) - len(before.get(app, ()))
+                if more:
+                    self._same_series[app] += more
+                    touched.add(app)
+                    if not self._same_series[app]:
+                        del self._same_series[app]
+                if count % _APPS_A_STEP == 0:
+                    yield
+        for count, (name, app, twice) in enumerate(settled.cells, 1):
+            self._count_repeats(name, app, twice)
+            touched.add(app)
+            if count % _APPS_A_STEP == 0:
+                yield
+        return touched
 
-    def _count_repeats(self) -> set[int]:
-        before, found = self._repeats, dict[int, Finding]()
-        for cells in self.duplicates.repeats.values():
-            for app, twice in cells.items():
-                known = found.get(app)
-                times = twice.times + (0 if known is None else known.times)
-                series = twice.series.decode(errors="backslashreplace")
-                what = series if known is None else min(known.what, series)
-                found[app] = Finding("duplicate_series", times, 0, what)
-        self._repeats = found
-        return {app for app in {*before, *found} if before.get(app) != found.get(app)}
+    def _count_repeats(self, name: bytes, app: int, twice: Twice | None) -> None:
+        """Take note of what an app has twice of a family."""
+        known = self._repeats.setdefault(app, {})
+        if twice is not None:
+            known[name] = twice
+        else:
+            known.pop(name, None)
+        if not known:
+            del self._repeats[app]
 
-    def _compare(self, name: bytes) -> dict[int, tuple[str, ...]]:
+    def _compare(self, name: bytes) -> Generator[None, None, dict[int, tuple[str, ...]]]:
+        """Return why what apps have of a family differs from what counts, in steps."""
         index = self._index
         family = index.families.get(name)
         if family is None:
@@ -134,8 +157,10 @@ class ConflictWatch:
         shadowed = index.is_shadowed(name)
         if not shadowed and len(family.types) <= 1 and len(family.helps) <= 1:
             return {}
-        found = {}
-        for app, cell in family.cells.items():
+        found: dict[int, tuple[str, ...]] = {}
+        for count, (app, cell) in enumerate(family.cells.items(), 1):
+            if count % _APPS_A_STEP == 0:
+                yield
             reasons = (*family.differs(cell), *(("suffix_clash",) if shadowed else ()))
             if reasons:
                 found[app] = reasons

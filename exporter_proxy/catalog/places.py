@@ -136,7 +136,10 @@ class Places:
         )
         self.own.set_app(told_of(number), own)
         if self._reads:
+            # Each of these may be what makes a dozen dictionaries grow that have all apps.
+            yield
             yield from self.index.set_app_in_steps(number, settled.shown)
+            yield
             self.index.set_app(told_of(number), own)
             yield from self._place_again(settled.others, DEFAULT_SCHEME)
             for scheme, index in self._indexes.items():

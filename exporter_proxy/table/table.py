@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 
 from exporter_proxy.clocks import boot_seconds
+from exporter_proxy.garbage import MANY, aged
 from exporter_proxy.table.deadlines import Deadlines
 from exporter_proxy.table.feeds import Feeds
 from exporter_proxy.table.ghosts import Ghosts
@@ -384,7 +385,9 @@ class Table:
     def snapshot(self) -> Snapshot:
         """Return the rows as they are now; the same object until something changes."""
         if self._snapshot.generation != self._generation:
-            self._snapshot = Snapshot(self._generation, tuple(self._rows.values()))
+            rows = self._rows.values()
+            made = tuple(rows) if len(rows) < MANY else aged(lambda: tuple(rows))
+            self._snapshot = Snapshot(self._generation, made)
         return self._snapshot
 
     def _note_change(self, app: str) -> None:

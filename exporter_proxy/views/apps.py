@@ -7,6 +7,7 @@ from typing import Any, get_args
 from aiohttp import hdrs, web
 
 from exporter_proxy.errors import quote
+from exporter_proxy.steps import let_go
 from exporter_proxy.table import Table
 from exporter_proxy.views.app_lines import AppLine, read_lines
 from exporter_proxy.views.negotiation import FORMATS, Format, choose_format
@@ -89,6 +90,7 @@ class AppsView:
                 )
             )
             chunks = await in_slices(draw(lines, now_ns))
+            await in_slices(let_go(lines))
             short = sum(map(len, chunks)) <= LONGEST_IN_ONE
             return [b"".join(chunks)] if short else chunks
 

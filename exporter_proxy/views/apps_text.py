@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from exporter_proxy.steps import let_go
 from exporter_proxy.views.app_lines import COLUMNS, NUMBERS, AppLine, show_time
 
 LINES_A_CHUNK = 100
@@ -61,7 +62,7 @@ def draw_frame(title: str, widths: Sequence[int]) -> list[str]:
 
 
 def _stamp(
-    frame: Sequence[str], widths: Sequence[int], cells: Sequence[tuple[str, ...]]
+    frame: Sequence[str], widths: Sequence[int], cells: list[tuple[str, ...]]
 ) -> Generator[None, None, list[bytes]]:
     head, last = frame[:_FRAME_HEAD], frame[-1]
     line_below = head[-1]
@@ -74,6 +75,7 @@ def _stamp(
         chunks.append(("\n".join(drawn) + "\n").encode())
         yield
     chunks.append((last + "\n").encode())
+    yield from let_go(cells)
     return chunks
 
 

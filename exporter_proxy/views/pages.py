@@ -175,7 +175,7 @@ class Pages:
         for each in [*self._duplicates.values()]:
             await in_slices(each.search())
         async with self._making:
-            self._settle_duplicates()
+            await self._settle_duplicates()
 
     async def _search_at_once(self, scheme: Scheme, key: PageKey) -> PageKey:
         """Search before a page that must not have a series twice, if there is little to search.
@@ -188,7 +188,7 @@ class Pages:
                 await in_slices(self._catalog.search_duplicates())
             else:
                 await in_slices(duplicates.search())
-            self._settle_duplicates()
+            await self._settle_duplicates()
         return key[0], self._searches, key[2]
 
     def _duplicates_of(self, scheme: Scheme) -> Generator[None, None, Duplicates]:
@@ -203,9 +203,12 @@ class Pages:
             self._duplicates[scheme] = duplicates
         return duplicates
 
-    def _settle_duplicates(self) -> None:
-        others = [each.settle() for each in self._duplicates.values()]
-        if self._catalog.settle_duplicates() or any(others):
+    async def _settle_duplicates(self) -> None:
+        other = False
+        for each in [*self._duplicates.values()]:
+            settled = await in_slices(each.settle())
+            other = other or bool(settled)
+        if await in_slices(self._catalog.settle_duplicates()) or other:
             self._age()
 
     async def _tell_of_held(self) -> None:
@@ -386,7 +389,7 @@ class Pages:
         if kind.format == "openmetrics":
             # At once, as the cost is that of what is selected.
             await in_slices(duplicates.search())
-            duplicates.settle()
+            await in_slices(duplicates.settle())
         pieces = [*await in_slices(layout.refresh()), *end]
         page = Page(key, pieces, generation, kind, selection)
         if key_of_kept is not None and page.plain is not None:

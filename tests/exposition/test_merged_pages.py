@@ -178,7 +178,7 @@ def test_any_families_make_a_page_that_is_read(apps: tuple[list[Family], ...]) -
             note(f"{app}: {cell.name!r} {cell.type} {cell.typed} {cell.unit!r} {cell.samples!r}")
     duplicates = Duplicates(index)
     all_at_once(duplicates.search())
-    duplicates.settle()
+    all_at_once(duplicates.settle())
     writer = OpenMetricsWriter(index, duplicates.held)
     note(page(index, OpenMetricsWriter(index, duplicates.held)).decode())
     shown = parse(page(index, writer).decode())
@@ -246,13 +246,13 @@ class Updates(RuleBasedStateMachine):
     def pages_are_those_of_a_fresh_index(self) -> None:
         """And they are read, whatever went before."""
         all_at_once(self.duplicates.search())
-        self.duplicates.settle()
+        all_at_once(self.duplicates.settle())
         fresh = MergedIndex()
         for app, families in sorted(self.apps.items()):
             fresh.set_app(app, [copy_of(cell) for cell in families])
         duplicates = Duplicates(fresh)
         all_at_once(duplicates.search())
-        duplicates.settle()
+        all_at_once(duplicates.settle())
         written = text_of(self.openmetrics)
 
         assert text_of(self.text) == page(fresh, TextWriter(fresh))

@@ -73,7 +73,7 @@ def test_any_payloads_give_pages_that_are_read(
     index = _index(payloads, scheme)
     duplicates = Duplicates(index)
     all_at_once(duplicates.search())
-    duplicates.settle()
+    all_at_once(duplicates.settle())
     text = TextWriter(index)
     writer = _openmetrics(index, scheme, duplicates)
     shown_text = page(index, text).decode()

@@ -22,7 +22,7 @@ _CELL_BYTES = 512
 # Families, however little they have.
 _FAMILIES_A_STEP = 500
 # Cells that there is nothing to look at in.
-_CELLS_A_STEP = 5_000
+_CELLS_A_STEP = 2_000
 _HASH = (1 << 62) - 1
 
 
@@ -51,6 +51,21 @@ class Twice(NamedTuple):
     series: bytes
 
 
+_Held = Mapping[int, frozenset[bytes]]
+
+
+class Settled(NamedTuple):
+    """What is held from now on that was not before, or the other way round.
+
+    Attributes:
+        families: What was held of each of some families, and what is.
+        cells: Families, numbers of apps, and what each of them has twice itself.
+    """
+
+    families: list[tuple[_Held, _Held]]
+    cells: list[tuple[bytes, int, Twice | None]]
+
+
 class Duplicates:
     """Searches an index for series that two apps have, or one has twice.
 
@@ -67,9 +82,9 @@ class Duplicates:
     """
 
     def __init__(self, index: MergedIndex, *, all_at_once: bool = True) -> None:
-        self.held: dict[bytes, Mapping[int, frozenset[bytes]]] = {}
+        self.held: dict[bytes, _Held] = {}
         # The same, of families that were searched since.
-        self._searched: dict[bytes, Mapping[int, frozenset[bytes]]] = {}
+        self._searched: dict[bytes, _Held] = {}
         self.repeats: dict[bytes, dict[int, Twice]] = {}
         self._searched_cells: dict[tuple[bytes, int], Twice | None] = {}
         # Bytes since the event loop was served last.
@@ -132,28 +147,38 @@ class Duplicates:
                 self._looked_at = 0
                 yield
 
-    def settle(self) -> bool:
-        """Hold what the searches found; tell whether it is other than before."""
-        other = False
-        for name, held in self._searched.items():
-            if held != self.held.get(name, {}):
-                other = True
+    def settle(self) -> Generator[None, None, Settled | None]:
+        """Hold what the searches found, in steps; the value is what is other, None if nothing is.
+
+        Not while a page is laid out, nor may one be between the steps.
+        """
+        families: list[tuple[_Held, _Held]] = []
+        while self._searched:
+            name, held = self._searched.popitem()
+            before = self.held.get(name, {})
+            if (yield from _differ(before, held)):
+                families.append((before, held))
                 if held:
                     self.held[name] = held
                 else:
                     del self.held[name]
-        self._searched.clear()
-        for (name, app), twice in self._searched_cells.items():
+            if len(self._searched) % _FAMILIES_A_STEP == 0:
+                yield
+        cells: list[tuple[bytes, int, Twice | None]] = []
+        while self._searched_cells:
+            (name, app), twice = self._searched_cells.popitem()
             known = self.repeats.setdefault(name, {})
-            other = other or known.get(app) != twice
+            if known.get(app) != twice:
+                cells.append((name, app, twice))
             if twice is not None:
                 known[app] = twice
             else:
                 known.pop(app, None)
             if not known:
                 del self.repeats[name]
-        self._searched_cells.clear()
-        return other
+            if len(self._searched_cells) % _FAMILIES_A_STEP == 0:
+                yield
+        return Settled(families, cells) if families or cells else None
 
     def _has_other_series(
         self, family: MergedFamily, apps: Iterable[int]
@@ -184,6 +209,18 @@ class Duplicates:
         return other
 
 
+def _differ(one: _Held, other: _Held) -> Generator[None, None, bool]:
+    """Tell whether two mappings differ, in steps."""
+    if len(one) != len(other):
+        return True
+    for count, (app, series) in enumerate(one.items(), 1):
+        if other.get(app) != series:
+            return True
+        if count % _CELLS_A_STEP == 0:
+            yield
+    return False
+
+
 def _search_family(
     family: MergedFamily,
 ) -> Generator[None, None, tuple[list[Duplicate], dict[int, frozenset[bytes]]]]:
@@ -208,7 +245,7 @@ def _search_family(
             held[app] = frozenset(both)
             one = min(both)
             found.append(Duplicate(family.name, one, both[one], app, len(both)))
-    yield
+    yield from search.let_go()
     return found, held
 
 
@@ -227,6 +264,13 @@ class _Search:
         self.by_key = self._drop is not None
         # Which app has it first.
         self._seen: dict[bytes, int] = {}
+
+    def let_go(self) -> Generator[None, None, None]:
+        """Forget all series, in steps."""
+        while self._seen:
+            for _ in range(min(len(self._seen), _CELLS_A_STEP)):
+                self._seen.popitem()
+            yield
 
     def look_at_orders(self) -> Generator[None, None, None]:
         """Find out whether all write labels in the same order."""

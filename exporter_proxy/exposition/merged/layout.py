@@ -16,6 +16,7 @@ from typing import NamedTuple, Protocol
 from exporter_proxy.exposition.merged.family import MergedFamily
 from exporter_proxy.exposition.merged.index import SELF, Changes, MergedIndex
 from exporter_proxy.exposition.page import MOST_PARTS, SHORTEST_CLOSED, Piece, lay_out
+from exporter_proxy.garbage import note_made
 
 _BUCKET_APPS_SHIFT = 4
 # Families of more bytes or more apps have blocks.
@@ -257,8 +258,8 @@ class _Blocks:
         # What is shown of the apps of each block, in their order.
         self._lines: dict[int, dict[int, bytes]] = {}
         self._pieces: dict[int, Sequence[Piece]] = {}
-        # Apps whose cells are others, by block.
-        self._touched: dict[int, set[int]] = {}
+        # Apps whose cells are others, by block; not sets, as in Changes.
+        self._touched: dict[int, dict[int, None]] = {}
 
     def fits(self, family: MergedFamily) -> bool:
         """Tell whether the blocks can be kept: of a fitting size, and for the same type."""
@@ -268,7 +269,7 @@ class _Blocks:
         """Take note, in steps, that the cells of ``apps`` are others, or gone."""
         shift, touched = self._shift, self._touched
         for done, app in enumerate(apps, 1):
-            touched.setdefault(app >> shift, set()).add(app)
+            touched.setdefault(app >> shift, {})[app] = None
             if done % _LONG_STEP == 0:
                 yield
 
@@ -280,8 +281,9 @@ class _Blocks:
         for block, apps in self._touched.items():
             lines = self._lines.setdefault(block, {})
             carriers = sorted(app for app in apps if app in family.cells)
-            for app in apps.difference(carriers):
-                lines.pop(app, None)
+            for app in apps:
+                if app not in family.cells:
+                    lines.pop(app, None)
             known = len(lines)
             for start in range(0, len(carriers), _STEP):
                 if start:
@@ -295,6 +297,8 @@ class _Blocks:
             else:
                 del self._lines[block]
                 self._pieces.pop(block, None)
+            if not known:
+                note_made(len(lines))
             looked_at += len(lines)
             if looked_at > _STEP:
                 looked_at = 0

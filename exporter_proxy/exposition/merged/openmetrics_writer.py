@@ -7,7 +7,7 @@ as ``unknown``, for a histogram or summary a family for each name of a sample. N
 its name, and only what can't be shown even so is left out.
 """
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator
 from itertools import chain
 from typing import NamedTuple
 
@@ -30,7 +30,7 @@ _NEW_STEP = 100
 # Of samples.
 _STEP_BYTES = 262_144
 # What a cell takes beside its samples, as if it were bytes of these.
-_CELL_BYTES = 512
+_CELL_BYTES = 2_048
 
 
 class _Folded(NamedTuple):
@@ -67,7 +67,7 @@ class OpenMetricsWriter:
     def follow(self, changes: Changes) -> Generator[None, None, None]:
         """Take in what changed, and add what is written another way because of it."""
         naming = self._naming
-        self._validity.follow_held(changes)
+        yield from self._validity.follow_held(changes)
         unsettled: set[bytes] = set()
         for done, (name, apps) in enumerate(list(changes.cells.items()), 1):
             yield from self._follow_family(name, apps, changes, unsettled)
@@ -98,7 +98,7 @@ class OpenMetricsWriter:
         yield
 
     def _follow_family(
-        self, name: bytes, apps: set[int], changes: Changes, unsettled: set[bytes]
+        self, name: bytes, apps: Collection[int], changes: Changes, unsettled: set[bytes]
     ) -> Generator[None, None, None]:
         family = self._index.families.get(name)
         parent = self._naming.mode(name).parent

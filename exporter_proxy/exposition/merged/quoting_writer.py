@@ -48,7 +48,9 @@ class QuotingWriter(OpenMetricsWriter):
     ) -> Generator[None, None, None]:
         lines = self._lines.get(family.name, {})
         parts: tuple[Part, ...] | None = None
-        for app in apps:
+        for done, app in enumerate(apps, 1):
+            if done % _STEP == 0:
+                yield
             lines.pop(app, None)
             cell = family.cells.get(app)
             if cell is None or not cell.aliased:

@@ -1,6 +1,7 @@
 """Which samples are what OpenMetrics asks of their type, cell by cell."""
 
 from collections.abc import Generator, Iterable, Iterator, Mapping
+from itertools import chain
 
 from exporter_proxy.exposition.merged.cells import (
     are_counters,
@@ -43,16 +44,19 @@ class Validity:
         # Cells without what is held of them, and what they have twice.
         self._reduced: dict[tuple[bytes, int], Family] = {}
 
-    def follow_held(self, changes: Changes) -> None:
-        """Add to what changed the cells of which now more or less is held."""
+    def follow_held(self, changes: Changes) -> Generator[None, None, None]:
+        """Add to what changed the cells of which now more or less is held, in steps."""
         for name in {*self._held, *self._held_before}:
             now = self._held.get(name, {})
             before = self._held_before.get(name, {})
             if now is before:
                 continue
-            for app in {*now, *before}:
+            apps = chain(now, (app for app in before if app not in now))
+            for done, app in enumerate(apps, 1):
                 if now.get(app) != before.get(app):
                     changes.cell(name, app)
+                if done % _STEP == 0:
+                    yield
         self._held_before = dict(self._held)
 
     def reduce(self, name: bytes, app: int, cell: Family | None) -> Generator[None, None, None]:
