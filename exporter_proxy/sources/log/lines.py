@@ -1,7 +1,9 @@
 """Bytes of a file -> whole lines of bounded length. Pure."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+MOST_LINES: Final = 2_048
+"""Of a slice: a line costs a microsecond or several, even if there is nothing in it."""
 _NEWLINE = b"\n"
 _NUL = b"\0"
 
@@ -54,6 +56,23 @@ def cut_lines(
     if final and rest:
         return Cut(lines + _without_nuls(rest) + _NEWLINE, size, skipping=False, cut=cut)
     return Cut(lines, size - len(rest), skipping=False, cut=cut)
+
+
+def slice_end(lines: bytes, start: int, size: int) -> int:
+    """Return where a slice of lines ends that are counted in one go.
+
+    Args:
+        lines: Whole lines.
+        start: Where the slice begins; they don't end there.
+        size: Bytes that it has at most, unless it is one line alone; and :data:`MOST_LINES` lines.
+    """
+    while True:
+        end = lines.rfind(_NEWLINE, start, start + size) + 1
+        if not end:
+            return lines.index(_NEWLINE, start) + 1
+        if lines.count(_NEWLINE, start, end) <= MOST_LINES:
+            return end
+        size = (end - start) // 2
 
 
 def _without_nuls(data: bytes) -> bytes:

@@ -26,6 +26,7 @@ from exporter_proxy.sources.log.checkpoint import (
 )
 from exporter_proxy.sources.log.compiling import Counter
 from exporter_proxy.sources.log.follower import Follower, Following
+from exporter_proxy.sources.log.lines import slice_end
 from exporter_proxy.sources.log.names import is_pattern
 from exporter_proxy.table import FOR_EVER, Life, Payload, Table
 from exporter_proxy.turns import TURN_SECONDS, turns_of_loop
@@ -339,9 +340,7 @@ class Section:
         start, turns = 0, turns_of_loop()
         self._is_torn = True
         while start < len(lines):
-            end = lines.rfind(b"\n", start, start + self._slice) + 1
-            if not end:
-                end = lines.index(b"\n", start) + 1
+            end = slice_end(lines, start, self._slice)
             await turns.turn()
             # of this thread: what others take of a busy machine says nothing about the lines
             began = time.thread_time()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter_proxy.sources.log.lines import cut_lines
+from exporter_proxy.sources.log.lines import MOST_LINES, cut_lines, slice_end
 
 
 def cut_all(data: bytes, limit: int, size: int) -> tuple[bytes, int]:
@@ -65,3 +65,30 @@ def test_a_line_without_end_takes_linear_time():
     assert (found.used, found.skipping, found.cut) == (2**20, True, 1)
     assert cut_lines(b"y" * 2**20, 1000, skipping=True) == (b"", 2**20, True, 0)
     assert cut_lines(b"y\nz\n", 1000, skipping=True) == (b"z\n", 4, False, 0)
+
+
+@given(
+    st.lists(st.sampled_from([b"\n", b"a\n", b"b" * 50 + b"\n"]), min_size=1, max_size=200),
+    st.integers(1, 300),
+    st.integers(1, 20),
+)
+def test_slices_are_bounded(lines: list[bytes], size: int, most: int) -> None:
+    """In bytes and in lines, however short these are; together they are all there is."""
+    data = b"".join(lines)
+    start = 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("exporter_proxy.sources.log.lines.MOST_LINES", most)
+        while start < len(data):
+            end = slice_end(data, start, size)
+            count = data.count(b"\n", start, end)
+            assert end > start
+            assert data[end - 1 : end] == b"\n"
+            assert end - start <= size or count == 1
+            assert count <= most
+            start = end
+    assert start == len(data)
+
+
+def test_slice_of_empty_lines() -> None:
+    """Which cost as much each as any."""
+    assert MOST_LINES // 2 <= slice_end(b"\n" * 1_000_000, 5, 1 << 20) - 5 <= MOST_LINES
