@@ -12,8 +12,8 @@ from exporter_proxy.commands import credentials
 from exporter_proxy.commands.push import duration, fail
 
 if TYPE_CHECKING:
-    from exporter_proxy.commands.apps_asking import Proxy
     from exporter_proxy.commands.apps_table import Selection
+    from exporter_proxy.commands.asking import Proxy
 
 ANSWERED, SILENT, UNUSABLE = range(3)
 SORTS = ("order", "app", "age", "source", "samples", "bytes", "updates", "rate", "state")
@@ -66,25 +66,24 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(options: argparse.Namespace) -> int:
-    """Show what the options ask for, and return the exit code."""
+    """Show what the options ask for, and return the exit code.
+
+    Raises:
+        ConfigError: The configuration is needed and can't be used.
+    """
     # Most of what the program is started for needs none of these.
     import asyncio  # noqa: PLC0415
 
-    from exporter_proxy.commands.apps_asking import AskError, Proxy, find_proxy  # noqa: PLC0415
     from exporter_proxy.commands.apps_table import Selection, SelectionError  # noqa: PLC0415
+    from exporter_proxy.commands.asked import Asked  # noqa: PLC0415
+    from exporter_proxy.commands.asking import AskError, Proxy  # noqa: PLC0415
     from exporter_proxy.commands.destination import DestinationError  # noqa: PLC0415
 
     if options.watch is not None and options.json:
         return fail("apps", "--watch and --json don't go together", UNUSABLE)
     try:
         selection = Selection(options.sort, options.filter)
-        where = find_proxy(options.proxy, options.config, options.web_config_file)
-        proxy = Proxy(
-            where,
-            timeout=options.timeout,
-            tls=credentials.tls_context(options) if where.url is not None else None,
-            authorization=credentials.authorization(options, where.url),
-        )
+        proxy = Proxy(Asked.of(options, options.proxy), options.timeout)
         asyncio.run(_show(options, proxy, selection))
     except (DestinationError, credentials.CredentialError, SelectionError) as error:
         return fail("apps", str(error), UNUSABLE)
@@ -105,7 +104,7 @@ async def _show(options: argparse.Namespace, proxy: "Proxy", selection: "Selecti
         if options.watch is not None:
             await apps_live.watch(proxy, selection, options.watch)
             return
-        body = await proxy.fetch()
+        body = await proxy.get("/apps", format="json")
         if options.json:
             some = options.filter is not None or options.sort != "order"
             shown = apps_table.select(body, selection, proxy.shown) if some else body

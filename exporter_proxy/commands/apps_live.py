@@ -8,8 +8,8 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from exporter_proxy.commands.apps_asking import AskError, Proxy
 from exporter_proxy.commands.apps_table import App, Selection, draw, read, summary
+from exporter_proxy.commands.asking import AskError, Proxy
 from exporter_proxy.logs import one_line
 
 # The lines of the table's head, the summary, the message, and one that stays free.
@@ -59,7 +59,7 @@ async def watch(
     """
     console = console or Console()
     rates = Rates()
-    apps = read(await proxy.fetch(), proxy.shown)
+    apps = read(await proxy.get("/apps", format="json"), proxy.shown)
     rates.note(apps, time.monotonic())
     wrong = ""
     screen = _screen(console, selection.of(apps), proxy, wrong)
@@ -70,7 +70,7 @@ async def watch(
         while True:
             await asyncio.sleep(every)
             try:
-                apps = read(await proxy.fetch(), proxy.shown)
+                apps = read(await proxy.get("/apps", format="json"), proxy.shown)
                 rates.note(apps, time.monotonic())
                 wrong = ""
             except AskError as error:

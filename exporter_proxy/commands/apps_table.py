@@ -12,7 +12,7 @@ from rich.console import Console, ConsoleOptions
 from rich.table import Table
 from rich.text import Text
 
-from exporter_proxy.commands.apps_asking import AskError
+from exporter_proxy.commands.asking import AskError
 from exporter_proxy.errors import quote
 from exporter_proxy.logs import one_line
 

@@ -1,9 +1,10 @@
-"""How commands prove who they are, and whom they trust: options of every command that uses HTTP."""
+"""How commands prove who they are, and whom they trust: options of all that connect to a proxy."""
 
 import argparse
 import os
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,13 +16,31 @@ if TYPE_CHECKING:
 TOKEN_VARIABLE = "EXPORTER_PROXY_TOKEN"  # noqa: S105 - its name
 PASSWORD_VARIABLE = "EXPORTER_PROXY_PASSWORD"  # noqa: S105 - its name
 _MAX_SECRET_BYTES = 65_536
+_HTTP_OPTIONS = ("token_file", "user", "password_file")
+_TLS_OPTIONS = ("ca_file", "insecure", "cert_file", "key_file")
+# What an option says nothing without, and what it contradicts.
+_NEEDS = (("password_file", "user"), ("key_file", "cert_file"))
+_CONTRADICTIONS = (("token_file", "user"), ("ca_file", "insecure"))
 
 
 class CredentialError(Exception):
-    """A file of the options can't be used; the text says why, for a person."""
+    """An option can't be used, or says nothing; the text says why, for a person."""
 
 
-def add_options(parser: argparse.ArgumentParser, title: str = "over HTTP") -> None:
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What is shown to a proxy, and what it has to show.
+
+    Attributes:
+        tls: Whom to trust, and our own certificate; None: TLS is not spoken.
+        authorization: The header of HTTP; None: nobody needs to know who asks.
+    """
+
+    tls: "ssl.SSLContext | None" = None
+    authorization: str | None = None
+
+
+def add_options(parser: argparse.ArgumentParser, title: str = "over HTTP and TLS") -> None:
     """Add the options. Secrets come from files or the environment: arguments can be seen by all."""
     group = parser.add_argument_group(title)
     group.add_argument(
@@ -37,20 +56,78 @@ def add_options(parser: argparse.ArgumentParser, title: str = "over HTTP") -> No
     group.add_argument(
         "--insecure", action="store_true", help="take any certificate, of whomever it is"
     )
+    group.add_argument("--cert-file", metavar="FILE", help="our own certificate (PEM)")
+    group.add_argument("--key-file", metavar="FILE", help="its key, if it is not there, too")
 
 
-def authorization(
+def find(
     options: argparse.Namespace,
-    url: EndpointUrl | None,
+    shown: str,
+    *,
+    url: EndpointUrl | None = None,
+    http: bool,
+    tls: bool,
+    anyone: bool = False,
     environ: Mapping[str, str] = os.environ,
-) -> str | None:
-    """Return the value of the header ``Authorization``; None: nobody needs to know who asks.
+) -> Credentials:
+    """Return the credentials for a place.
 
-    The options come first, then what the URL says, then the environment.
+    Args:
+        options: What the command line says.
+        shown: How the place is called.
+        url: Its URL, if it has one.
+        http: Whether HTTP is spoken there.
+        tls: Whether TLS is.
+        anyone: Whether any certificate is taken, as with ``--insecure``.
+        environ: Has secrets, too.
 
     Raises:
-        CredentialError: A file can't be read, or there is a user and no password.
+        CredentialError: A file can't be used, there is a user and no password, or an option is
+            without effect: nobody is to rely on it.
     """
+    if not http:
+        _refuse(options, _HTTP_OPTIONS, f"to {shown}: it is for HTTP")
+    if not tls:
+        _refuse(options, _TLS_OPTIONS, f"to {shown}: it is for TLS")
+    for name, other in _CONTRADICTIONS:
+        if _is_given(options, name) and _is_given(options, other):
+            raise CredentialError(f"{_spelled(name)} and {_spelled(other)} don't go together")
+    for name, other in _NEEDS:
+        if not _is_given(options, other):
+            _refuse(options, [name], f"without {_spelled(other)}")
+    return Credentials(
+        _tls_context(options, anyone=anyone or options.insecure) if tls else None,
+        _authorization(options, url, environ) if http else None,
+    )
+
+
+def refuse_all(options: argparse.Namespace, where: str) -> None:
+    """Refuse all of the options, which say nothing there.
+
+    Raises:
+        CredentialError: One was given.
+    """
+    _refuse(options, (*_HTTP_OPTIONS, *_TLS_OPTIONS), where)
+
+
+def _refuse(options: argparse.Namespace, names: Iterable[str], where: str) -> None:
+    for name in names:
+        if _is_given(options, name):
+            raise CredentialError(f"{_spelled(name)} says nothing {where}")
+
+
+def _is_given(options: argparse.Namespace, name: str) -> bool:
+    return getattr(options, name) not in (None, False)
+
+
+def _spelled(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _authorization(
+    options: argparse.Namespace, url: EndpointUrl | None, environ: Mapping[str, str]
+) -> str | None:
+    # The options come first, then what the URL says, then the environment.
     if options.token_file is not None:
         return f"Bearer {_read(options.token_file)}"
     if options.user is not None:
@@ -65,27 +142,43 @@ def authorization(
     return f"Bearer {token}" if token else None
 
 
-def tls_context(options: argparse.Namespace) -> "ssl.SSLContext":
-    """Return whom to trust over HTTPS.
-
-    Raises:
-        CredentialError: ``--ca-file`` can't be used.
-    """
+def _tls_context(options: argparse.Namespace, *, anyone: bool) -> "ssl.SSLContext":
     # A library that most commands have no use for.
     import ssl  # noqa: PLC0415
 
-    if options.insecure:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        return context
     try:
-        return ssl.create_default_context(cafile=options.ca_file)
+        context = ssl.create_default_context(cafile=options.ca_file)
     except ssl.SSLError as error:
         raise CredentialError(f"{options.ca_file}: no certificates in PEM form") from error
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise CredentialError(f"{options.ca_file}: can't be read: {why}") from error
+        raise _unreadable(options.ca_file, error) from error
+    if anyone:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if options.cert_file is not None:
+        _show(context, options.cert_file, options.key_file)
+    return context
+
+
+def _show(context: "ssl.SSLContext", cert: str, key: str | None) -> None:
+    """Have a context show a certificate of our own."""
+    import ssl  # noqa: PLC0415 - as above
+
+    for path in filter(None, (cert, key)):
+        try:
+            Path(path).open("rb").close()
+        except (OSError, ValueError) as error:
+            raise _unreadable(path, error) from error
+    try:
+        # No passphrase is asked for: a command may run where nobody is.
+        context.load_cert_chain(cert, key, password=_no_passphrase)
+    except (ssl.SSLError, ValueError) as error:
+        names = cert if key is None else f"{cert}, {key}"
+        raise CredentialError(f"{names}: no certificate in PEM form with its key") from error
+
+
+def _no_passphrase() -> str:
+    raise ValueError("the key has a passphrase")
 
 
 def _read(path: str) -> str:
@@ -96,11 +189,14 @@ def _read(path: str) -> str:
     except UnicodeDecodeError as error:
         raise CredentialError(f"{path}: not UTF-8") from error
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise CredentialError(f"{path}: can't be read: {why}") from error
+        raise _unreadable(path, error) from error
     if not text or len(data) > _MAX_SECRET_BYTES or not text.isprintable():
         raise CredentialError(f"{path}: expected one line with a secret")
     return text
+
+
+def _unreadable(path: str, error: Exception) -> CredentialError:
+    return CredentialError(f"{path}: can't be read: {getattr(error, 'strerror', None) or error}")
 
 
 def _basic(user: str, password: str) -> str:

@@ -36,6 +36,7 @@ class Destination:
         path: Of a Unix socket.
         url: Of an HTTP endpoint.
         takes_capnp_only: Whether JSON is refused there, as far as the configuration tells.
+        tls: Whether TLS is spoken there.
     """
 
     kind: Literal["tcp", "unix", "http"]
@@ -44,6 +45,7 @@ class Destination:
     path: str = ""
     url: EndpointUrl | None = None
     takes_capnp_only: bool = False
+    tls: bool = False
 
     def url_for(self, app: str) -> str:
         """Return the URL to push the metrics of ``app`` to.
@@ -71,7 +73,7 @@ def parse(text: str) -> Destination:
         if url is None:
             shown = quote(hide_user_info(text))
             raise DestinationError(f"{shown} is not an HTTP or HTTPS URL")
-        return Destination("http", url.url, url=url)
+        return Destination("http", url.url, url=url, tls=url.url.lower().startswith("https:"))
     path = text.removeprefix("unix:")
     if path != text or "/" in text:
         if not path:
@@ -109,15 +111,16 @@ def of_config(config: Config, path: Path | None) -> Destination:
     """
     receiver = config.receiver
     capnp = receiver.format == "capnp"
-    if receiver.receive_on_tcp_socket and receiver.receiver_tcp_socket.port:
-        host, port = receiver.receiver_tcp_socket
+    host, port = receiver.receiver_tcp_socket
+    # TLS is spoken to scrape ports alone: a receiver's can't say what became of a large message.
+    if receiver.receive_on_tcp_socket and port and not receiver.tls_cert_file:
         address = Address(EVERYWHERE.get(host, host), port)
         return Destination("tcp", str(address), address=address, takes_capnp_only=capnp)
     if receiver.receive_on_unix_socket and receiver.receiver_unix_socket:
         socket = receiver.receiver_unix_socket
         return Destination("unix", socket, path=socket, takes_capnp_only=capnp)
     raise DestinationError(
-        f"{path or 'the defaults'}: no receiver whose address is known: say --to"
+        f"{path or 'the defaults'}: no receiver without TLS whose address is known: say --to"
     )
 
 

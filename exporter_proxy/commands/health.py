@@ -1,6 +1,7 @@
 """``exporter-proxy health``: ask a running proxy how it is, as a container's health check does.
 
-Exit codes: 0 if the answer is 200, 1 if there is another answer or none.
+Exit codes: 0 if the answer is 200, 1 if there is another answer or none, 2 if the options or the
+configuration can't be used.
 """
 
 import argparse
@@ -8,24 +9,35 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from exporter_proxy import __version__, logs
-from exporter_proxy.commands.scrape_port import configured, scrape_port
+from exporter_proxy.commands import credentials, failures
+from exporter_proxy.commands.push import fail
 from exporter_proxy.config.units import parse_duration
-from exporter_proxy.config.urls import EndpointUrl, hide_user_info
 from exporter_proxy.errors import quote
 
-HEALTHY, UNHEALTHY = range(2)
+if TYPE_CHECKING:
+    import http.client
+
+    from exporter_proxy.commands.asked import Asked
+
+HEALTHY, UNHEALTHY, UNUSABLE = range(3)
 
 _MOST_SHOWN_BYTES = 1000
 _SECONDS = 3.0
 _MOST_SECONDS = 3600.0
 
 _DESCRIPTION = """\
-Ask a running proxy whether it is healthy, and say so by the exit code. Without URL it is the
-one that the configuration describes, on this machine."""
-_EPILOG = "exit codes: 0 if it is, 1 if it is not or nobody answers."
+Ask a running proxy whether it is healthy, and say so by the exit code."""
+_EPILOG = """\
+PROXY is the URL of a scrape port (a path of its own is asked for as it is), or the path of a
+receiver's Unix socket. Without it the proxy on this machine is meant, as its configuration says;
+its certificate is taken as it is, unless --ca-file says otherwise.
+
+exit codes: 0 if it is, 1 if it is not or nobody answers, 2 if the options or the configuration
+can't be used."""
 
 
 class UnhealthyError(Exception):
@@ -39,14 +51,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="ask a running proxy whether it is healthy",
         description=_DESCRIPTION,
         epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument(
-        "url",
-        nargs="?",
-        metavar="URL",
-        help="such as http://127.0.0.1:6555; a path of its own is asked for as it is",
-    )
+    parser.add_argument("proxy", nargs="?", metavar="PROXY", help="who is asked; see below")
     parser.add_argument(
         "--ready",
         action="store_true",
@@ -59,11 +67,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="DURATION",
         help="for all of it, such as 3 (the default) or 500ms",
     )
-    parser.add_argument(
-        "--insecure",
-        action="store_true",
-        help="accept a certificate that can't be verified",
-    )
+    credentials.add_options(parser)
     parser.set_defaults(command=run)
 
 
@@ -73,35 +77,23 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         ConfigError: The configuration is needed and can't be used.
     """
-    path = "/-/ready" if options.ready else "/-/healthy"
+    from exporter_proxy.commands.asked import Asked  # noqa: PLC0415 - for who asks
+    from exporter_proxy.commands.destination import DestinationError  # noqa: PLC0415 - as above
+
     try:
-        url = _address(options, path)
+        # Our own certificate has the name that others know us by, hardly that of the loopback.
+        asked = Asked.of(options, options.proxy, is_trusted=True)
         with _deadline(options.timeout):
-            # Our own certificate has the name that others know us by, hardly that of the loopback.
-            line = _ask(url, insecure=options.insecure or options.url is None)
-    except UnhealthyError as error:
-        sys.stderr.write(logs.one_line(f"exporter-proxy health: {error}") + "\n")
-        return UNHEALTHY
+            line = _ask(asked, "/-/ready" if options.ready else "/-/healthy")
+    except credentials.CredentialError as error:
+        return fail("health", str(error), UNUSABLE)
+    except (DestinationError, UnhealthyError) as error:
+        return fail("health", str(error), UNHEALTHY)
     sys.stdout.write(logs.one_line(line) + "\n")
     return HEALTHY
 
 
-def _address(options: argparse.Namespace, path: str) -> EndpointUrl:
-    """Return the URL to ask."""
-    text = options.url
-    if text is None:
-        text = configured(options.config, options.web_config_file)
-        if text is None:
-            raise UnhealthyError("exporter.scrape_expose_endpoint has port 0: name the URL")
-    url = scrape_port(text)
-    if url is None:
-        raise UnhealthyError(
-            f"{quote(hide_user_info(text))}: not a URL such as http://127.0.0.1:6555"
-        )
-    return url if url.target != "/" else url._replace(target=path)
-
-
-def _ask(url: EndpointUrl, *, insecure: bool) -> str:
+def _ask(asked: "Asked", path: str) -> str:
     """Return the first line of a good answer.
 
     Raises:
@@ -109,34 +101,23 @@ def _ask(url: EndpointUrl, *, insecure: bool) -> str:
     """
     import http.client  # noqa: PLC0415 - only now it is certain that there is somebody to ask
 
-    parts = urlsplit(f"//{url.address}")
-    assert parts.hostname is not None
-    connection: http.client.HTTPConnection
-    if url.url.lower().startswith("https:"):
-        import ssl  # noqa: PLC0415 - tens of milliseconds, for TLS alone
-
-        context = ssl.create_default_context()
-        if insecure:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        connection = http.client.HTTPSConnection(parts.hostname, parts.port, context=context)
-    else:
-        connection = http.client.HTTPConnection(parts.hostname, parts.port)
     headers = {"User-Agent": f"exporter-proxy/{__version__}"}
-    if url.username is not None:
-        from base64 import b64encode  # noqa: PLC0415
-
-        pair = f"{url.username}:{url.password or ''}".encode()
-        headers["Authorization"] = f"Basic {b64encode(pair).decode('ascii')}"
-    where = f"{url.address}{url.target}"
+    if asked.credentials.authorization is not None:
+        headers["Authorization"] = asked.credentials.authorization
+    if asked.url is not None and asked.url.target != "/":
+        path = asked.url.target
+    where = asked.shown if asked.url is None else f"{asked.url.address}{path}"
+    connection = _connection(asked)
     try:
-        connection.request("GET", url.target, headers=headers)
+        connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
         body = answer.read(_MOST_SHOWN_BYTES).decode("utf-8", "replace")
     except http.client.HTTPException as error:
         raise UnhealthyError(f"{where}: {_no_http(str(error).strip())}") from error
-    except (OSError, UnicodeError) as error:
-        raise UnhealthyError(f"{where}: {_why(error)}") from error
+    except UnicodeError as error:
+        raise UnhealthyError(f"{where}: {str(error).lower()}") from error
+    except OSError as error:
+        raise UnhealthyError(f"{where}: {failures.of_socket(error)}") from error
     finally:
         connection.close()
     line = next(iter(body.splitlines()), "").strip()
@@ -145,15 +126,25 @@ def _ask(url: EndpointUrl, *, insecure: bool) -> str:
     return line or "200"
 
 
-def _why(error: OSError | UnicodeError) -> str:
-    """Return what went wrong, in the words that other commands have for it."""
-    # What errors of TLS have; it is not imported for anything else.
-    if untrusted := getattr(error, "verify_message", None):
-        return f"the certificate is not trusted: {untrusted}"
-    if isinstance(error, OSError) and (reason := getattr(error, "reason", None)):
-        return f"TLS failed: {quote(str(reason))}"
-    why: str = getattr(error, "strerror", None) or str(error)
-    return why.lower()
+def _connection(asked: "Asked") -> "http.client.HTTPConnection":
+    """Return a connection that is not opened yet."""
+    import http.client  # noqa: PLC0415 - as above
+
+    if asked.url is None:
+        import socket  # noqa: PLC0415 - as above
+
+        class OverUnix(http.client.HTTPConnection):
+            def connect(self) -> None:
+                self.sock = socket.socket(socket.AF_UNIX)
+                self.sock.connect(asked.socket)
+
+        return OverUnix("localhost")
+    parts = urlsplit(f"//{asked.url.address}")
+    assert parts.hostname is not None
+    if asked.credentials.tls is None:
+        return http.client.HTTPConnection(parts.hostname, parts.port)
+    context = asked.credentials.tls
+    return http.client.HTTPSConnection(parts.hostname, parts.port, context=context)
 
 
 def _no_http(line: str) -> str:

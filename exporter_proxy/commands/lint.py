@@ -52,12 +52,15 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--against",
         metavar="PROXY",
-        help="compare with what a running proxy holds; the URL of its scrape port",
+        help=(
+            "compare with what a running proxy holds: the URL of its scrape port, or the path of a "
+            "Unix socket"
+        ),
     )
     parser.add_argument(
         "--app", metavar="NAME", help="with --against: as whose metrics the proxy looks at them"
     )
-    credentials.add_options(parser, "with --against, over HTTP")
+    credentials.add_options(parser, "with --against, over HTTP and TLS")
     parser.set_defaults(command=run)
 
 
@@ -67,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
 
     try:
         report = _report(options)
-    except UnreadableError as error:
+    except (UnreadableError, credentials.CredentialError) as error:
         sys.stderr.write(logs.one_line(f"exporter-proxy lint: {error}") + "\n")
         return UNREADABLE
     try:
@@ -81,22 +84,30 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> "Report":
-    from exporter_proxy.commands import lint_input  # noqa: PLC0415
-
-    if options.app is not None and options.against is None:
-        raise lint_input.UnreadableError("--app says nothing without --against")
-    payload = lint_input.read(options.source)
     if options.against is not None:
-        from exporter_proxy.commands.lint_http import Asked, ask  # noqa: PLC0415
-
-        try:
-            asked = Asked.of(options)
-        except credentials.CredentialError as error:
-            raise lint_input.UnreadableError(str(error)) from error
-        return ask(asked, payload, app=options.app, format=options.format)
+        return _ask(options)
+    from exporter_proxy.commands.lint_input import UnreadableError, read  # noqa: PLC0415
     from exporter_proxy.exposition.report import report  # noqa: PLC0415
 
+    if options.app is not None:
+        raise UnreadableError("--app says nothing without --against")
+    credentials.refuse_all(options, "without --against")
+    payload = read(options.source)
     return report(payload, format=options.format, now_ms=time.time_ns() // 1_000_000)
+
+
+def _ask(options: argparse.Namespace) -> "Report":
+    from exporter_proxy.commands.asked import Asked  # noqa: PLC0415
+    from exporter_proxy.commands.asking import AskError  # noqa: PLC0415
+    from exporter_proxy.commands.destination import DestinationError  # noqa: PLC0415
+    from exporter_proxy.commands.lint_http import ask  # noqa: PLC0415
+    from exporter_proxy.commands.lint_input import UnreadableError, read  # noqa: PLC0415
+
+    try:
+        asked = Asked.of(options, options.against)
+        return ask(asked, read(options.source), app=options.app, format=options.format)
+    except (AskError, DestinationError) as error:
+        raise UnreadableError(str(error)) from error
 
 
 def _write(report: "Report", options: argparse.Namespace) -> None:

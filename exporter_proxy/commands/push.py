@@ -108,16 +108,17 @@ def fail(command: str, why: str, code: int) -> int:
 
 
 def _job(options: argparse.Namespace) -> "Job":
-    from exporter_proxy.commands import destination  # noqa: PLC0415
+    from exporter_proxy.commands.destination import DestinationError  # noqa: PLC0415
     from exporter_proxy.commands.pushing import Job, read  # noqa: PLC0415
+    from exporter_proxy.commands.sending import Route  # noqa: PLC0415
     from exporter_proxy.payload.names import check_name  # noqa: PLC0415
     from exporter_proxy.payload.ttl import parse_ttl  # noqa: PLC0415
 
     app = check_name(options.app)
     ttl = parse_ttl(app, options.ttl)
     if options.watch is not None and options.file == "-":
-        raise destination.DestinationError("--watch needs a file: standard input comes once")
-    where = destination.find(options.to, options.config)
+        raise DestinationError("--watch needs a file: standard input comes once")
+    route = Route.of(options)
     # Before anybody is connected to; a file that is watched may come later.
     metrics = read(options.file) if options.watch is None else None
     return Job(
@@ -128,13 +129,7 @@ def _job(options: argparse.Namespace) -> "Job":
         retries=options.retries,
         every=options.watch,
         verbose=options.verbose,
-        destination=where,
-        wire=options.wire or ("capnp" if where.takes_capnp_only else "json"),
-        timeout=options.timeout,
-        tls=credentials.tls_context(options) if where.kind == "http" else None,
-        authorization=(
-            credentials.authorization(options, where.url) if where.kind == "http" else None
-        ),
+        route=route,
     )
 
 

@@ -4,15 +4,12 @@ import asyncio
 import contextlib
 import random
 import signal
-import ssl
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from exporter_proxy import logs
-from exporter_proxy.commands.destination import Destination
-from exporter_proxy.commands.messages import Wire
-from exporter_proxy.commands.sending import Sender, SendError, open_sender
+from exporter_proxy.commands.sending import Route, Sender, SendError
 
 MAX_BYTES = 1 << 30
 # The wait before the first try again; each is twice the one before, up to the longest.
@@ -32,11 +29,7 @@ class Job:
         retries: How often a push is tried again.
         every: Seconds from one push to the next; None: there is one.
         verbose: Whether success is told.
-        destination: Where to.
-        wire: What a socket is spoken to in.
-        timeout: Seconds that one push may take.
-        tls: Whom to trust over HTTPS.
-        authorization: The header for HTTP.
+        route: Where to, and how.
     """
 
     app: str
@@ -46,11 +39,7 @@ class Job:
     retries: int
     every: float | None
     verbose: bool
-    destination: Destination
-    wire: Wire
-    timeout: float
-    tls: ssl.SSLContext | None
-    authorization: str | None
+    route: Route
 
     async def run(self) -> int:
         """Push, once or until a signal asks to end; return the exit code.
@@ -58,13 +47,7 @@ class Job:
         Raises:
             SendError: The only push did not count.
         """
-        sender = open_sender(
-            self.destination,
-            wire=self.wire,
-            timeout=self.timeout,
-            tls=self.tls,
-            authorization=self.authorization,
-        )
+        sender = self.route.open()
         try:
             if self.every is None:
                 assert self.first is not None, "nothing was read"
@@ -125,7 +108,7 @@ class Job:
                 break
         if self.verbose:
             size = len(metrics.encode())
-            _tell(f"pushed {size} bytes as {self.app} to {self.destination.shown}")
+            _tell(f"pushed {size} bytes as {self.app} to {self.route.to.shown}")
 
 
 def read(file: str) -> str:

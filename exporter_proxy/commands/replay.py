@@ -95,9 +95,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _load(options: argparse.Namespace) -> "Load":
-    from exporter_proxy.commands import destination  # noqa: PLC0415
     from exporter_proxy.commands.replay_files import read_directory  # noqa: PLC0415
     from exporter_proxy.commands.replay_load import Load  # noqa: PLC0415
+    from exporter_proxy.commands.sending import Route  # noqa: PLC0415
     from exporter_proxy.payload.names import check_name  # noqa: PLC0415
 
     for name, most in (("apps", _MOST_APPS), ("connections", _MOST_CONNECTIONS)):
@@ -107,8 +107,7 @@ def _load(options: argparse.Namespace) -> "Load":
     apps = [
         check_name(f"{options.prefix}{number:0{width}}") for number in range(1, options.apps + 1)
     ]
-    where = destination.find(options.to, options.config)
-    http = where.kind == "http"
+    route = Route.of(options)
     return Load(
         payloads=read_directory(options.directory),
         apps=apps,
@@ -116,11 +115,7 @@ def _load(options: argparse.Namespace) -> "Load":
         duration=options.duration,
         connections=options.connections,
         change=options.change,
-        destination=where,
-        wire=options.wire or ("capnp" if where.takes_capnp_only else "json"),
-        timeout=options.timeout,
-        tls=credentials.tls_context(options) if http else None,
-        authorization=credentials.authorization(options, where.url) if http else None,
+        route=route,
     )
 
 

@@ -3,15 +3,12 @@
 import asyncio
 import contextlib
 import signal
-import ssl
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from exporter_proxy.commands.destination import Destination
-from exporter_proxy.commands.messages import Wire
-from exporter_proxy.commands.sending import Sender, SendError, open_sender
+from exporter_proxy.commands.sending import Route, Sender, SendError
 from exporter_proxy.exposition.series import escape_label
 
 _PROGRESS_SECONDS = 0.1
@@ -53,11 +50,7 @@ class Load:
         duration: For so many seconds.
         connections: Pushes under way at once.
         change: Whether a counter of its pushes is added to each app's metrics.
-        destination: Where to.
-        wire: What a socket is spoken to in.
-        timeout: Seconds that one push may take.
-        tls: Whom to trust over HTTPS.
-        authorization: The header for HTTP.
+        route: Where to, and how.
     """
 
     payloads: Sequence[str]
@@ -66,11 +59,7 @@ class Load:
     duration: float
     connections: int
     change: bool
-    destination: Destination
-    wire: Wire
-    timeout: float
-    tls: ssl.SSLContext | None
-    authorization: str | None
+    route: Route
 
     @property
     def pushes(self) -> int:
@@ -84,13 +73,7 @@ class Load:
             quiet: Whether no progress is shown.
         """
         results = Results()
-        sender = open_sender(
-            self.destination,
-            wire=self.wire,
-            timeout=self.timeout,
-            tls=self.tls,
-            authorization=self.authorization,
-        )
+        sender = self.route.open()
         began = time.monotonic()
         numbers = iter(range(self.pushes))
         workers = [

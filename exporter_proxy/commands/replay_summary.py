@@ -24,7 +24,7 @@ def lines(results: Results, load: Load) -> list[str]:
     size = results.bytes / 1e6
     said = [
         (
-            f"{results.taken} pushes taken by {load.destination.shown} in {results.seconds:.1f} s: "
+            f"{results.taken} pushes taken by {load.route.to.shown} in {results.seconds:.1f} s: "
             f"{results.taken / seconds:.1f} a second, {size / seconds:.2f} MB/s"
         ),
     ]

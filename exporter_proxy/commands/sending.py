@@ -2,23 +2,27 @@
 
 import asyncio
 import contextlib
-import os
-import ssl
-from typing import Protocol
+from argparse import Namespace
+from dataclasses import dataclass, field
+from typing import Protocol, Self
 
 import aiohttp
 from yarl import URL
 
 from exporter_proxy import __version__
-from exporter_proxy.commands.destination import Destination
+from exporter_proxy.commands import credentials, destination, failures
+from exporter_proxy.commands.credentials import Credentials
+from exporter_proxy.commands.destination import Destination, DestinationError
 from exporter_proxy.commands.messages import Wire, message, ttl_text
 from exporter_proxy.errors import quote
-from exporter_proxy.sources.poll.errors import HTTP_ERRORS, poll_error
+from exporter_proxy.sources.poll.errors import HTTP_ERRORS, untrusted
 
 _MOST_ANSWER_BYTES = 65_536
 # What may go well a moment later: too many requests, and what a proxy in between says of a target
 # that is away.
 _PASSING = frozenset({429, 502, 503, 504})
+# What a port says to who comes without TLS.
+_SPEAKS_TLS = "error: this port speaks TLS"
 
 
 class SendError(Exception):
@@ -49,26 +53,44 @@ class Sender(Protocol):
         """Let go of connections."""
 
 
-def open_sender(
-    destination: Destination,
-    *,
-    wire: Wire,
-    timeout: float,
-    tls: ssl.SSLContext | None,
-    authorization: str | None,
-) -> Sender:
-    """Return a sender for a destination.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Where to push, and how.
 
-    Args:
-        destination: Where to.
+    Attributes:
+        to: Where to.
         wire: What a receiver's socket is spoken to in.
         timeout: Seconds that one push may take.
-        tls: Whom to trust over HTTPS.
-        authorization: The header for HTTP; None: none.
+        credentials: What is shown there, and whom to trust.
     """
-    if destination.kind == "http":
-        return HttpSender(destination, timeout=timeout, tls=tls, authorization=authorization)
-    return RawSender(destination, wire=wire, timeout=timeout)
+
+    to: Destination
+    wire: Wire = "json"
+    timeout: float
+    credentials: Credentials = field(default_factory=Credentials)
+
+    @classmethod
+    def of(cls, options: Namespace) -> Self:
+        """Return what the command line asks for.
+
+        Raises:
+            CredentialError: An option for credentials can't be used.
+            DestinationError: There is no such place, or it is not spoken to in that wire.
+        """
+        to = destination.find(options.to, options.config)
+        http = to.kind == "http"
+        if http and options.wire is not None:
+            raise DestinationError(f"--wire says nothing to {to.shown}: it is for sockets")
+        return cls(
+            to=to,
+            wire=options.wire or ("capnp" if to.takes_capnp_only else "json"),
+            timeout=options.timeout,
+            credentials=credentials.find(options, to.shown, url=to.url, http=http, tls=to.tls),
+        )
+
+    def open(self) -> Sender:
+        """Return a sender."""
+        return HttpSender(self) if self.to.kind == "http" else RawSender(self)
 
 
 class RawSender:
@@ -78,10 +100,10 @@ class RawSender:
     what tells that the message was taken.
     """
 
-    def __init__(self, destination: Destination, *, wire: Wire, timeout: float) -> None:
-        self._to = destination
-        self._wire = wire
-        self._timeout = timeout
+    def __init__(self, route: Route) -> None:
+        self._to = route.to
+        self._wire = route.wire
+        self._timeout = route.timeout
 
     async def send(self, app: str, metrics: str, ttl: float | None) -> None:
         """See :meth:`Sender.send`."""
@@ -92,11 +114,11 @@ class RawSender:
         except TimeoutError as error:
             raise _unreachable(self._to, f"no answer within {self._timeout:g} s") from error
         except OSError as error:
-            raise _unreachable(self._to, _why(error)) from error
+            raise _unreachable(self._to, failures.of_socket(error)) from error
         if said:
             line = said.decode(errors="replace").partition("\n")[0].rstrip("\r")
             why = line.removeprefix("error: ")
-            if why == line:
+            if line in (why, _SPEAKS_TLS):
                 why = f"{self._to.shown}: {_no_receiver(line, self._to)}"
             raise SendError(why, may_pass=False, reason="refused")
 
@@ -133,26 +155,20 @@ class RawSender:
 class HttpSender:
     """Pushes to ``/push/<app>`` of a scrape port, or to any URL, on connections that are kept."""
 
-    def __init__(
-        self,
-        destination: Destination,
-        *,
-        timeout: float,
-        tls: ssl.SSLContext | None,
-        authorization: str | None,
-    ) -> None:
-        self._to = destination
-        self._timeout = timeout
+    def __init__(self, route: Route) -> None:
+        self._to = route.to
+        self._timeout = route.timeout
         headers = {
             "Content-Type": "text/plain; version=0.0.4; charset=utf-8",
             "User-Agent": f"exporter-proxy/{__version__}",
         }
-        if authorization is not None:
-            headers["Authorization"] = authorization
+        shown = route.credentials
+        if shown.authorization is not None:
+            headers["Authorization"] = shown.authorization
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=tls or True),
+            connector=aiohttp.TCPConnector(limit=0, ssl=shown.tls or True),
             headers=headers,
-            timeout=aiohttp.ClientTimeout(total=timeout),
+            timeout=aiohttp.ClientTimeout(total=route.timeout),
         )
 
     async def send(self, app: str, metrics: str, ttl: float | None) -> None:
@@ -170,7 +186,8 @@ class HttpSender:
         except TimeoutError as error:
             raise _unreachable(self._to, f"no answer within {self._timeout:g} s") from error
         except HTTP_ERRORS as error:
-            raise _unreachable(self._to, str(poll_error(error))) from error
+            why = failures.of_http(error)
+            raise _unreachable(self._to, why, may_pass=not untrusted(error)) from error
         if not 200 <= status < 300:
             line = body.decode(errors="replace").partition("\n")[0]
             said = line.removeprefix("error: ") if line.startswith("error: ") else quote(line)
@@ -185,16 +202,15 @@ class HttpSender:
 
 def _no_receiver(line: str, to: Destination) -> str:
     """Return why that line is none of a receiver's; HTTP is what a scrape port speaks."""
+    if line == _SPEAKS_TLS:
+        return (
+            f"speaks TLS: if it is a scrape port, push to https://{to.shown}; if it is a receiver, "
+            "to the scrape port or the Unix socket of its proxy"
+        )
     if line.startswith("HTTP/") and to.kind == "tcp":
         return f"speaks HTTP, as scrape ports do: http://{to.shown} would be pushed to"
     return f"not a receiver of exporter-proxy: it said {quote(line)}"
 
 
-def _unreachable(to: Destination, why: str) -> SendError:
-    return SendError(f"{to.shown}: {why}", may_pass=True, reason="not reached")
-
-
-def _why(error: OSError) -> str:
-    if error.errno is not None and error.errno > 0:
-        return os.strerror(error.errno).lower()
-    return error.strerror or str(error)
+def _unreachable(to: Destination, why: str, *, may_pass: bool = True) -> SendError:
+    return SendError(f"{to.shown}: {why}", may_pass=may_pass, reason="not reached")

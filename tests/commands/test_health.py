@@ -175,7 +175,7 @@ def test_any_port_can_not_be_asked(tmp_path, capsys):
     file.write_text('[exporter]\nscrape_expose_endpoint = "127.0.0.1:0"\n')
 
     assert cli.main(["-c", str(file), "health"]) == 1
-    assert "has port 0: name the URL" in capsys.readouterr().err
+    assert "has port 0: name the proxy" in capsys.readouterr().err
 
 
 def test_a_mistake_in_the_configuration(tmp_path, capsys):

@@ -14,6 +14,7 @@ import pytest
 from exporter_proxy import cli
 from exporter_proxy.commands import destination, pushing
 from exporter_proxy.commands.destination import DestinationError, parse
+from tests.commands.conftest import Tls
 from tests.commands.listening import Asked, Listening, listening
 from tests.conftest import StartProxy
 from tests.ports import free_port
@@ -117,6 +118,21 @@ class TestToAReceiver:
         assert cli.main(["push", file, "--app", "x", "--to", to]) == 1
 
         assert f"{to}: speaks HTTP, as scrape ports do: http://{to} " in capsys.readouterr().err
+
+    def test_a_port_that_speaks_tls(
+        self, proxy: StartProxy, tls: Tls, file: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """What can be done is told; the configuration leads to the Unix socket."""
+        process = proxy(receiver={"tls_cert_file": str(tls.cert), "tls_key_file": str(tls.key)})
+        to = f"127.0.0.1:{process.tcp_port}"
+
+        assert cli.main(["push", file, "--app", "x", "--to", to]) == 1
+        assert capsys.readouterr().err == (
+            f"exporter-proxy push: {to}: speaks TLS: if it is a scrape port, push to https://{to}; "
+            "if it is a receiver, to the scrape port or the Unix socket of its proxy\n"
+        )
+        assert cli.main(["-c", str(process.config_file), "push", file, "--app", "x"]) == 0
+        assert GOOD.decode() in process.metrics()
 
     def test_a_large_payload_is_refused_in_words(
         self, proxy: StartProxy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -247,7 +263,7 @@ class TestToHttp:
         (["--app", "a", "--to", "ftp://u:pw@h/", "F"], '"ftp://h/" is not an HTTP or HTTPS URL'),
         (["--app", "a", "--to", "http://h", "--user", "u", "F"], "--user needs --password-file"),
         (["--app", "a", "--to", "http://h", "--token-file", "F2", "F"], "F2: can't be read: No "),
-        (["--app", "a", "--to", "http://h", "--ca-file", "F", "F"], "F: no certificates in PEM"),
+        (["--app", "a", "--to", "https://h", "--ca-file", "F", "F"], "F: no certificates in PEM"),
         (["--app", "a", "none.prom"], "none.prom: can't be read: No such file or directory"),
         (["--app", "a", "latin1"], "latin1: not UTF-8 at byte 2"),
         (["--app", "a", "--watch", "1s"], "--watch needs a file: standard input comes once"),

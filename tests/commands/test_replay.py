@@ -15,6 +15,7 @@ from exporter_proxy.commands.destination import parse
 from exporter_proxy.commands.replay_files import FilesError, read_directory
 from exporter_proxy.commands.replay_load import Load, Results
 from exporter_proxy.commands.replay_summary import lines
+from exporter_proxy.commands.sending import Route
 from tests.commands.listening import listening
 from tests.conftest import StartProxy
 from tests.proxy_process import ROOT, until
@@ -157,11 +158,7 @@ def test_the_summary_says_when_it_was_too_slow() -> None:
         duration=1,
         connections=1,
         change=False,
-        destination=parse("127.0.0.1:1"),
-        wire="json",
-        timeout=1,
-        tls=None,
-        authorization=None,
+        route=Route(to=parse("127.0.0.1:1"), timeout=1),
     )
     slow = Results(taken=90, bytes=9_000_000, seconds=1.0, times=[n / 1000 for n in range(100)])
 

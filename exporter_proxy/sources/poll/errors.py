@@ -52,6 +52,12 @@ def poll_error(exc: BaseException) -> PollError:
     return PollError(f"{type(exc).__name__}: {quote(str(exc), _SHOWN)}", reason="other")
 
 
+def untrusted(exc: BaseException) -> ssl.SSLCertVerificationError | None:
+    """Return what the verification of a certificate said, if that lies behind ``exc``."""
+    found = (each for each in _behind(exc) if isinstance(each, ssl.SSLCertVerificationError))
+    return next(found, None)
+
+
 def _whereto(exc: aiohttp.ClientConnectorError) -> str:
     # Whoever asks by the path of a Unix socket says which; HTTP has another host within it.
     if isinstance(exc, UnixClientConnectorError):
@@ -76,14 +82,19 @@ def _os_reason(exc: OSError) -> str:
 
 def _tls_error(exc: BaseException) -> str | None:
     """Return what TLS says, if it lies behind ``exc``."""
-    certificate = getattr(exc, "certificate_error", None)
-    for error in (certificate, getattr(exc, "os_error", None), exc, exc.__cause__):
+    for error in _behind(exc):
         if isinstance(error, ssl.SSLCertVerificationError):
             return f"the certificate is not trusted: {error.verify_message}"
         if isinstance(error, ssl.CertificateError | ssl.SSLError):
             reason = getattr(error, "reason", None) or str(error)
             return f"TLS failed: {quote(reason, _SHOWN)}"
     return None
+
+
+def _behind(exc: BaseException) -> tuple[BaseException | None, ...]:
+    """Return where aiohttp has what TLS says."""
+    certificate = getattr(exc, "certificate_error", None)
+    return certificate, getattr(exc, "os_error", None), exc, exc.__cause__
 
 
 def _reset(exc: BaseException) -> bool:
