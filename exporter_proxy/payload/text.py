@@ -1,5 +1,7 @@
 """Exposition text on its way from a message into a payload of bounded pieces."""
 
+from io import BytesIO
+
 from exporter_proxy.errors import PayloadError, quote
 
 PIECE_BYTES = 1 << 18
@@ -52,25 +54,25 @@ class TextBuilder:
     def __init__(self) -> None:
         self._nul = False
         self._pieces: list[bytes] = []
-        self._pending = bytearray()
+        # What it has grown to is handed out, and not copied: a line may be endless.
+        self._pending = BytesIO()
 
     def add(self, part: bytes) -> None:
         """Add UTF-8 text."""
         if 0 in part:
             self._nul = True
-        end = place_to_cut(part, len(self._pending) + len(part))
+        end = place_to_cut(part, self._pending.tell() + len(part))
         if end:
-            # What is pending may be long: it is copied once.
-            self._pending += part[:end]
-            self._pieces.append(bytes(self._pending))
-            self._pending = bytearray(part[end:])
-            return
-        self._pending += part
+            self._pending.write(part[:end])
+            self._pieces.append(self._pending.getvalue())
+            self._pending = BytesIO()
+            part = part[end:]
+        self._pending.write(part)
 
     def end_line(self) -> None:
         """Add the newline that the last line lacks; nothing to an empty text."""
         # What is pending is what came after the last piece, which ends with a line.
-        if self._pending and self._pending[-1] != 0x0A:
+        if self._pending.tell() and self._pending.getbuffer()[-1] != 0x0A:
             self.add(b"\n")
 
     @property
@@ -80,6 +82,6 @@ class TextBuilder:
 
     def finish(self) -> tuple[bytes, ...]:
         """Return the payload; the builder is used up."""
-        if self._pending:
-            self._pieces.append(bytes(self._pending))
+        if self._pending.tell():
+            self._pieces.append(self._pending.getvalue())
         return tuple(self._pieces)

@@ -7,8 +7,9 @@ from exporter_proxy.exposition.grammar import MOST_LABELS
 from exporter_proxy.exposition.reader import slow_text
 from exporter_proxy.exposition.reader.closing import close
 from exporter_proxy.exposition.reader.dialect import TEXT
-from exporter_proxy.exposition.reader.drafts import Book, Chunk
+from exporter_proxy.exposition.reader.drafts import Book, Chunk, Draft, join_chunks
 from exporter_proxy.exposition.reader.line_reader import guess_name
+from exporter_proxy.steps import JOINED_BYTES
 from tests.exposition.reading import read_text, samples
 
 
@@ -115,3 +116,40 @@ def test_ends_large_families_in_steps():
 
     assert steps >= 20 * 200_000 // 2 // 262_144
     assert steps < 20
+
+
+@pytest.mark.parametrize("with_openmetrics", [False, True])
+def test_long_family_is_put_together_in_steps(*, with_openmetrics: bool) -> None:
+    """And comes to what it is at once: each name by itself, in the order of lines."""
+    text = b"a 1\n" * (JOINED_BYTES // 4)
+    chunks = [
+        Chunk(
+            10 * number + 1,
+            name,
+            text + b"%d\n" % number,
+            b"o %d\n" % number if with_openmetrics and number % 2 else None,
+            5,
+        )
+        for number, name in [(3, b"a"), (0, b"a"), (1, b"b"), (2, b"a")]
+    ]
+    draft = Draft(b"a")
+    draft.chunks = list(chunks)
+
+    steps = sum(1 for _ in draft.join_chunks())
+
+    expected = [
+        join_chunks(sorted(each for each in chunks if each.name == name)) for name in (b"a", b"b")
+    ]
+    assert sorted(draft.chunks, key=lambda chunk: chunk.name) == expected
+    assert steps >= 3
+
+
+def test_lines_that_cannot_be_read_are_put_together_in_steps() -> None:
+    draft = Draft(b"a")
+    draft.raw = [(number, b"%d" % number * JOINED_BYTES) for number in (3, 1, 2)]
+
+    steps = sum(1 for _ in draft.join_raw())
+
+    assert draft.line == 1
+    assert draft.raw == [(1, b"".join(b"%d" % number * JOINED_BYTES for number in (1, 2, 3)))]
+    assert steps >= 3

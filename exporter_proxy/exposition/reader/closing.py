@@ -84,7 +84,12 @@ def close(book: Book) -> Generator[None, None, tuple[list[Family], list[Quaranti
             joined = 0
             yield
         yield from book.count_findings(draft)
-        joined += sum([len(chunk.text) for chunk in draft.chunks])
+        size = sum([len(chunk.text) for chunk in draft.chunks])
+        joined += size
+        if draft.failure is not None:
+            yield from draft.join_raw()
+        elif size > _STEP_BYTES:
+            yield from draft.join_chunks()
         if draft.failure is None:
             places += _complete(book, draft)
         else:

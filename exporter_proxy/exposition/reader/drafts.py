@@ -1,7 +1,7 @@
 """Families while they are read: what a payload has said of each so far."""
 
 from bisect import bisect_left
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -9,8 +9,12 @@ from exporter_proxy.exposition.findings import Tally
 from exporter_proxy.exposition.grammar import shown
 from exporter_proxy.exposition.model import Family, FamilyType
 from exporter_proxy.exposition.reader.dialect import SUFFIXES, Dialect
+from exporter_proxy.steps import joined
 
 _STEP = 2_000
+# The same of entries that are long, as the system takes its time to take memory back.
+_LONG = 4_096
+_LONG_STEP = 32
 # Lines of metadata kept apart, of which a family may have any number.
 _MOST_NOTES = 2_048
 
@@ -145,6 +149,30 @@ class Draft:
             half = len(lines) // 2
             lines[half:] = [(lines[half][0], b"".join([text for _, text in lines[half:]]))]
 
+    def join_chunks(self) -> Generator[None, None, None]:
+        """Join all samples of a name, in steps."""
+        by_name: dict[bytes, list[Chunk]] = {}
+        for chunk in sorted(self.chunks, key=_line, reverse=True):
+            by_name.setdefault(chunk.name, []).append(chunk)
+        self.chunks = []
+        for name, chunks in by_name.items():
+            line, samples = chunks[-1].line, sum([chunk.samples for chunk in chunks])
+            openmetrics = None
+            if any(chunk.openmetrics is not None for chunk in chunks):
+                openmetrics = yield from joined(
+                    chunk.text if chunk.openmetrics is None else chunk.openmetrics
+                    for chunk in reversed(chunks)
+                )
+            text = yield from joined(_texts(chunks))
+            self.chunks.append(Chunk(line, name, text, openmetrics, samples))
+
+    def join_raw(self) -> Generator[None, None, None]:
+        """Join all lines as they came, in steps."""
+        lines = sorted(self.raw, key=_line)
+        if lines:
+            first = lines[0][0]
+            self.raw = [(first, (yield from joined(text for _, text in lines)))]
+
     def compact(self, chunks: int, raw: int) -> None:
         """Join what was added since there were that many chunks and entries of raw lines.
 
@@ -172,6 +200,12 @@ def join_chunks(chunks: list[Chunk]) -> Chunk:
         openmetrics,
         sum([chunk.samples for chunk in chunks]),
     )
+
+
+def _texts(chunks: list[Chunk]) -> Iterator[bytes]:
+    """Yield the samples of chunks, the last one's first, and let go of these."""
+    while chunks:
+        yield chunks.pop().text
 
 
 def _line(entry: Chunk | tuple[int, bytes]) -> int:
@@ -294,10 +328,13 @@ class Book:
         while self.drafts:
             for _ in range(min(len(self.drafts), _STEP // 8)):
                 _, draft = self.drafts.popitem()
-                while len(draft.raw) > _STEP:
-                    del draft.raw[-_STEP:]
-                    del draft.chunks[-_STEP:]
-                    del draft.runs[-_STEP:]
+                while draft.raw:
+                    step = _STEP if len(draft.raw[-1][1]) < _LONG else _LONG_STEP
+                    if len(draft.raw) <= step:
+                        break
+                    del draft.raw[-step:]
+                    del draft.chunks[-step:]
+                    del draft.runs[-step:]
                     yield
             if self.drafts:
                 yield

@@ -16,7 +16,7 @@ from exporter_proxy.exposition.reader.drafts import Book
 from exporter_proxy.exposition.reader.fast_text import FastReader
 from exporter_proxy.exposition.reader.metadata import MetadataReader, OpenMetricsSignError
 from exporter_proxy.exposition.reader.slow_text import SlowReader
-from exporter_proxy.steps import all_at_once
+from exporter_proxy.steps import all_at_once, joined
 
 OLD_MILLISECONDS = 300_000
 """Prometheus' lookback: a sample with an older timestamp is not the current value of its series."""
@@ -81,14 +81,14 @@ def read_in_steps(
     return exposition
 
 
-def _too_many(payload: tuple[bytes, ...], form: Format) -> Exposition:
+def _too_many(payload: tuple[bytes, ...], form: Format) -> Generator[None, None, Exposition]:
     """Return what is made of a payload of too many families: nothing of it is shown."""
     quarantined = Quarantined(
         b"",
         1,
         "too_many_families",
         f"more than {MOST_FAMILIES} metric families in one payload",
-        b"".join(payload),
+        (yield from joined(payload)),
     )
     return Exposition(form, (), (quarantined,))
 
@@ -117,7 +117,7 @@ def _read(
     except OpenMetricsSignError:
         pass
     except TooManyFamiliesError:
-        exposition = _too_many(payload, dialect.format)
+        exposition = yield from _too_many(payload, dialect.format)
     yield from book.clear()
     return exposition
 

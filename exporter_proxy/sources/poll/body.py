@@ -2,6 +2,7 @@
 
 import codecs
 from collections.abc import Iterator
+from io import BytesIO
 from typing import Literal, Protocol
 
 from isal import igzip_lib
@@ -35,8 +36,8 @@ class Body:
         # Needed only from the first byte on that isn't ASCII.
         self._decoder: codecs.IncrementalDecoder | None = None
         self._pieces: list[bytes] = []
-        self._open: list[bytes] = []
-        self._open_size = 0
+        # What it has grown to is handed out, and not copied: a line may be endless.
+        self._open = BytesIO()
 
     def feed(self, data: bytes) -> Iterator[None]:
         """Take received bytes; yields where the event loop should be served before going on.
@@ -65,8 +66,8 @@ class Body:
         """
         self._unpacker.close()
         self._check_utf8(b"", final=True)
-        if self._open:
-            self._pieces.append(b"".join(self._open))
+        if self._open.tell():
+            self._pieces.append(self._open.getvalue())
         return tuple(self._pieces)
 
     def _take(self, text: bytes) -> None:
@@ -80,16 +81,13 @@ class Body:
         self._size += len(text)
         if self._size > self._max_size:
             raise too_large(self._max_size)
-        self._open_size += len(text)
-        cut = place_to_cut(text, self._open_size)
+        cut = place_to_cut(text, self._open.tell() + len(text))
         if cut:
-            self._open.append(text[:cut])
-            self._pieces.append(b"".join(self._open))
+            self._open.write(text[:cut])
+            self._pieces.append(self._open.getvalue())
+            self._open = BytesIO()
             text = text[cut:]
-            self._open = []
-            self._open_size = len(text)
-        if text:
-            self._open.append(text)
+        self._open.write(text)
 
     def _check_utf8(self, text: bytes, *, final: bool) -> None:
         if self._decoder is None:
