@@ -24,7 +24,7 @@ from exporter_proxy.reload import ReloadCollector, ReloadStatus
 from exporter_proxy.self_metrics import SelfMetrics
 from exporter_proxy.sources.base import ClosingReason, SourceStats, TargetStatus
 from exporter_proxy.sources.log.metrics import LogCollector
-from exporter_proxy.sources.log.section import LogStatus
+from exporter_proxy.sources.log.status import LogStatus
 from exporter_proxy.state.stats import StateCollector, StateStats
 from exporter_proxy.table import Table
 from tests.sources.log.counting import Lines

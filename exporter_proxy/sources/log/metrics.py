@@ -8,7 +8,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from exporter_proxy.sources.log.compiling import Counter
-from exporter_proxy.sources.log.section import LogStatus, ReadFault, Rotation
+from exporter_proxy.sources.log.status import LogStatus, ReadFault, Rotation
 
 Statuses = Callable[[], Iterable[tuple[LogStatus, Counter]]]
 

@@ -13,7 +13,8 @@ from exporter_proxy.config import LogConfig
 from exporter_proxy.sources.admission import Admission
 from exporter_proxy.sources.base import SourceStats
 from exporter_proxy.sources.log.compiling import Compile, Counter, compile_all, compile_section
-from exporter_proxy.sources.log.section import LogStatus, Means, Section
+from exporter_proxy.sources.log.section import Means, Section
+from exporter_proxy.sources.log.status import LogStatus
 from exporter_proxy.sources.log.watch import Watcher
 from exporter_proxy.table import FOR_EVER, Life, Table
 
