@@ -137,6 +137,9 @@ class ModuleError(ExporterProxyError):
         self.part = part
 
 
+_QUOTES = ('"', "'", "`")
+
+
 def table_full(max_apps: int) -> PayloadError:
     """Return the error for more apps than the table takes."""
     return PayloadError(
@@ -145,10 +148,25 @@ def table_full(max_apps: int) -> PayloadError:
 
 
 def quote(value: object, limit: int = 60) -> str:
-    """Return ``value`` as one printable line of at most ``limit`` characters, for a message."""
+    """Return ``value`` in quotes as one printable line of at most ``limit`` characters.
+
+    What can be shown is shown as it is. So the quotes are of a kind that the text has none of, as
+    far as there is one, and names with labels can be read. Control characters and the like are
+    written as Python has them, and backslashes twice then.
+    """
     text = value if isinstance(value, str) else repr(value)
-    # A long input is cut before it is escaped, which may make it six times longer.
-    cut = text[:limit]
-    shown = cut.encode("unicode_escape").decode("ascii").replace('"', '\\"')
+    # A long input is cut before it is escaped, which may make it ten times longer.
+    shown = text[:limit]
+    if not shown.isprintable():
+        shown = "".join(each if _is_plain(each) else _escaped(each) for each in shown)
     more = len(text) > limit or len(shown) > limit
-    return f'"{shown[:limit]}…"' if more else f'"{shown}"'
+    mark = next((each for each in _QUOTES if each not in shown), _QUOTES[0])
+    return f"{mark}{shown[:limit]}…{mark}" if more else f"{mark}{shown}{mark}"
+
+
+def _is_plain(character: str) -> bool:
+    return character.isprintable() and character != "\\"
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")

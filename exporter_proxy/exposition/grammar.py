@@ -7,6 +7,7 @@ repeats, so that none can backtrack for longer than the line is.
 import re
 from typing import Final
 
+from exporter_proxy.errors import quote
 from exporter_proxy.exposition.model import FamilyType
 
 NAME: Final = rb"[a-zA-Z_:][a-zA-Z0-9_:]*+"
@@ -146,16 +147,7 @@ def escape_help(text: bytes) -> bytes:
     return text.replace(b"\\", b"\\\\").replace(b"\n", b"\\n")
 
 
-_QUOTES = ('"', "'", "`")
-
-
 def shown(text: bytes, limit: int = 60) -> str:
-    """Return ``text`` in quotes on one printable line, cut, for a message.
-
-    The quotes are of a kind that the text has none of, as far as there is one: what begins and
-    ends in a line of labels is seen then.
-    """
-    cut = text[:limit].decode(errors="backslashreplace")
-    safe = cut.encode("unicode_escape").decode("ascii") if not cut.isprintable() else cut
-    mark = next((each for each in _QUOTES if each not in safe), '"')
-    return f"{mark}{safe}…{mark}" if len(text) > limit else f"{mark}{safe}{mark}"
+    """Return ``text`` in quotes on one printable line of at most ``limit`` characters."""
+    # A character has four bytes at most.
+    return quote(text[: 4 * limit + 4].decode(errors="backslashreplace"), limit)

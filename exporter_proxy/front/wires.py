@@ -68,5 +68,5 @@ def not_http(head: bytes) -> str:
             f"this port takes HTTP, but {name} came; "
             "with receiver.receive_on_scrape_port it would be taken here"
         )
-    found = name or quote(head[:20].decode("latin-1"), 40)
+    found = name or quote(head[:20].decode(errors="backslashreplace"), 40)
     return f"this port takes HTTP, but something else came: {found}"

@@ -110,6 +110,6 @@ def wrong_wire(wire: Wire, expected: str, head: bytes) -> PayloadError:
     elif wire in _NAMES:
         line = f"this receiver takes {expected}, but {_NAMES[wire]} came"
     else:
-        found = quote(head[:20].decode("latin-1"), 40)
+        found = quote(head[:20].decode(errors="backslashreplace"), 40)
         line = f"this receiver takes {expected}, but something else came: {found}"
     return PayloadError(line, reason="wrong_format")

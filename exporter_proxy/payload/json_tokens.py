@@ -172,7 +172,7 @@ class JsonTokens:
     def _malformed(self, what: str, found_bytes: bytes | None = None) -> PayloadError:
         if found_bytes is None:
             found_bytes = self._input[self._at : self._at + 21]
-        found = quote(found_bytes[:21].decode("latin-1"), 20)
+        found = quote(found_bytes[:21].decode(errors="backslashreplace"), 20)
         return PayloadError(
             f"malformed JSON: expected {what}, found {found}", reason="malformed_json"
         )

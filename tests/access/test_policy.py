@@ -202,7 +202,7 @@ def test_refusal_names_the_app() -> None:
 
     assert refusal is not None
     assert refusal.message == (
-        'uid 1 may not write here as "a\\n\\"": no [[access]] entry for it has rights = ["push"] '
+        'uid 1 may not write here as \'a\\n"\': no [[access]] entry for it has rights = ["push"] '
         "for this app"
     )
 

@@ -25,9 +25,7 @@ def test_accounts_that_are_there():
     assert config.missing_accounts(receiver(unix_socket_user=user, unix_socket_group=group)) == []
 
 
-@pytest.mark.parametrize(
-    ("name", "shown"), [("nobody-at-all", "nobody-at-all"), ("é€", "\\xe9\\u20ac")]
-)
+@pytest.mark.parametrize(("name", "shown"), [("nobody-at-all", "nobody-at-all"), ("é€", "é€")])
 def test_accounts_that_are_missing(name, shown):
     """Both are reported."""
     keys = {"unix_socket_user": name, "unix_socket_group": name}
@@ -48,7 +46,7 @@ def test_name_that_the_system_can_not_write(monkeypatch):
     monkeypatch.setattr(machine.pwd, "getpwnam", getpwnam)
 
     assert config.missing_accounts(receiver(unix_socket_user="é")) == [
-        'receiver.unix_socket_user: "\\xe9": there is no such user'
+        'receiver.unix_socket_user: "é": there is no such user'
     ]
 
 

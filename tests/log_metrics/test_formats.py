@@ -228,7 +228,7 @@ def test_grok_patterns(pattern, text):
         (
             {"format": "(a)\\1"},
             (
-                'log[0].format: "(a)\\\\1": RE2 does not take it: invalid escape sequence: \\1: '
+                'log[0].format: "(a)\\1": RE2 does not take it: invalid escape sequence: \\1: '
                 "RE2 has "
                 "no back-references"
             ),

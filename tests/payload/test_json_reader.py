@@ -366,17 +366,17 @@ REFUSED = [
     ),
     pytest.param(
         b'{"a":"\\ud800"}',
-        'invalid_utf8: the metrics of "a": a lone surrogate, "\\\\ud800"',
+        'invalid_utf8: the metrics of "a": a lone surrogate, "\\ud800"',
         id="lone_surrogate",
     ),
     pytest.param(
         b'{"a":"\\ud800\\n"}',
-        'invalid_utf8: the metrics of "a": a lone surrogate, "\\\\ud800"',
+        'invalid_utf8: the metrics of "a": a lone surrogate, "\\ud800"',
         id="surrogate_and_another_escape",
     ),
     pytest.param(
         b'{"a":["\\udfff"]}',
-        'invalid_utf8: the metrics of "a": a lone surrogate, "\\\\udfff"',
+        'invalid_utf8: the metrics of "a": a lone surrogate, "\\udfff"',
         id="low_surrogate",
     ),
     pytest.param(

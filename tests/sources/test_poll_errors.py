@@ -54,7 +54,7 @@ def refused(host: str, error: OSError) -> aiohttp.ClientConnectorError:
         pytest.param(
             HttpProcessingError(message="b'error: \\x1b[2J\\n'"),
             "malformed_http",
-            "not valid HTTP: \"b'error: \\\\x1b[2J\\\\n'\"",
+            "not valid HTTP: \"b'error: \\x1b[2J\\n'\"",
             id="refusal-with-escapes",
         ),
         pytest.param(aiohttp.ClientError("odd"), "other", 'ClientError: "odd"', id="anything-else"),

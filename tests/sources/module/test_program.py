@@ -129,7 +129,7 @@ async def test_no_shell_sees_parameters(tmp_path, value):
         ("echo x 1; exit 1", "exit status 1"),
         ("kill -SEGV $$", "ended by SIGSEGV"),
         ("kill -40 $$", "ended by signal 40"),
-        ("printf '\\377\\033[0m' >&2; exit 2", 'exit status 2: "\\ufffd\\x1b[0m"'),
+        ("printf '\\377\\033[0m' >&2; exit 2", 'exit status 2: "\ufffd\\x1b[0m"'),
     ],
 )
 async def test_exit_status(text, told):

@@ -51,7 +51,7 @@ def test_many_groups(pushing: Pushing) -> None:
     [
         (
             [group("x", "a 2"), group("y", "a x")],
-            'the group "{instance=\\"\\",job=\\"y\\"}": text format parsing error in line 1',
+            'the group \'{instance="",job="y"}\': text format parsing error in line 1',
         ),
         ([group("x", "a 2"), group("z", "# TYPE a gauge\na 1")], "but untyped in the group"),
         ([group("y", "b 2"), group("z", "# TYPE b gauge\nb 1")], "but untyped in the group"),
