@@ -61,15 +61,6 @@ class Splitter:
         return self.found(*self.split(text))
 
 
-def count_lines(text: str) -> int:
-    r"""Return how many ``\n`` there are: twice as fast as ``str.count`` where lines are long.
-
-    That looks at one character after another; ``bytes.replace`` has the C library look for them.
-    """
-    data = text.encode()
-    return len(data) - len(data.replace(b"\n", b""))
-
-
 def join(found: Sequence[Found]) -> Found:
     """Return as one what is in several parts of a text, at least one."""
     if len(found) == 1:

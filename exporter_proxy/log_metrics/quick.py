@@ -10,8 +10,9 @@ asked. It has the last word on lines that aren't known, too.
 
 import re
 
-from exporter_proxy.log_metrics.columns import Found, Splitter, count_lines, join
+from exporter_proxy.log_metrics.columns import Found, Splitter, join
 from exporter_proxy.log_metrics.log_format import QUOTED
+from exporter_proxy.log_metrics.newlines import count_newlines
 
 # One character that ends a field: [^ \n]*+
 _FIELD = re.compile(r"\[\^(\\?[^\\\n])\\n\]\*\+")
@@ -72,7 +73,7 @@ class QuickSplitter:
     def _piece(self, text: str) -> Found:
         """Return what is in text without backslashes."""
         columns, others = self._quick.split(text)
-        if len(others) == count_lines(text):
+        if len(others) == count_newlines(text.encode()):
             # one with a field longer than those that are tried may be known
             unknown = "" if others.count(None) == len(others) else "".join(filter(None, others))
             if not unknown or not self._strict.find(unknown).events:

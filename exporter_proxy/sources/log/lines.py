@@ -2,6 +2,8 @@
 
 from typing import Final, NamedTuple
 
+from exporter_proxy.log_metrics.newlines import count_newlines
+
 MOST_LINES: Final = 2_048
 """Of a slice: a line costs a microsecond or several, even if there is nothing in it."""
 _NEWLINE = b"\n"
@@ -70,7 +72,7 @@ def slice_end(lines: bytes, start: int, size: int) -> int:
         end = lines.rfind(_NEWLINE, start, start + size) + 1
         if not end:
             return lines.index(_NEWLINE, start) + 1
-        if lines.count(_NEWLINE, start, end) <= MOST_LINES:
+        if count_newlines(lines[start:end]) <= MOST_LINES:
             return end
         size = (end - start) // 2
 
