@@ -101,15 +101,20 @@ class Health:
             "configuration": _configuration(self.reloads()),
             "sources": [_source(source) for source in self.sources],
         }
-        chunks = [json.encode(head)[:-1] + b',"targets":[']
-        separator = b"\n"
+        # Indented: it is small, and people look at it in a browser.
+        shown = json.format(json.encode(head), indent=2)
+        chunks = [shown.removesuffix(b"\n}") + b',\n  "targets": [']
+        separator = b""
         targets = self.targets()
         for start in range(0, len(targets), _TARGETS_A_STEP):
-            some = map(describe_target, targets[start : start + _TARGETS_A_STEP])
-            chunks.append(separator + b",\n".join(map(json.encode, some)))
-            separator = b",\n"
+            some = [describe_target(each) for each in targets[start : start + _TARGETS_A_STEP]]
+            shown = json.format(json.encode(some), indent=2)
+            within = shown.removeprefix(b"[").removesuffix(b"\n]")
+            # Strings of JSON have no line ends.
+            chunks.append(separator + within.replace(b"\n", b"\n  "))
+            separator = b","
             yield
-        chunks.append(b"]}\n")
+        chunks.append(b"\n  ]\n}\n" if targets else b"]\n}\n")
         return chunks
 
     def _totals(self, samples: int | None) -> dict[str, int | None]:

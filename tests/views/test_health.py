@@ -13,7 +13,10 @@ async def document(port: Port, expected: int = 200) -> Any:
     status, headers, body = await port.get("/health")
     assert (status, headers["Content-Type"]) == (expected, "application/json")
     assert headers["Cache-Control"] == "no-store"
-    return json.loads(body)
+    shown = json.loads(body)
+    # For people in a browser, however it is cut into chunks.
+    assert body.decode() == json.dumps(shown, indent=2, ensure_ascii=False) + "\n"
+    return shown
 
 
 async def test_all_is_well(full_port: Port):
