@@ -192,7 +192,7 @@ class _Running:
                 return_when=asyncio.FIRST_COMPLETED,
             )
         if output.flooded.done():
-            raise of_poll(too_large(output.max_size))
+            raise of_poll(too_large(output.max_size, "the output"))
         if errors.flooded.done():
             raise ModuleError(
                 f"more than {MAX_ERRORS} bytes on its standard error", reason="body_too_large"
@@ -336,7 +336,7 @@ async def _payload(chunks: list[bytes], max_size: int) -> Payload:
     Raises:
         ModuleError: ``invalid_utf8`` or ``nul_byte``.
     """
-    body, turns = Body(max_size), turns_of_loop()
+    body, turns = Body(max_size, what="the output"), turns_of_loop()
     try:
         for chunk in chunks:
             for _ in body.feed(chunk):

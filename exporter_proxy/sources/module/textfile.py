@@ -85,7 +85,7 @@ class Textfile:
                     raise ModuleError(
                         f"{quote(self._path, 200)}: not a regular file", reason="unreadable_file"
                     )
-                body = Body(self._max_size)
+                body = Body(self._max_size, what=quote(self._path, 200))
                 while data := file.read(_READ_BYTES):
                     for _ in body.feed(data):
                         pass

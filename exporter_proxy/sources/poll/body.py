@@ -26,10 +26,14 @@ class Body:
     Args:
         max_size: Bytes that are taken, of what is sent and of what it unpacks to.
         encoding: How the body is encoded.
+        what: What it is in words, for errors.
     """
 
-    def __init__(self, max_size: int, encoding: Encoding = "identity") -> None:
+    def __init__(
+        self, max_size: int, encoding: Encoding = "identity", *, what: str = "the body"
+    ) -> None:
         self._max_size = max_size
+        self._what = what
         self._unpacker: _Unpacker = _Gunzip() if encoding == "gzip" else _Plain()
         self._received = 0
         self._size = 0
@@ -48,7 +52,7 @@ class Body:
         """
         self._received += len(data)
         if self._received > self._max_size:
-            raise too_large(self._max_size)
+            raise too_large(self._max_size, self._what)
         started = False
         for text in self._unpacker.unpack(data):
             if started:
@@ -73,14 +77,13 @@ class Body:
     def _take(self, text: bytes) -> None:
         """Check and keep at most ``STEP`` bytes."""
         if b"\0" in text:
-            raise PollError(
-                f"NUL at byte {self._size + text.index(0)} of the body", reason="nul_byte"
-            )
+            at = self._size + text.index(0)
+            raise PollError(f"NUL at byte {at} of {self._what}", reason="nul_byte")
         if self._decoder is not None or not text.isascii():
             self._check_utf8(text, final=False)
         self._size += len(text)
         if self._size > self._max_size:
-            raise too_large(self._max_size)
+            raise too_large(self._max_size, self._what)
         cut = place_to_cut(text, self._open.tell() + len(text))
         if cut:
             self._open.write(text[:cut])
@@ -99,13 +102,14 @@ class Body:
             self._decoder.decode(text, final)
         except UnicodeDecodeError as exc:
             at = self._size - begun + exc.start
-            raise PollError(f"not UTF-8 at byte {at} of the body", reason="invalid_utf8") from exc
+            why = f"not UTF-8 at byte {at} of {self._what}"
+            raise PollError(why, reason="invalid_utf8") from exc
 
 
-def too_large(max_size: int) -> PollError:
+def too_large(max_size: int, what: str = "the body") -> PollError:
     """Return the error for a body that is larger than ``max_size`` bytes."""
     return PollError(
-        f"the body is larger than {max_size} bytes (max_body_size)", reason="body_too_large"
+        f"{what} is larger than {max_size} bytes (max_body_size)", reason="body_too_large"
     )
 
 

@@ -178,7 +178,7 @@ async def test_polite_end(tmp_path):
 async def test_endless_output():
     assert await failure("exec yes", max_body_size=100_000) == (
         "body_too_large",
-        "the body is larger than 100000 bytes (max_body_size)",
+        "the output is larger than 100000 bytes (max_body_size)",
     )
 
 

@@ -171,9 +171,10 @@ async def test_polled_when_asked_for(tmp_path):
 
         (tmp_path / "a.prom").write_bytes(b"\xff")
         (tmp_path / "d" / "b.prom").unlink()
-        with pytest.raises(PollError, match="not UTF-8 at byte 0 of the body"):
+        with pytest.raises(PollError, match="not UTF-8 at byte 0 of "):
             await runner.poll_now("f")
-        assert each.problems() == {"f": "module failing: not UTF-8 at byte 0 of the body"}
+        told = f'not UTF-8 at byte 0 of "{tmp_path / "a.prom"}"'
+        assert each.problems() == {"f": f"module failing: {told}"}
         for gone in ("d: b.prom", "other"):
             with pytest.raises(PollError, match="no module brings it any more"):
                 await runner.poll_now(gone)
@@ -272,8 +273,9 @@ async def test_directory(tmp_path):
     async with running(module(kind="directory", path=str(tmp_path), interval=5)) as each:
         (status,) = each.runner.modules
         assert each.apps() == {"m: a.prom": b"x 1\n"}
-        assert each.problems() == {"m: b.prom": "module failing: not UTF-8 at byte 0 of the body"}
-        assert status.last_error == '"b.prom": not UTF-8 at byte 0 of the body'
+        told = f'not UTF-8 at byte 0 of "{tmp_path / "b.prom"}"'
+        assert each.problems() == {"m: b.prom": f"module failing: {told}"}
+        assert status.last_error == f'"b.prom": {told}'
         assert set(status.files) == {"a.prom", "b.prom"}
         write(tmp_path / "b.prom", "y 1\n")
         write(tmp_path / "c.prom", "z 1\n")

@@ -35,20 +35,20 @@ def test_read_when_changed(tmp_path):
 @pytest.mark.parametrize(
     ("content", "reason", "told"),
     [
-        (b"x 1\0", "nul_byte", "NUL at byte 3 of the body"),
-        (b"\xff", "invalid_utf8", "not UTF-8 at byte 0 of the body"),
-        (b"x" * 11, "body_too_large", "the body is larger than 10 bytes (max_body_size)"),
+        (b"x 1\0", "nul_byte", 'NUL at byte 3 of "{}"'),
+        (b"\xff", "invalid_utf8", 'not UTF-8 at byte 0 of "{}"'),
+        (b"x" * 11, "body_too_large", '"{}" is larger than 10 bytes (max_body_size)'),
     ],
 )
 def test_unfit(tmp_path, content, reason, told):
-    """It is looked at again each time, and its age is known all the same."""
+    """It is looked at again each time, and its age is known all the same; errors name it."""
     path = tmp_path / "a"
     path.write_bytes(content)
     file = Textfile(str(path), 10)
     for _ in range(2):
         with pytest.raises(ModuleError) as caught:
             file.read()
-        assert (caught.value.reason, str(caught.value)) == (reason, told)
+        assert (caught.value.reason, str(caught.value)) == (reason, told.format(path))
     assert file.modified == path.stat().st_mtime
     path.write_bytes(b"x 1\n")
     assert file.read().changed
