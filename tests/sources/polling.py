@@ -27,7 +27,8 @@ async def http_server(handler: Handler, **site: Any) -> AsyncIterator[str]:
     """Serve every path by ``handler``; gives the URL without a final slash."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", handler)
-    runner = web.AppRunner(app, access_log=None)
+    # At the end nobody waits for an answer any more, not for a handler that never gives one either.
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, **site).start()
     host, port = runner.addresses[0][:2]
