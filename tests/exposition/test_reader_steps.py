@@ -1,5 +1,7 @@
 """Payloads made to take long: what a step of reading may take is bounded, whatever they hold."""
 
+from itertools import pairwise
+
 import pytest
 
 from exporter_proxy.exposition.findings import Tally
@@ -153,3 +155,18 @@ def test_lines_that_cannot_be_read_are_put_together_in_steps() -> None:
     assert draft.line == 1
     assert draft.raw == [(1, b"".join(b"%d" % number * JOINED_BYTES for number in (1, 2, 3)))]
     assert steps >= 3
+
+
+def test_what_was_read_is_let_go_of_in_steps() -> None:
+    """A few MiB at a time, wherever the long entries stand, or some thousand entries."""
+    book = Book(TEXT, Tally())
+    long = [(number, b"x" * JOINED_BYTES) for number in range(20)]
+    short = [(number, b"x") for number in range(5_000)]
+    draft = book.draft(b"a")
+    draft.raw = [*short, *long, (0, b"x")]
+    left = [len(draft.raw)]
+
+    left.extend(len(draft.raw) for _ in book.clear())
+
+    assert max(before - now for before, now in pairwise(left)) <= 2_000
+    assert sum(1 for each in left if 5_000 <= each < 5_021) >= 2

@@ -21,9 +21,10 @@ from exporter_proxy.exposition.model import Family
 _STEP_BYTES = 131_072
 _WINDOW_BYTES = _STEP_BYTES // 4
 _STEP = 1000
-# Series of more samples are spread over so many sets, as a set that grows holds the loop.
+# Series of more samples are spread over sets of so many, as a large set holds the loop when it
+# grows, and when it is let go of.
 _MANY = 32_768
-_SETS = 64
+_IN_A_SET = 4_096
 # Hashes of series of which it is known that none is there twice: an update brings new values, and
 # seldom other series. So many take some MB.
 _MOST_KNOWN = 65_536
@@ -65,7 +66,8 @@ def _search(cell: Family) -> Generator[None, None, Repeats | None]:
 def _may_repeat(cell: Family) -> Generator[None, None, bool]:
     """Tell whether a long cell may have a series twice: else it has none."""
     orders = Orders(quoted=cell.quoted)
-    sets: list[set[bytes]] = [set() for _ in range(_SETS if cell.count > _MANY else 1)]
+    many = cell.count > _MANY
+    sets: list[set[bytes]] = [set() for _ in range(cell.count // _IN_A_SET if many else 1)]
     count = 0
     for window in windows(cell.samples, _STEP_BYTES):
         text = text_of_series(window)
@@ -76,7 +78,7 @@ def _may_repeat(cell: Family) -> Generator[None, None, bool]:
             sets[0].update(series)
         else:
             for each in series:
-                sets[hash(each) % _SETS].add(each)
+                sets[hash(each) % len(sets)].add(each)
         yield
     distinct = 0
     while sets:

@@ -12,9 +12,8 @@ from exporter_proxy.exposition.reader.dialect import SUFFIXES, Dialect
 from exporter_proxy.steps import joined
 
 _STEP = 2_000
-# The same of entries that are long, as the system takes its time to take memory back.
-_LONG = 4_096
-_LONG_STEP = 32
+# Bytes that are let go of, as the system takes its time to take memory back.
+_FREED_A_STEP = 8 << 20
 # Lines of metadata kept apart, of which a family may have any number.
 _MOST_NOTES = 2_048
 
@@ -202,6 +201,16 @@ def join_chunks(chunks: list[Chunk]) -> Chunk:
     )
 
 
+def _entries_to_free(raw: list[tuple[int, bytes]]) -> int:
+    """Return how many entries at the end are let go of in one step."""
+    freed = 0
+    for count, (_, text) in enumerate(reversed(raw), 1):
+        freed += len(text)
+        if freed >= _FREED_A_STEP or count >= _STEP:
+            return count
+    return len(raw)
+
+
 def _texts(chunks: list[Chunk]) -> Iterator[bytes]:
     """Yield the samples of chunks, the last one's first, and let go of these."""
     while chunks:
@@ -328,10 +337,7 @@ class Book:
         while self.drafts:
             for _ in range(min(len(self.drafts), _STEP // 8)):
                 _, draft = self.drafts.popitem()
-                while draft.raw:
-                    step = _STEP if len(draft.raw[-1][1]) < _LONG else _LONG_STEP
-                    if len(draft.raw) <= step:
-                        break
+                while (step := _entries_to_free(draft.raw)) < len(draft.raw):
                     del draft.raw[-step:]
                     del draft.chunks[-step:]
                     del draft.runs[-step:]

@@ -21,8 +21,10 @@ _QUOTED_NAMES = re.compile(rb'[{,]("(?:[^"\\\n]|\\.)*+")=')
 _EMPTY = b'=""'
 _WINDOW = 131_072
 _SERIES_WINDOW = 8_192
-# Series of more samples are spread over so many sets, as a set that grows holds the loop.
+# Series of more samples are spread over sets of so many, as a large set holds the loop when it
+# grows, and when it is let go of.
 _MANY = 32_768
+_IN_A_PART = 4_096
 _PARTS = 64
 _LET_GO_A_STEP = 1_000
 MOST_LABEL_NAMES = 10_000
@@ -147,7 +149,8 @@ def _may_repeat(family: Family, own: Labels) -> Generator[None, None, bool]:
     """Tell whether two samples may have the same series: else their texts show that none have."""
     # Series are as many texts. What they differ in is in the values of labels alone, lest two be
     # the same with their labels in another order.
-    parts: list[set[bytes]] = [set() for _ in range(_PARTS if family.count > _MANY else 1)]
+    many = family.count > _MANY
+    parts: list[set[bytes]] = [set() for _ in range(family.count // _IN_A_PART if many else 1)]
     orders: set[bytes] = set()
     distinct = 0
     given = [name + b'="' for name in own]
@@ -164,7 +167,7 @@ def _may_repeat(family: Family, own: Labels) -> Generator[None, None, bool]:
             parts[0].update(series)
         else:
             for each in series:
-                parts[hash(each) % _PARTS].add(each)
+                parts[hash(each) % len(parts)].add(each)
         yield
     while parts:
         distinct += len(parts.pop())
