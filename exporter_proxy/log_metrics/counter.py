@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from threading import Lock
 from typing import Any, Protocol
 
 import msgspec
@@ -55,7 +56,8 @@ class _State(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
 class LineCounter:
     """Counts what lines say, for one ``[[log]]`` section; all of its files together.
 
-    Not safe for threads: calls of one counter come one after another, from whichever thread.
+    Not safe for threads: calls of one counter come one after another, from whichever thread; but
+    what it tells, such as its exposition and its state, may be asked for by several at once.
 
     Args:
         reader: Knows the lines.
@@ -73,6 +75,7 @@ class LineCounter:
         self.lines = 0
         self.matched = 0
         self._reader = reader
+        self._settling = Lock()
 
     @property
     def unmatched(self) -> int:
@@ -82,13 +85,13 @@ class LineCounter:
     @property
     def unread_values(self) -> int:
         """How many numbers in matched lines couldn't be read; they count for nothing."""
-        self._reader.settle()
+        self._settle()
         return self._reader.unread_values
 
     @property
     def overflowed(self) -> int:
         """How many events went to a metric's overflow series."""
-        self._reader.settle()
+        self._settle()
         return sum(family.overflowed for family in self._reader.families)
 
     def feed(self, block: bytes | memoryview, stream: str = "") -> None:
@@ -118,17 +121,21 @@ class LineCounter:
         self.lines += lines
         self.matched += known
 
+    def _settle(self) -> None:
+        with self._settling:
+            self._reader.settle()
+
     def exposition(self) -> bytes:
         """Return the metrics as text format 0.0.4, families in a fixed order, with HELP and TYPE.
 
         Families without series have HELP and TYPE alone.
         """
-        self._reader.settle()
+        self._settle()
         return b"".join(family.exposition() for family in self._reader.families)
 
     def state(self) -> bytes:
         """Return everything that :meth:`restore` needs to go on counting from here."""
-        self._reader.settle()
+        self._settle()
         families = self._reader.families
         return msgspec.msgpack.encode(
             _State(
@@ -150,7 +157,7 @@ class LineCounter:
             StateError: It can't be used; says why. The counter is then fit for nothing but to be
                 thrown away, unless nothing of the state could be read.
         """
-        self._reader.settle()
+        self._settle()
         try:
             found = msgspec.msgpack.decode(state, type=_State)
         except msgspec.DecodeError as exc:
