@@ -1,6 +1,5 @@
 """Whom a command asks: a running proxy, by a URL or over a Unix socket."""
 
-import os
 import re
 from argparse import Namespace
 from dataclasses import dataclass
@@ -43,7 +42,7 @@ class Asked:
             options: What the command line says.
             named: A URL, with or without its scheme, or the path of a Unix socket.
             is_trusted: Whether the one that the configuration describes needs to prove nothing. It
-                then gets no secret but those that the options name.
+                then gets no token of the environment.
 
         Raises:
             ConfigError: The configuration is needed and can't be used.
@@ -65,16 +64,9 @@ class Asked:
             plain = hide_user_info(text) if "://" in text else text.rpartition("@")[2]
             raise DestinationError(f"{quote(plain)} is not an HTTP or HTTPS URL")
         base, tls = without_page(url), url.url.lower().startswith("https:")
-        anyone = is_trusted and named is None and tls and options.ca_file is None
-        found = credentials.find(
-            options,
-            base,
-            url=url,
-            http=True,
-            tls=tls,
-            anyone=anyone,
-            environ={} if anyone else os.environ,
-        )
+        chosen = options.insecure or options.ca_file is not None
+        anyone = is_trusted and named is None and tls and not chosen
+        found = credentials.find(options, base, url=url, http=True, tls=tls, anyone=anyone)
         return cls(base, url, "", found)
 
     def page(self, path: str) -> str:

@@ -3,7 +3,7 @@
 import argparse
 import os
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,7 +68,6 @@ def find(
     http: bool,
     tls: bool,
     anyone: bool = False,
-    environ: Mapping[str, str] = os.environ,
 ) -> Credentials:
     """Return the credentials for a place.
 
@@ -78,8 +77,8 @@ def find(
         url: Its URL, if it has one.
         http: Whether HTTP is spoken there.
         tls: Whether TLS is.
-        anyone: Whether any certificate is taken, as with ``--insecure``.
-        environ: Has secrets, too.
+        anyone: Whether any certificate is taken, as with ``--insecure``. Nobody asked for that, so
+            that no token of the environment is shown.
 
     Raises:
         CredentialError: A file can't be used, there is a user and no password, or an option is
@@ -97,7 +96,7 @@ def find(
             _refuse(options, [name], f"without {_spelled(other)}")
     return Credentials(
         _tls_context(options, anyone=anyone or options.insecure) if tls else None,
-        _authorization(options, url, environ) if http else None,
+        _authorization(options, url, with_token=not anyone) if http else None,
     )
 
 
@@ -125,7 +124,7 @@ def _spelled(name: str) -> str:
 
 
 def _authorization(
-    options: argparse.Namespace, url: EndpointUrl | None, environ: Mapping[str, str]
+    options: argparse.Namespace, url: EndpointUrl | None, *, with_token: bool
 ) -> str | None:
     # The options come first, then what the URL says, then the environment.
     if options.token_file is not None:
@@ -133,12 +132,12 @@ def _authorization(
     if options.user is not None:
         if options.password_file is not None:
             return _basic(options.user, _read(options.password_file))
-        if environ.get(PASSWORD_VARIABLE):
-            return _basic(options.user, environ[PASSWORD_VARIABLE])
+        if os.environ.get(PASSWORD_VARIABLE):
+            return _basic(options.user, os.environ[PASSWORD_VARIABLE])
         raise CredentialError(f"--user needs --password-file or ${PASSWORD_VARIABLE}")
     if url is not None and url.username is not None:
         return _basic(url.username, url.password or "")
-    token = environ.get(TOKEN_VARIABLE)
+    token = os.environ.get(TOKEN_VARIABLE) if with_token else None
     return f"Bearer {token}" if token else None
 
 

@@ -1,11 +1,14 @@
 """Whom ``apps``, ``health`` and ``lint --against`` ask: the same places, in the same way."""
 
+import argparse
 import json
 from pathlib import Path
 
 import pytest
 
 from exporter_proxy import cli
+from exporter_proxy.commands import credentials
+from exporter_proxy.commands.asked import Asked
 from tests.access.certificates import Authority
 from tests.commands.conftest import Tls
 from tests.commands.listening import Listening, listening
@@ -69,9 +72,38 @@ def test_over_tls(
         capsys.readouterr()
     # That of the configuration is this machine's own.
     monkeypatch.setenv("EXPORTER_PROXY_TOKEN", "t0ken")
+    monkeypatch.setenv("EXPORTER_PROXY_PASSWORD", "p")
     by_file = ["-c", str(process.config_file), "health"]
     assert cli.main(by_file) == 0
+    assert cli.main([*by_file, "--user", "u"]) == 0
     assert cli.main([*by_file, "--ca-file", str(tls.ca)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("argv", "sent"),
+    [
+        ([], None),
+        (["--insecure"], "Bearer t0ken"),
+        (["--user", "u"], "Basic dTpw"),
+    ],
+)
+def test_a_token_is_not_shown_to_just_anyone(
+    argv: list[str], sent: str | None, tmp_path: Path, monkeypatch
+) -> None:
+    """Only to who proved who they are, or where somebody asked for it."""
+    monkeypatch.setenv("EXPORTER_PROXY_TOKEN", "t0ken")
+    monkeypatch.setenv("EXPORTER_PROXY_PASSWORD", "p")
+    (tmp_path / "web.yml").write_text("tls_server_config: {cert_file: a.crt, key_file: a.key}\n")
+    config = tmp_path / "config.toml"
+    config.write_text(f'[exporter]\nweb_config_file = "{tmp_path}/web.yml"\n')
+    parser = argparse.ArgumentParser()
+    credentials.add_options(parser)
+    options = parser.parse_args(argv)
+    options.config, options.web_config_file = str(config), None
+
+    asked = Asked.of(options, None, is_trusted=True)
+
+    assert asked.credentials.authorization == sent
 
 
 @pytest.mark.parametrize("where", ["{}", "{}/metrics", "127.0.0.1:{port}/apps"])
