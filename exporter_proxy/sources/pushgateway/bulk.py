@@ -14,6 +14,8 @@ from exporter_proxy.sources.pushgateway.group import Group, Planned, Segment
 
 # It is decoded in one go, some 7 ms for each MiB.
 _MOST_BYTES = 2 << 20
+# Groups that are read before the event loop is served: a millisecond or so.
+_GROUPS_A_STEP = 32
 
 
 class _Push(msgspec.Struct, forbid_unknown_fields=True):
@@ -56,7 +58,9 @@ def push_in_steps(gateway: Gateway, body: bytes, peer: Peer) -> Generator[None, 
     yield
     read: list[_Read] = []
     seen: set[str] = set()
-    for push in document.groups:
+    for count, push in enumerate(document.groups, 1):
+        if count % _GROUPS_A_STEP == 0:
+            yield
         group = gateway.store.group(check_labels(push.labels))
         gateway.permit(peer, group.app)
         if group.app in seen:
@@ -99,22 +103,18 @@ def _decode(body: bytes) -> _Document:
 def _commit(gateway: Gateway, read: Sequence[_Read]) -> None:
     """Check all pushes against the groups and each other, and take them over; at once."""
     store = gateway.store
-    planned: list[Planned] = []
     before: list[Planned] = []
     for each in read:
         # Others had their turns since the bodies were read.
-        group = store.group(each.group.labels)
+        group = store.current(each.group)
         try:
             plan = store.plan(group, each.segment, replace=each.replace)
         except PayloadError as error:
             store.take_back(before)
             gateway.fail(group, error)
             raise _of(group, error) from error
-        planned.append(plan._replace(ttl=each.ttl))
-        before.append(store.enter(planned[-1]))
-    store.take_back(before)
-    # What goes together in this order goes together in any.
-    store.commit([*planned])
+        before.append(store.enter(plan._replace(ttl=each.ttl)))
+    store.write(before)
 
 
 def _of(group: Group, error: PayloadError) -> PayloadError:

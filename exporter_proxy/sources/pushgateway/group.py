@@ -127,6 +127,11 @@ class Group:
         if findings != self.given.findings:
             self.given = self._give(findings)
 
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing was ever pushed to it."""
+        return not (self.segments or self.push_time or self.failure_time)
+
     def _give(self, findings: Sequence[Finding]) -> Given:
         defaults = {} if "instance" in self.labels else {"instance": ""}
         return Given(self.labels, defaults, findings)

@@ -114,6 +114,12 @@ class Store:
         self._index.drop(known)
         return new
 
+    def current(self, group: Group) -> Group:
+        """Return the group with the same key: the one that is there, or a new one."""
+        if self._index.groups.get(group.app) is None and group.is_new:
+            return group
+        return group if self.is_there(group) else self.group(group.labels)
+
     def is_there(self, group: Group) -> bool:
         """Tell whether the table has what this very group holds."""
         row = self._table.get(group.app)
@@ -153,7 +159,7 @@ class Store:
             message = [Push(group.app, self._payload(group, segments), None)]
             yield from self._admission.look_into(message, source=SOURCE)
         for _ in range(_ATTEMPTS):
-            group = self.group(group.labels)
+            group = self.current(group)
             version, before = self._index.version, list(group.segments)
             segments = yield from self._arrange(group, segment, replace=replace)
             families = yield from _families(segments)
@@ -164,11 +170,11 @@ class Store:
                 if not self.sweep():
                     raise
                 continue
-            group = self.group(group.labels)
+            group = self.current(group)
             if self._index.version == version and (replace or group.segments == before):
                 return Planned(group, segments, families, segment.pushed_at, None)
         # Others push without end what is new: no more turns for them.
-        return self.plan(self.group(group.labels), segment, replace=replace)
+        return self.plan(self.current(group), segment, replace=replace)
 
     def plan(self, group: Group, segment: Segment, *, replace: bool) -> Planned:
         """Return what a group would hold after a push, at once; nothing is changed.
@@ -213,11 +219,19 @@ class Store:
         Raises:
             PayloadError: The table has no room for it, or a group is pushed to too often.
         """
-        before = [_as_it_is(each.group) for each in pushes]
-        for each in pushes:
-            self.enter(each)
+        self.write([self.enter(each) for each in pushes])
+
+    def write(self, before: Sequence[Planned]) -> None:
+        """Write what groups were entered with into the table: all, or none.
+
+        Args:
+            before: What they held, of which all is brought back if that can't be.
+
+        Raises:
+            PayloadError: See :meth:`commit`.
+        """
         try:
-            self._write([each.group for each in pushes])
+            self._write([each.group for each in before])
         except PayloadError:
             self.take_back(before)
             raise
@@ -225,7 +239,7 @@ class Store:
     def enter(self, planned: Planned) -> Planned:
         """Take note of what a group holds from now on; return what it held.
 
-        The table is told by :meth:`commit`, or what was is brought back by :meth:`take_back`.
+        The table is told by :meth:`write`, or what was is brought back by :meth:`take_back`.
         """
         group = planned.group
         before = _as_it_is(group)

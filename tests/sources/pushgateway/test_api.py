@@ -10,6 +10,7 @@ from exporter_proxy.sources.answers import Answer, ForbiddenError
 from exporter_proxy.sources.pushgateway.go_numbers import go_float, go_time
 from exporter_proxy.sources.pushgateway.selectors import parse_selector
 from tests.sources.pushgateway.pushing import LOCAL, NOW, Pushing
+from tests.step_sizes import calls_of_steps
 
 
 @pytest.fixture
@@ -286,3 +287,17 @@ def test_numbers_as_go_prints_them(value: float, shown: str) -> None:
 
 def test_times_as_go_prints_them() -> None:
     assert go_time(1_700_000_000.25) == "2023-11-14T22:13:20.250000Z"
+
+
+def test_many_groups_are_read_in_steps() -> None:
+    """Whether they are new or not; only what all are checked and written by is one step."""
+    pushing = Pushing(max_apps=2_000)
+    groups = [{"labels": {"job": f"j{number}"}, "metrics": "a 1\n"} for number in range(2_000)]
+    body = json.dumps({"groups": groups}).encode()
+
+    for _ in range(2):
+        answer, calls = calls_of_steps(pushing.api.handle("POST", "/api/v1/push", {}, body, LOCAL))
+        assert answer.status == 200
+        assert len(calls) >= 2_000 // 32
+        assert max(calls[:-1]) < 10_000
+    assert len(pushing.table) == 2_000
