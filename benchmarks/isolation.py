@@ -151,7 +151,9 @@ def _figure(bench: Bench, scale: Scale, neighbour: _Neighbour) -> Figure:
             _stop(others)
             if number:
                 times[name].add(pushes, share)
-    for server in (quiet, beside, *load, *elsewhere):
+    # One that stands still does not end when it is told to.
+    _go_on([beside, *load, *elsewhere])
+    for server in (*load, *elsewhere, quiet, beside):
         server.stop()
     return _shown(neighbour, **times)
 
