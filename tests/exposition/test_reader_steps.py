@@ -6,13 +6,14 @@ import pytest
 
 from exporter_proxy.exposition.findings import Tally
 from exporter_proxy.exposition.grammar import MOST_LABELS
-from exporter_proxy.exposition.reader import slow_text
+from exporter_proxy.exposition.reader import fast_text, slow_text
 from exporter_proxy.exposition.reader.closing import close
 from exporter_proxy.exposition.reader.dialect import TEXT
 from exporter_proxy.exposition.reader.drafts import Book, Chunk, Draft, join_chunks
 from exporter_proxy.exposition.reader.line_reader import guess_name
 from exporter_proxy.steps import JOINED_BYTES
 from tests.exposition.reading import read_text, samples
+from tests.step_sizes import calls_of_steps
 
 
 def test_looks_at_the_beginning_alone_of_a_line_that_is_too_long(monkeypatch):
@@ -170,3 +171,15 @@ def test_what_was_read_is_let_go_of_in_steps() -> None:
 
     assert max(before - now for before, now in pairwise(left)) <= 2_000
     assert sum(1 for each in left if 5_000 <= each < 5_021) >= 2
+
+
+@pytest.mark.parametrize("cut", [0, 1])
+@pytest.mark.parametrize("size", [10, 5 << 20])
+def test_text_is_decoded_in_steps(size: int, cut: int) -> None:
+    """Characters that stand across steps are whole, and one that the end cuts is none."""
+    text = (b"x" + "ü".encode() * (size // 2))[: size + 1 - cut]
+
+    valid, calls = calls_of_steps(fast_text._is_utf8(text))
+
+    assert valid is not bool(cut)
+    assert len(calls) == -(-len(text) // fast_text._DECODED)

@@ -5,6 +5,7 @@ are samples of that family and need no change, its bytes are the family's sample
 like that is left to :mod:`slow_text`.
 """
 
+import codecs
 import re
 from collections.abc import Generator
 
@@ -20,6 +21,9 @@ STEP = 131_072
 """Bytes, and families, read between two points at which others may be served: a millisecond or
 two."""
 _FAMILIES = 512
+# Bytes that are decoded in one go.
+_DECODED = 1 << 20
+_new_decoder = codecs.getincrementaldecoder("utf-8")
 
 _LATE_HELP = re.compile(HELP)
 # shared by all readers
@@ -56,7 +60,7 @@ class FastReader:
         Yields:
             Nothing, now and then, so that others may be served.
         """
-        self._clean = b"\0" not in text and (text.isascii() or _is_utf8(text))
+        self._clean = b"\0" not in text and (text.isascii() or (yield from _is_utf8(text)))
         self._known.clear()
         position, size = 0, len(text)
         while position < size:
@@ -69,6 +73,8 @@ class FastReader:
                 position = self._head(text, position, size)
             else:
                 end = _next_head(text, position, size)
+                # A piece may be one line that is endless: whatever is done to that takes a step.
+                yield
                 yield from self._blocks(text, position, end)
                 position = end
 
@@ -143,6 +149,8 @@ class FastReader:
         body = text.find(b"\n", position) + 1
         if text.startswith(b"#", body):
             body = text.find(b"\n", body) + 1
+        if body - position > LONGEST_LINE:
+            return None
         head = text[position:body]
         plan = self._plans.get(head)
         if plan is None:
@@ -169,12 +177,14 @@ class FastReader:
         Returns:
             Where the next line is.
         """
-        match = HEAD.match(text, start) if self._fast and self._clean else None
+        line_end = text.find(b"\n", start)
+        is_short = line_end - start <= LONGEST_LINE
+        match = HEAD.match(text, start) if self._fast and self._clean and is_short else None
         if match is not None:
             end = self._family(text, match, size)
             if end:
                 return end
-        end = text.find(b"\n", start)
+        end = line_end
         name = self._metadata.read(text[start:end], self.line)
         if name is not None:
             self._context = name
@@ -253,6 +263,7 @@ class FastReader:
         body = text[start:end]
         if block is None:
             book.defer(self.line, body, name)
+            yield
             yield from self._odd_metadata(body)
             self.line += body.count(b"\n")
             return
@@ -307,9 +318,15 @@ def _without_blank_lines(text: bytes, start: int, end: int) -> int:
     return end
 
 
-def _is_utf8(text: bytes) -> bool:
+def _is_utf8(text: bytes) -> Generator[None, None, bool]:
+    """Tell, in steps, whether a text is UTF-8."""
+    decoder = _new_decoder()
     try:
-        text.decode()
+        for start in range(0, len(text), _DECODED):
+            if start:
+                yield
+            end = start + _DECODED
+            decoder.decode(text[start:end], end >= len(text))
     except UnicodeDecodeError:
         return False
     return True

@@ -131,7 +131,7 @@ def _read_into(
     reader = FastReader(book, metadata, oldest=oldest, fast=fast)
     for number, piece in enumerate(payload):
         last = number == len(payload) - 1
-        text = _normalised(piece, tally, reader.line, first=not number, last=last)
+        text = yield from _normalised(piece, tally, reader.line, first=not number, last=last)
         end = _END.search(text, max(0, len(text) - _TAIL)) if last and dialect.seconds else None
         yield
         yield from _bounded(book, reader.read(text if end is None else text[: end.start(1)]))
@@ -150,7 +150,9 @@ def _read_into(
     )
 
 
-def _normalised(piece: bytes, tally: Tally, line: int, *, first: bool, last: bool) -> bytes:
+def _normalised(
+    piece: bytes, tally: Tally, line: int, *, first: bool, last: bool
+) -> Generator[None, None, bytes]:
     if first and piece.startswith(_MARK):
         tally.add("byte_order_mark", 1)
         piece = piece[len(_MARK) :]
@@ -163,7 +165,8 @@ def _normalised(piece: bytes, tally: Tally, line: int, *, first: bool, last: boo
     if piece and not piece.endswith(b"\n"):
         if last:
             tally.add("missing_newline", line + piece.count(b"\n"))
-        piece += b"\n"
+        # It may be endless.
+        piece = yield from joined((piece, b"\n"))
     return piece
 
 
