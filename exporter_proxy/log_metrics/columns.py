@@ -56,8 +56,8 @@ class Splitter:
             columns = [list(compress(column, flags)) for column in columns]
         return Found(dict(zip(self.groups, columns, strict=True)), events, lines)
 
-    def find(self, text: str) -> Found:
-        """Return what is in ``text``."""
+    def find(self, text: str, lines: int | None = None) -> Found:  # noqa: ARG002  # it finds them
+        """See :meth:`LineFormat.find`."""
         return self.found(*self.split(text))
 
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from exporter_proxy.log_metrics.families import Family, Labels
+from exporter_proxy.log_metrics.newlines import count_newlines
 
 _VERSION = 1
 
@@ -29,8 +30,8 @@ class Reader(Protocol):
     def families(self) -> Sequence[Family[Any]]:
         """Return what is counted, in the order in which it is shown."""
 
-    def read(self, text: str, stream: str) -> tuple[int, int]:
-        r"""Count the lines of ``text``, each ending in ``\n``; return how many, and those known."""
+    def read(self, text: str, stream: str, lines: int) -> int:
+        r"""Count so many lines, each ending in ``\n``; return how many of them are known."""
 
     def settle(self) -> None:
         """Count what was read and is not in the families yet, nor in ``unread_values``."""
@@ -94,7 +95,7 @@ class LineCounter:
         self._settle()
         return sum(family.overflowed for family in self._reader.families)
 
-    def feed(self, block: bytes | memoryview, stream: str = "") -> None:
+    def feed(self, block: bytes | memoryview, stream: str = "", lines: int | None = None) -> None:
         r"""Count whole lines.
 
         How lines are cut into blocks changes nothing but which of several new label sets of some
@@ -108,18 +109,21 @@ class LineCounter:
             stream: Which file the lines are from: where several lines belong together, such as
                 those of one transfer, they are looked for within one stream. Files that follow one
                 another by rotation are one.
+            lines: How many there are; None: to be counted.
         """
         text = str(block, "utf-8", "replace")
         if not text.endswith("\n"):
             if not text:
                 return
             text += "\n"
+            lines = None
         # of one character, since those are searched for a hundred times faster than two
         if "\r" in text:
             text = text.replace("\r\n", "\n")
-        lines, known = self._reader.read(text, stream)
+        if lines is None:
+            lines = count_newlines(text.encode())
         self.lines += lines
-        self.matched += known
+        self.matched += self._reader.read(text, stream, lines)
 
     def _settle(self) -> None:
         with self._settling:

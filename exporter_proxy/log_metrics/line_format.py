@@ -25,8 +25,13 @@ Row = tuple[str, ...]
 class LineFormat(Protocol):
     """Tells what is in lines."""
 
-    def find(self, text: str) -> Found:
-        r"""Return what is in ``text``, lines that end in ``\n``; at least one."""
+    def find(self, text: str, lines: int | None = None) -> Found:
+        r"""Return what is in ``text``.
+
+        Args:
+            text: Lines that end in ``\n``; at least one.
+            lines: How many; None: it isn't known.
+        """
 
 
 class OwnFormat:
@@ -87,7 +92,7 @@ class Re2Format:
         front = _WHOLE if self._whole else ""
         return Splitter(front + source, self.groups)
 
-    def find(self, text: str) -> Found:
+    def find(self, text: str, lines: int | None = None) -> Found:  # noqa: ARG002  # it finds them
         """See :meth:`LineFormat.find`."""
         if self._fast is None:
             found = [self.row(line) for line in text.split("\n")[:-1]]
@@ -123,10 +128,10 @@ class Re2Format:
 class AnyLine:
     """Every line, of which nothing but the whole is known."""
 
-    def find(self, text: str) -> Found:
+    def find(self, text: str, lines: int | None = None) -> Found:  # noqa: ARG002  # it finds them
         """See :meth:`LineFormat.find`."""
-        lines = text.split("\n")[:-1]
-        return Found({LINE: lines}, len(lines), len(lines))
+        found = text.split("\n")[:-1]
+        return Found({LINE: found}, len(found), len(found))
 
 
 def compile_re2(pattern: str) -> Any:

@@ -47,8 +47,8 @@ class QuickSplitter:
         self._strict = strict
         self._pause = 0
 
-    def find(self, text: str) -> Found:
-        """See :meth:`Splitter.find`."""
+    def find(self, text: str, lines: int | None = None) -> Found:
+        """See :meth:`LineFormat.find`."""
         found: list[Found] = []
         start = 0
         while start < len(text):
@@ -62,7 +62,9 @@ class QuickSplitter:
             if backslash >= 0:
                 stop = text.rfind("\n", start, backslash) + 1 or start
             if start < stop:
-                found.append(self._piece(text[start:stop]))
+                piece = text[start:stop]
+                is_whole = len(piece) == len(text)
+                found.append(self._piece(piece, lines if is_whole else None))
                 start = stop
             if backslash >= 0:
                 stop = _end_of_lines(text, start, _STRICT_CHARACTERS)
@@ -70,10 +72,12 @@ class QuickSplitter:
                 start = stop
         return join(found)
 
-    def _piece(self, text: str) -> Found:
+    def _piece(self, text: str, lines: int | None) -> Found:
         """Return what is in text without backslashes."""
+        if lines is None:
+            lines = count_newlines(text.encode())
         columns, others = self._quick.split(text)
-        if len(others) == count_newlines(text.encode()):
+        if len(others) == lines:
             # one with a field longer than those that are tried may be known
             unknown = "" if others.count(None) == len(others) else "".join(filter(None, others))
             if not unknown or not self._strict.find(unknown).events:

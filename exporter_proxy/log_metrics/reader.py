@@ -39,21 +39,21 @@ class FormatReader:
             metric.unread = 0
         self._unread_before = count
 
-    def read(self, text: str, stream: str) -> tuple[int, int]:  # noqa: ARG002  # no line depends on another
+    def read(self, text: str, stream: str, lines: int) -> int:  # noqa: ARG002  # no line depends on another
         """See :meth:`Reader.read`."""
-        columns, events, lines = self._format.find(text)
+        columns, events, _ = self._format.find(text, lines)
         if not events:
-            return lines, 0
+            return 0
         fits = [metric.count(columns, events) for metric in self._metrics]
         if sum(metric.waiting for metric in self._metrics) > 1:
             for metric in self._metrics:
                 metric.relieve()
         if not self._any_line:
-            return lines, events
+            return events
         known = [each for each in fits if each is not None]
         if len(known) == len(fits):
             events = sum(map(any, zip(*known, strict=True)))
-        return lines, events
+        return events
 
     def settle(self) -> None:
         """See :meth:`Reader.settle`."""

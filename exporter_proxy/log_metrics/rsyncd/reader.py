@@ -48,7 +48,7 @@ class RsyncdReader:
         self._codes: dict[tuple[str, str], set[str]] = {}
 
     # one loop over the lines: calls from it would cost a tenth each
-    def read(self, text: str, stream: str) -> tuple[int, int]:  # noqa: C901, PLR0912
+    def read(self, text: str, stream: str, lines: int) -> int:  # noqa: C901, PLR0912
         """See :meth:`Reader.read`."""
         sessions = self._sessions(stream)
         no_one, tallies, codes = self._unknown, self._tallies, self._codes
@@ -87,8 +87,7 @@ class RsyncdReader:
         # the more modules, the fewer: a turn takes half a millisecond
         if self._waiting >= _MOST_WAITING // (1 + len(tallies) // 50):
             self.settle()
-        lines = text.count("\n")
-        return lines, lines - unknown
+        return lines - unknown
 
     def settle(self) -> None:
         """See :meth:`Reader.settle`."""

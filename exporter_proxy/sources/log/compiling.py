@@ -20,7 +20,9 @@ class Counter(Protocol):
     @property
     def unmatched(self) -> int: ...  # noqa: D102  # here and below: see LineCounter
 
-    def feed(self, block: bytes | memoryview, stream: str = "") -> None: ...  # noqa: D102
+    def feed(  # noqa: D102
+        self, block: bytes | memoryview, stream: str = "", lines: int | None = None
+    ) -> None: ...
     def exposition(self) -> bytes: ...  # noqa: D102
     def state(self) -> bytes: ...  # noqa: D102
     def restore(self, state: bytes) -> None: ...  # noqa: D102

@@ -60,8 +60,8 @@ def cut_lines(
     return Cut(lines, size - len(rest), skipping=False, cut=cut)
 
 
-def slice_end(lines: bytes, start: int, size: int) -> int:
-    """Return where a slice of lines ends that are counted in one go.
+def slice_end(lines: bytes, start: int, size: int) -> tuple[int, int]:
+    """Return where a slice of lines ends that are counted in one go, and how many they are.
 
     Args:
         lines: Whole lines.
@@ -71,9 +71,10 @@ def slice_end(lines: bytes, start: int, size: int) -> int:
     while True:
         end = lines.rfind(_NEWLINE, start, start + size) + 1
         if not end:
-            return lines.index(_NEWLINE, start) + 1
-        if count_newlines(lines[start:end]) <= MOST_LINES:
-            return end
+            return lines.index(_NEWLINE, start) + 1, 1
+        count = count_newlines(lines[start:end])
+        if count <= MOST_LINES:
+            return end, count
         size = (end - start) // 2
 
 

@@ -243,11 +243,11 @@ class Section:
         start, turns = 0, turns_of_loop()
         self._keeping.is_torn = True
         while start < len(lines):
-            end = slice_end(lines, start, self._slice)
+            end, count = slice_end(lines, start, self._slice)
             await turns.turn()
             # of this thread: what others take of a busy machine says nothing about the lines
             began = time.thread_time()
-            self.counter.feed(view[start:end], block.lane)
+            self.counter.feed(view[start:end], block.lane, count)
             self._adapt(end - start, time.thread_time() - began)
             start = end
         self._follower.accept(block)

@@ -22,8 +22,9 @@ class Lines:
     def unmatched(self) -> int:
         return self.lines - self.matched
 
-    def feed(self, block: bytes | memoryview, stream: str = "") -> None:
+    def feed(self, block: bytes | memoryview, stream: str = "", lines: int | None = None) -> None:
         assert bytes(block[-1:]) == b"\n"
+        assert lines == bytes(block).count(b"\n")
         self.seen += str(block, "utf-8", "replace").split("\n")[:-1]
 
     def exposition(self) -> bytes:
