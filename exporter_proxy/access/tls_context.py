@@ -93,6 +93,9 @@ def make_context(settings: TlsSettings) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     # Renegotiation lets a client have us compute for nothing.
     context.options |= ssl.OP_NO_RENEGOTIATION
+    # A peer that only pushes never reads: it would close with tickets unread, which resets the
+    # connection and takes with it what is still on its way. Few clients use any.
+    context.num_tickets = 0
     context.set_alpn_protocols(["http/1.1"])
     problems = [
         *_set_versions(context, settings),

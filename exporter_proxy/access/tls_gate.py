@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, Literal, cast, get_args
 
 from exporter_proxy.access.tls_context import TlsContexts
+from exporter_proxy.access.tls_stream import TlsStream
 from exporter_proxy.repeats import Throttle
 
 logger = logging.getLogger(__name__)
@@ -226,9 +227,9 @@ class _Gate(asyncio.Protocol):
 
     async def _shake_hands(self, first: bytes) -> None:
         loop = asyncio.get_running_loop()
-        inner = _Buffer()
         settings = self._contexts.settings
         transport = self._transport
+        inner = TlsStream(transport)
         start = loop.create_task(
             loop.start_tls(
                 transport,
@@ -272,36 +273,6 @@ class _Gate(asyncio.Protocol):
             encrypted.abort()
             return
         inner.hand_over(encrypted, self._factory())
-
-
-class _Buffer(asyncio.Protocol):
-    """Keeps what comes with the end of a handshake until the one who reads it is there."""
-
-    def __init__(self) -> None:
-        self._received = b""
-        self._ended = False
-        self._lost: tuple[Exception | None] | None = None
-
-    def data_received(self, data: bytes) -> None:
-        self._received += data
-
-    def eof_received(self) -> None:
-        self._ended = True
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._lost = (exc,)
-
-    def hand_over(self, transport: asyncio.Transport, protocol: asyncio.BaseProtocol) -> None:
-        """Have ``protocol`` go on, with all that has come."""
-        reader = cast("asyncio.Protocol", protocol)
-        transport.set_protocol(reader)
-        reader.connection_made(transport)
-        if self._received:
-            reader.data_received(self._received)
-        if self._ended and not reader.eof_received():
-            transport.close()
-        if self._lost is not None:
-            reader.connection_lost(*self._lost)
 
 
 def _give(protocol: Any, data: bytes) -> None:

@@ -12,6 +12,7 @@ from base64 import b64encode
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -277,6 +278,38 @@ def test_pushes_over_tls(quiet, tool, authority):
     failures = "no TLS connection: listener=receiver "
     until(lambda: running.log_text().count(failures) == 2, "both to be told")
     assert [row["app"] for row in running.apps_json()["apps"]] == ["over-tls", "over-unix"]
+
+
+@pytest.mark.parametrize("says_goodbye", [True, False])
+def test_large_pushes_over_tls_by_peers_that_are_gone(quiet, authority, says_goodbye):
+    """What was sent counts, as without TLS, though nobody is there when it is read."""
+    cert, key = authority.issue("server")
+    running = quiet(
+        receiver={
+            "tls_cert_file": str(cert),
+            "tls_key_file": str(key),
+        }
+    )
+    context = ssl.create_default_context(cafile=str(authority.cert))
+    names = [f"app-{number}" for number in range(6)]
+    for name in names:
+        samples = b"".join(b'x{n=\\"%d\\"} 1\\n' % number for number in range(150_000))
+        document = b'{"%s":"%s"}\n' % (name.encode(), samples)
+        with (
+            socket.create_connection(("127.0.0.1", running.tcp_port), 20) as plain,
+            context.wrap_socket(plain, server_hostname="localhost") as encrypted,
+        ):
+            encrypted.sendall(document)
+            if says_goodbye:
+                # The word that it has ended, without waiting for the answer to it.
+                encrypted.setblocking(False)
+                with suppress(ssl.SSLWantReadError):
+                    encrypted.unwrap()
+
+    def rows() -> list[tuple[str, int]]:
+        return [(row["app"], row["samples"]) for row in running.apps_json()["apps"]]
+
+    until(lambda: rows() == [(name, 150_000) for name in names], "all that was sent")
 
 
 def test_tls_hello_on_a_plain_port(quiet, tool):

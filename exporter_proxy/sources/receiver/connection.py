@@ -162,7 +162,11 @@ class Connection(asyncio.Protocol):
         if self._transport.is_closing():
             return True
         poll = select.poll()
-        poll.register(self._transport.get_extra_info("socket"), select.POLLIN)
+        try:
+            poll.register(self._transport.get_extra_info("socket"), select.POLLIN)
+        except ValueError:
+            # It is closed already, and that is what waits.
+            return True
         return bool(poll.poll(0))
 
     def refuse(self, error: PayloadError) -> None:
