@@ -117,6 +117,8 @@ class Api:
                     "push.enable-admin-api": str(config.enable_admin_api).lower(),
                     "push.honor-timestamps": str(config.honor_timestamps).lower(),
                     "push.max-body-size": str(config.max_body_size),
+                    "push.max-document-size": str(config.max_document_size),
+                    "push.max-groups": str(config.max_groups),
                 },
                 "start_time": go_time(self._started),
             }
@@ -156,7 +158,7 @@ class Api:
     def _push(self, _query: _Query, headers: _Headers, body: bytes, peer: Peer) -> Steps:
         encoding = headers.get("content-encoding", "")
         text = yield from unpack_in_steps(body, encoding, self._config.max_body_size)
-        count = yield from push_in_steps(self._gateway, text, peer)
+        count = yield from push_in_steps(self._gateway, text, peer, self._config)
         return success({"groups": count})
 
     def _wipe(

@@ -93,6 +93,25 @@ def test_no_document(pushing: Pushing, body: bytes) -> None:
     assert pushing.ask_api("POST", "/push", body).status == 400
 
 
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (PushConfig(max_groups=2), "the document has 3 groups, more than 2 (push.max_groups)"),
+        (
+            PushConfig(max_document_size=100),
+            "the document is larger than 100 bytes (push.max_document_size)",
+        ),
+    ],
+)
+def test_too_much_for_one_document(config: PushConfig, message: str) -> None:
+    pushing = Pushing(config)
+    answer = pushing.ask_api("POST", "/push", document(*(group(name, "a 1") for name in "xyz")))
+
+    assert answer.status == 413
+    assert json.loads(answer.body)["error"] == f"{message}: send several"
+    assert pushing.lines() == []
+
+
 def test_forbidden_as_a_whole(pushing: Pushing) -> None:
     pushing.forbidden.add('{instance="",job="y"}')
     with pytest.raises(ForbiddenError):
@@ -291,7 +310,7 @@ def test_times_as_go_prints_them() -> None:
 
 def test_many_groups_are_read_in_steps() -> None:
     """Whether they are new or not; only what all are checked and written by is one step."""
-    pushing = Pushing(max_apps=2_000)
+    pushing = Pushing(PushConfig(max_groups=2_000), max_apps=2_000)
     groups = [{"labels": {"job": f"j{number}"}, "metrics": "a 1\n"} for number in range(2_000)]
     body = json.dumps({"groups": groups}).encode()
 
