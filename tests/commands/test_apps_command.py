@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -280,7 +281,8 @@ class Screen:
         self._main, terminal = pty.openpty()
         environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "100", "LINES": "20"}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "exporter_proxy", *argv],
+            # A shell that runs the tests in the background has SIGINT ignored.
+            ["env", "--default-signal=INT", sys.executable, "-m", "exporter_proxy", *argv],
             cwd=ROOT,
             stdin=terminal,
             stdout=terminal,
@@ -302,11 +304,14 @@ class Screen:
             self.text += part.decode(errors="replace")
 
     def end(self) -> int:
-        self.process.send_signal(2)
-        code = self.process.wait(20)
-        self._reader.join()
-        os.close(self._main)
-        return code
+        self.process.send_signal(signal.SIGINT)
+        try:
+            return self.process.wait(20)
+        finally:
+            self.process.kill()
+            self.process.wait()
+            self._reader.join()
+            os.close(self._main)
 
 
 def test_live(proxy: StartProxy) -> None:
