@@ -1,6 +1,7 @@
 """The connections of the scrape port that have not said yet what they are."""
 
 import asyncio
+import heapq
 import itertools
 import logging
 import resource
@@ -307,11 +308,11 @@ class FrontPort:
     def _silent_longest(self, *, crowded: bool) -> Opening | None:
         """Return the one to go; where it is crowded, whether it has just come or not."""
         moment = float("inf") if crowded else self._loop.time() - _LEFT_ALONE_SECONDS
-        longest = [
-            each
-            for waiting in (self._silent, self._begun)
-            for each in itertools.islice(_since_before(waiting, moment), _LOOKED_AT)
-        ]
+        # Also among those with a part of a request: else one that has only just come, and is slow
+        # to speak, would go before them.
+        each_longest = (_since_before(waiting, moment) for waiting in (self._silent, self._begun))
+        by_age = heapq.merge(*each_longest, key=lambda each: each.since)
+        longest = list(itertools.islice(by_age, _LOOKED_AT))
         for each in longest:
             if not each.has_input():
                 return each

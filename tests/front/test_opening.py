@@ -123,6 +123,20 @@ async def test_makes_place():
         assert await port.ask(REQUEST) == b"http:" + REQUEST
 
 
+async def test_makes_place_for_one_that_is_slow_to_speak():
+    """Half a request is no reason to stay longer than those who came later."""
+    async with Port(connections=2) as port:
+        halves = [await port.connect() for _ in range(2)]
+        for _, writer in halves:
+            writer.write(REQUEST[:9])
+        await until(lambda: len(port.port._begun) == 2)
+        reader, writer = await port.connect()
+        assert await asyncio.wait_for(halves[0][0].read(), 10) == b""
+        writer.write(REQUEST)
+        assert await reader.readexactly(5) == b"http:"
+        assert port.front.stats.closed["evicted"] == 1
+
+
 async def test_refused_peer_that_goes_on():
     """What it still sends is thrown away, so that it can read its line."""
     async with Port() as port:
