@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from exporter_proxy.front import front
 from tests.front.ports import Port, until
 from tests.payload.reading import capnp_message
 
@@ -123,8 +124,10 @@ async def test_makes_place():
         assert await port.ask(REQUEST) == b"http:" + REQUEST
 
 
-async def test_makes_place_for_one_that_is_slow_to_speak():
+async def test_makes_place_for_one_that_is_slow_to_speak(monkeypatch):
     """Half a request is no reason to stay longer than those who came later."""
+    # All have come before the first of them is not left alone any more.
+    monkeypatch.setattr(front, "_LEFT_ALONE_SECONDS", 0.5)
     async with Port(connections=2) as port:
         halves = [await port.connect() for _ in range(2)]
         for _, writer in halves:
